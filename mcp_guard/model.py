@@ -1,0 +1,211 @@
+"""The frozen vocabulary: what is asked, what is known, what the rules say, what it adds up to.
+
+Core. Knows no clock, no file, no MCP type. Everything else in the package speaks these words; start reading here,
+then `policy/decide.py`, then `gateway.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from typing import Any, Protocol
+
+Json = Any
+"""A JSON value as `wire.parse` yields it: None, bool, int, float, str, list, dict. Kept as `Any`: it is raw on purpose."""
+
+
+class Effect(IntEnum):
+    """What a rule or a decision says; the order is the strictness, so `max` is "the strictest"."""
+
+    ALLOW = 0
+    ASK = 1
+    DENY = 2
+
+
+class Answer(Enum):
+    """What a constraint says of a value. A grant needs YES; an ask or a deny fires unless NO (law 4)."""
+
+    YES = "yes"
+    NO = "no"
+    UNSURE = "can't say"
+
+
+class EffectClass(StrEnum):
+    """What a tool can do to the world. A tool that nobody described has every class."""
+
+    READ = "read"
+    WRITE = "write"
+    DESTRUCTIVE = "destructive"
+    EGRESS = "egress"
+    SPEND = "spend"
+    EXECUTE = "execute"
+
+
+EVERY_EFFECT: frozenset[EffectClass] = frozenset(EffectClass)
+
+
+class Kind(StrEnum):
+    """What a call's target is, and with that which rules can speak about it."""
+
+    TOOL = "tool"
+    PROMPT = "prompt"
+    RESOURCE = "resource"
+
+
+class Reason(StrEnum):
+    """Why a call was refused: the closed list that refusals, entries and `log` share (law 6)."""
+
+    NO_AUTHORITY = "no_authority"  # no document binds this session
+    NO_GRANT = "no_grant"  # some layer has no grant for this call
+    DENIED = "denied"  # a deny rule fired
+    NEEDS_APPROVAL = "needs_approval"  # an ask, and there is nobody to ask
+    EXPIRED = "expired"  # every grant that fits is past its `until`, or the mandate is past `expires`
+    BUDGET_SPENT = "budget_spent"  # every grant that fits has its budget used up
+    INVALID_ARGUMENTS = "invalid_arguments"  # the server's own inputSchema says no
+    NOT_CANONICAL = "not_canonical"  # a path, host or address that two readers would read differently
+    PROTECTED = "protected"  # the call names the guard's own files or addresses (law 7)
+    UNKNOWN_TARGET = "unknown_target"  # no such tool, or one that is hidden: the two look the same to the client
+    UNKNOWN_METHOD = "unknown_method"  # a method, notification or revision that the guard doesn't know
+    UNEXPECTED_MEMBER = "unexpected_member"  # a sibling of `name` and `arguments` that nothing allows
+    MALFORMED = "malformed"  # not one strict JSON-RPC message
+    UNRECORDED = "unrecorded"  # the record can't take the entry, so there is no call (law 2)
+    UNAVAILABLE = "unavailable"  # the tool server isn't there; nothing was sent
+    INTERNAL = "internal"  # an error in the guard; it ends in a refusal (law 4)
+
+
+class Outcome(StrEnum):
+    """What became of a call that was allowed."""
+
+    OK = "ok"  # the server answered with a result
+    TOOL_ERROR = "tool_error"  # the server answered `isError: true`
+    ERROR = "error"  # the server answered with a JSON-RPC error
+    CANCELLED = "cancelled"  # the client gave up; the server was told
+    UNKNOWN = "unknown"  # it was sent and no answer came (crash, time-out): it may have happened
+    NOT_SENT = "not_sent"  # no byte reached the transport; charges are given back
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One object that is judged, digested, recorded and sent (law 1).
+
+    `params` is the whole `params` of the downstream request, with the server's own name for the target; `target`
+    repeats that name (or the resource's URI) for the rules, which write it `server/target`.
+    """
+
+    principal: str
+    method: str
+    server: str
+    target: str
+    params: Mapping[str, Any]
+    kind: Kind = Kind.TOOL
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The arguments that the rules constrain; absent and empty are the same to a rule."""
+        arguments = self.params.get("arguments")
+        return arguments if isinstance(arguments, Mapping) else {}
+
+    @property
+    def name(self) -> str:
+        """`server/target`, the way documents write it."""
+        return f"{self.server}/{self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a budgeted rule has used up so far in this session."""
+
+    calls: int = 0
+    sums: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+class Facts(Protocol):
+    """What is known at this moment. Implemented at the edge; documents and history know only this."""
+
+    @property
+    def now(self) -> datetime:
+        """The guard's time, aware, UTC: max(clock, latest recorded)."""
+
+    def used(self, rule: str) -> Usage:
+        """What `rule` (a `RuleRef.key`) has used in this session, read inside the transaction that will charge it."""
+
+    def resolve(self, path: str) -> str | None:
+        """The absolute path that `path` leads to once symbolic links are followed; None if that can't be told."""
+
+    def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
+        """Classes that the server's own annotations add; they never take one away."""
+
+    def known_at_first_sight(self, server: str, tool: str) -> bool:
+        """Was the tool there when this server was first seen? If not, a pattern in a grant doesn't reach it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRef:
+    """Where a rule stands: what an entry, a refusal and `explain` say of it."""
+
+    layer: str  # "policy" or "mandate"
+    id: str
+    effect: Effect  # ALLOW for a grant, ASK, DENY
+    file: str
+    line: int
+    column: int
+
+    @property
+    def key(self) -> str:
+        """Names the rule in charges and counts: `policy/small-transfers`. Stable while the id stays."""
+        return f"{self.layer}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What admitting the call costs one budgeted rule. Zero calls and no sums: exercised, not budgeted."""
+
+    rule: str
+    calls: int = 1
+    sums: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What all verdicts add up to. A refusal shows `rule`, `reason`, `advice` and `permitted`, and nothing else."""
+
+    effect: Effect
+    reason: Reason | None = None  # None exactly when the effect is ALLOW
+    rules: tuple[RuleRef, ...] = ()  # the rules that gave this effect, the deciding one first; empty: no rule spoke
+    charges: tuple[Charge, ...] = ()  # one for each grant that carried the call, budgeted or not
+    advice: tuple[str, ...] = ()
+    permitted: tuple[str, ...] = ()  # the limits of the nearest grants, in words; empty under `disclose: false`
+    detail: str = ""  # for the person only (record, explain): may name files, thresholds, clauses; never a value
+
+    @property
+    def allowed(self) -> bool:
+        return self.effect is Effect.ALLOW
+
+
+def strictest(decisions: list[Decision]) -> Decision:
+    """The strictest of several layers' decisions; of none, DENY: an empty stack denies."""
+    if not decisions:
+        return Decision(Effect.DENY, Reason.NO_AUTHORITY)
+    first = max(decisions, key=lambda decision: decision.effect)  # `max` keeps the earliest: the policy speaks first
+    if len(decisions) == 1:
+        return first
+    if first.effect is Effect.ALLOW:
+        return Decision(
+            Effect.ALLOW,
+            rules=tuple(rule for decision in decisions for rule in decision.rules),
+            charges=tuple(charge for decision in decisions for charge in decision.charges),
+        )
+    if first.effect is Effect.ASK:  # an approved ask is charged in every layer
+        return Decision(
+            Effect.ASK,
+            first.reason,
+            rules=tuple(rule for decision in decisions if decision.effect is Effect.ASK for rule in decision.rules),
+            charges=tuple(charge for decision in decisions for charge in decision.charges),
+            advice=tuple(line for decision in decisions for line in decision.advice),
+            permitted=first.permitted,
+            detail=first.detail,
+        )
+    return first
