@@ -35,6 +35,9 @@ class Conversation(Protocol):
     def refused(self, why: str) -> None:
         """The front refused bytes of this client before they became a message; it goes into the record."""
 
+    def pause(self, paused: bool) -> None:
+        """The client takes nothing more at the moment, or does again: hold the servers back."""
+
     def close(self) -> None:
         """The client is gone: what is in flight is cancelled, its servers end."""
 
