@@ -29,7 +29,7 @@ class Context:
 
     def facts(self, view: UsageView | None = None) -> LiveFacts:
         """What is known now; with `view`, inside the transaction that it belongs to."""
-        now = view.now if view is not None else self.guard.record.now()
+        now = view.now if view is not None else self.guard.now()
         return LiveFacts(now, view, self.known, self.session.by_server())
 
     def note(self, kind: EntryKind, data: Mapping[str, Any]) -> None:

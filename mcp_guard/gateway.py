@@ -91,7 +91,7 @@ class Gateway:
             self.session.notify(method, params)
         elif method in ("notifications/resources/list_changed", "notifications/prompts/list_changed"):
             kind = Kind.RESOURCE if "resources" in method else Kind.PROMPT
-            if self.guard.authority.grants_kind(kind):
+            if self.guard.grants(kind):
                 self.session.notify(method, params)
         else:
             self.server_asked(server, method)

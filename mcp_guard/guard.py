@@ -6,14 +6,14 @@ It judges; `gateway.py` makes it so. Opens a conversation for each client and ho
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from mcp_guard.catalog import Tool
 from mcp_guard.downstream import ServerSpec
-from mcp_guard.model import Call, Decision, Effect, EffectClass, Reason, Usage
+from mcp_guard.model import Call, Decision, Effect, EffectClass, Kind, Reason, Usage
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority
 from mcp_guard.protection import Protection, local_resolve
@@ -21,7 +21,7 @@ from mcp_guard.record.entries import Request
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
 from mcp_guard.transports.spawn import Child
-from mcp_guard.wire import keyed_digest, shape
+from mcp_guard.wire import digest, keyed_digest, shape
 
 NO_EFFECTS: frozenset[EffectClass] = frozenset()
 
@@ -36,7 +36,23 @@ class Guard:
     prefixed: bool  # several servers (`run`): tools under `server__tool`; one (`wrap`): under their own names
     protection: Protection
     session_key: str  # of a client on stdio; over HTTP the principal makes it
+    clock: Callable[[], datetime]
     children: dict[str, Child] = field(default_factory=dict)  # started ahead, each for the first conversation
+    latest: datetime | None = None  # of the entries of this process
+    authority_digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.authority_digest = digest([layer.digest for layer in self.authority.layers])
+
+    def now(self) -> datetime:
+        """The guard's time outside of a transaction: it doesn't go back, whatever the clock does."""
+        now = self.clock()
+        return now if self.latest is None else max(now, self.latest)
+
+    def grants(self, kind: Kind) -> bool:
+        """Does every layer grant something of this kind? If not, servers' capabilities for it aren't shown."""
+        layers = self.authority.layers
+        return bool(layers) and all(any(rule.is_grant and rule.kind is kind for rule in layer.rules) for layer in layers)
 
     def judge(self, call: Call, tool: Tool | None, facts: LiveFacts) -> Decision:
         """The one judgement of a call, in the order in which a refusal is most useful (law 3)."""
@@ -60,13 +76,14 @@ class Guard:
             kind=call.kind,
             shape=shape(call.arguments, names),
             digest=keyed_digest(self.record.key, {"method": call.method, "params": without_progress(call.params)}),
-            authority_digest=self.authority.digest,
+            authority_digest=self.authority_digest,
             client=client,
         )
 
     def session_for(self, principal: str) -> str:
         """The key of a principal's history where no client process can be told apart (HTTP)."""
-        text = f"{principal}\n{self.authority.mandate_digest}"
+        mandates = [layer.digest for layer in self.authority.layers if layer.kind == "mandate"]
+        text = "\n".join([principal, *mandates])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -173,10 +173,10 @@ def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str,
 def _granted(context: Context, capabilities: dict[str, Any]) -> dict[str, Any]:
     """What remains of a server's capabilities: tools and logging; prompts and resources where a grant names some."""
     kept = {key: value for key, value in capabilities.items() if key in _RELAYED}
-    authority = context.guard.authority
-    if authority.grants_kind(Kind.PROMPT):
+    guard = context.guard
+    if guard.grants(Kind.PROMPT):
         kept.update({key: value for key, value in capabilities.items() if key in ("prompts", "completions")})
-    if authority.grants_kind(Kind.RESOURCE) and isinstance(capabilities.get("resources"), dict):
+    if guard.grants(Kind.RESOURCE) and isinstance(capabilities.get("resources"), dict):
         resources = capabilities["resources"]
         kept["resources"] = {key: value for key, value in resources.items() if key != "subscribe"}
     return kept
@@ -185,11 +185,11 @@ def _granted(context: Context, capabilities: dict[str, Any]) -> dict[str, Any]:
 def _together(context: Context) -> dict[str, Any]:
     """Several servers as one: what the guard says of itself for them."""
     capabilities: dict[str, Any] = {"tools": {"listChanged": True}}
-    authority = context.guard.authority
-    if authority.grants_kind(Kind.PROMPT):
+    guard = context.guard
+    if guard.grants(Kind.PROMPT):
         capabilities["prompts"] = {"listChanged": True}
         capabilities["completions"] = {}
-    if authority.grants_kind(Kind.RESOURCE):
+    if guard.grants(Kind.RESOURCE):
         capabilities["resources"] = {"listChanged": True}
     if context.session.era is Era.LEGACY and any("logging" in server.capabilities for server in context.session.servers):
         capabilities["logging"] = {}
@@ -202,6 +202,6 @@ def _together(context: Context) -> dict[str, Any]:
         "capabilities": capabilities,
         "serverInfo": {"name": "mcp_guard", "version": __version__},
     }
-    if told and authority.layers:
+    if told and guard.authority.layers:
         together["instructions"] = "\n\n".join(told)
     return together

@@ -42,7 +42,7 @@ Fetched = Callable[["list[Any] | None", Mapping[str, Any]], None]
 def answer(context: Context, request: InFlight, method: str, params: dict[str, Any]) -> None:
     """Ask every server, keep what the judge lets through, answer once."""
     kind = _KINDS.get(method)
-    if kind is not None and not context.guard.authority.grants_kind(kind):
+    if kind is not None and not context.guard.grants(kind):
         return request.finish({"result": _framed(context, {}, KEYS[method], [])})
     _Gathering(context, request, method, params).begin()
     return None
