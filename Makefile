@@ -1,0 +1,90 @@
+# One command for each thing that a person or a CI machine wants; `make` alone lists them.
+# All that is needed beforehand is make and a Python from 3.11 to 3.14 (and npm, for `test-servers`).
+# The first run downloads what requirements/ locks by hash; later runs need no network.
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+DEPENDENCIES := $(VENV)/.dependencies-installed
+PROJECT := $(VENV)/.project-installed
+SERVERS := .servers
+NPM_SERVERS := $(SERVERS)/.npm-installed
+PYPI_SERVERS := $(SERVERS)/.pypi-installed
+
+# Wheels only: building a source distribution would fetch build tools that no hash covers.
+INSTALL := -m pip install --quiet --no-input --disable-pip-version-check
+LOCKED := $(INSTALL) --require-hashes --only-binary :all:
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-servers bench format lock wheel clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+demo: $(PROJECT) ## see an agent attempt more than it was granted, and what the guard makes of it
+	@$(BIN)/mcp-guard demo
+
+test: $(PROJECT) ## check format, lint, types and behaviour; ARGS="-k name" narrows the last
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not servers" $(ARGS)
+
+test-servers: $(PROJECT) $(NPM_SERVERS) $(PYPI_SERVERS) ## run the guard in front of published tool servers (needs npm)
+	$(BIN)/python -m pytest -m servers $(ARGS)
+
+bench: $(PROJECT) ## measure what the guard costs; ARGS=--json for machines, ARGS=--quick for a first look
+	@$(BIN)/python -m benchmarks.speed $(ARGS)
+
+format: $(PROJECT) ## put the code into the project's format and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+wheel: $(PROJECT) ## build the wheel into dist/
+	$(BIN)/hatchling build --target wheel
+
+# The files say neither where packages come from nor on what machine they were resolved.
+lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
+lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
+	uv pip compile $(RESOLVE) pyproject.toml --output-file requirements/runtime.txt
+	uv pip compile $(RESOLVE) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	uv pip compile $(RESOLVE) requirements/servers/requirements.in --output-file requirements/servers/requirements.txt
+	cd requirements/servers && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
+
+clean: ## remove what these commands made
+	rm -rf $(VENV) $(SERVERS) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# python3 comes first, so that the machine's own choice counts; a pyenv shim may exist and still not run.
+$(DEPENDENCIES): requirements/dev.txt
+	@set -e; found=; \
+	for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
+	  if $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; \
+	  then found=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo 'mcp_guard needs a Python from 3.11 to 3.14, and none was found' >&2; \
+	  echo 'install one, or name it: make PYTHON=/path/to/python3.12 ...' >&2; exit 1; \
+	fi; \
+	echo "setting up $(VENV) with $$($$found --version)"; \
+	$$found -m venv --clear $(VENV) || { \
+	  echo "$$found can't make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; \
+	}
+	@$(BIN)/python $(LOCKED) --requirement requirements/dev.txt
+	@touch $@
+
+$(PROJECT): $(DEPENDENCIES) pyproject.toml
+	@$(BIN)/python $(INSTALL) --no-build-isolation --no-deps --no-index --editable .
+	@touch $@
+
+$(NPM_SERVERS): requirements/servers/package.json requirements/servers/package-lock.json
+	@command -v npm >/dev/null || { echo '`make test-servers` needs npm (Node 20 or later)' >&2; exit 1; }
+	@mkdir -p $(SERVERS) && cp $^ $(SERVERS)
+	cd $(SERVERS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PYPI_SERVERS): requirements/servers/requirements.txt $(DEPENDENCIES)
+	@$(BIN)/python -m venv --clear $(SERVERS)/venv
+	$(SERVERS)/venv/bin/python $(LOCKED) --requirement $<
+	@touch $@
