@@ -84,6 +84,7 @@ class Outcome(StrEnum):
     ERROR = "error"  # the server answered with a JSON-RPC error
     CANCELLED = "cancelled"  # the client gave up; the server was told
     UNKNOWN = "unknown"  # it was sent and no answer came (crash, time-out): it may have happened
+    WITHHELD = "withheld"  # the server answered, and the guard didn't pass the answer on
     NOT_SENT = "not_sent"  # no byte reached the transport; charges are given back
 
 

@@ -1,0 +1,173 @@
+"""What the servers offer, under the names a client sees: exposed names, what is withheld, schemas that check arguments.
+
+Core. Reads raw descriptors as `tools/list` gave them and never changes one; what a client may see of them is decided by
+the judge (`policy.decide`), not here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jsonschema_rs
+
+from mcp_guard.model import EffectClass
+
+SEPARATOR = "__"
+SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_PREFIXED = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What language-model interfaces accept as a tool's name; one name outside it breaks a whole session of some clients."""
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+"""What the MCP specification asks of a name; used by `wrap`, which leaves names as they are."""
+
+Validator = Callable[[Any], str | None]
+"""Why the server's own inputSchema refuses the arguments; None if it takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool of one server, as it was listed."""
+
+    server: str
+    name: str  # the server's own
+    exposed: str  # the client's
+    descriptor: Mapping[str, Any]
+    check: Validator
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        schema = self.descriptor.get("inputSchema")
+        return schema if isinstance(schema, Mapping) else {}
+
+    @property
+    def argument_names(self) -> Mapping[str, Any]:
+        properties = self.schema.get("properties")
+        return properties if isinstance(properties, Mapping) else {}
+
+    @property
+    def added_effects(self) -> frozenset[EffectClass]:
+        """Classes that the server's annotations admit to. They are its own claim, so they can only add."""
+        annotations = self.descriptor.get("annotations")
+        if not isinstance(annotations, Mapping):
+            return frozenset()
+        added = set()
+        if annotations.get("destructiveHint") is True and annotations.get("readOnlyHint") is not True:
+            added.add(EffectClass.DESTRUCTIVE)
+        if annotations.get("readOnlyHint") is False:
+            added.add(EffectClass.WRITE)
+        if annotations.get("openWorldHint") is True:
+            added.add(EffectClass.EGRESS)
+        return frozenset(added)
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A listed thing that no client sees, whatever is granted, and why."""
+
+    server: str
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one server offers. `frame` is the rest of its `tools/list` result (`_meta`, `ttlMs`, unknown members)."""
+
+    tools: tuple[Tool, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    frame: Mapping[str, Any] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()  # every name listed, withheld ones too
+
+
+def list_tools(server: str, descriptors: Iterable[Any], *, prefixed: bool, frame: Mapping[str, Any]) -> Listing:
+    """A server's descriptors as tools; what has no usable name or schema is withheld and the rest goes on."""
+    descriptors = list(descriptors)
+    folded = Counter(name.casefold() for name in map(_name, descriptors) if name)
+    tools: list[Tool] = []
+    withheld: list[Withheld] = []
+    for descriptor in descriptors:
+        name = _name(descriptor)
+        exposed = f"{server}{SEPARATOR}{name}" if prefixed else name
+        why = _why_withheld(name, exposed, folded, prefixed=prefixed)
+        check = None
+        if not why:
+            check, why = compile_schema(descriptor.get("inputSchema"))
+        if why or check is None:
+            withheld.append(Withheld(server, name[:128] or "(no name)", why))
+        else:
+            tools.append(Tool(server, name, exposed, descriptor, check))
+    names = frozenset(name for name in map(_name, descriptors) if name)
+    return Listing(tuple(tools), tuple(withheld), frame, names)
+
+
+def _name(descriptor: Any) -> str:
+    name = descriptor.get("name") if isinstance(descriptor, Mapping) else None
+    return name if isinstance(name, str) else ""
+
+
+def _why_withheld(name: str, exposed: str, folded: Mapping[str, int], *, prefixed: bool) -> str:
+    if not name:
+        return "it has no name"
+    if folded[name.casefold()] > 1:
+        return "its server lists that name twice (or once more in other case), so a call could mean either"
+    if not (_PREFIXED if prefixed else _PLAIN).fullmatch(exposed):
+        limit = 64 if prefixed else 128
+        kind = "letters, digits, `_` and `-`" if prefixed else "letters, digits, `_`, `-` and `.`"
+        return f"its name as the client would see it isn't 1 to {limit} of {kind}"
+    return ""
+
+
+def index(listings: Iterable[Listing]) -> tuple[dict[str, Tool], tuple[Withheld, ...]]:
+    """Tools by the name that a client uses, and those whose name several servers share (`a` + `b__c`, `a__b` + `c`).
+
+    A shared name means neither: which server a call reaches must not depend on an order.
+    """
+    seen: dict[str, list[Tool]] = {}
+    for listing in listings:
+        for tool in listing.tools:
+            seen.setdefault(tool.exposed.casefold(), []).append(tool)
+    unique = {tools[0].exposed: tools[0] for tools in seen.values() if len(tools) == 1}
+    shared = tuple(
+        Withheld(tool.server, tool.name, f"`{tool.exposed}` is what another server's tool would be called too")
+        for tools in seen.values()
+        if len(tools) > 1
+        for tool in tools
+    )
+    return unique, shared
+
+
+def _refuse_retrieval(uri: str) -> Any:
+    raise ValueError(f"a schema may not refer to `{uri[:100]}`")  # a server must not make us fetch or read anything
+
+
+def compile_schema(schema: Any) -> tuple[Validator | None, str]:
+    """A validator for a server's inputSchema, or why there is none. References are never fetched."""
+    if not isinstance(schema, Mapping):
+        return None, "it has no inputSchema"
+    try:
+        validator = jsonschema_rs.validator_for(
+            dict(schema),
+            retriever=_refuse_retrieval,
+            pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000),
+        )
+    except Exception as error:
+        return None, f"its inputSchema can't be used: {str(error).splitlines()[0][:200]}"
+
+    def check(arguments: Any) -> str | None:
+        try:
+            error = next(validator.iter_errors(arguments), None) if not validator.is_valid(arguments) else None
+        except Exception:
+            return "the arguments can't be checked against the tool's inputSchema"  # unclear means no
+        return None if error is None else _in_words(error)
+
+    return check, ""
+
+
+def _in_words(error: Any) -> str:
+    """Where and which keyword of the schema says no; never the value."""
+    place = ".".join(str(step) for step in error.instance_path)
+    keyword = str(error.schema_path[-1]) if error.schema_path else "schema"
+    return f"`{place or 'arguments'}` does not fit the tool's inputSchema (`{keyword}`)"

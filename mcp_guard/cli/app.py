@@ -1,0 +1,78 @@
+"""The command line: one small module a command, imported only when that command is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from mcp_guard import __version__
+from mcp_guard.errors import GuardError, InputError
+
+COMMANDS = {
+    "demo": "Show the guard at work on four real tool servers, in under a minute.",
+    "wrap": "Guard one tool server: put this in front of the command that starts it.",
+    "run": "Guard several tool servers as one, on stdio or HTTP.",
+    "check": "Do the documents load, what does each server offer, what would be shown, what is odd.",
+    "explain": "Why a call is allowed or refused, by which line, and what would change it.",
+    "log": "What was blocked, why, when, by whom; what each grant was used for.",
+}
+
+
+class _Lazy(click.Group):
+    """Commands by name; a module is imported when its command is."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"mcp_guard.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 - a module here holds a command of its own name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="mcp-guard")
+def app() -> None:
+    """Least privilege for MCP: shows a client only the granted tools and judges every call before it happens.
+
+    \b
+    Try it:       mcp-guard demo
+    Guard one:    mcp-guard wrap --name files --policy policy.yaml -- npx -y SERVER DIR
+    Look back:    mcp-guard log --denied
+    """
+
+
+def run(ahead: Any = None) -> int:
+    """Run one command. 0 fine, 1 the answer is no, 2 the input is wrong. `ahead` is a server that `wrap` started."""
+    try:
+        result = app.main(standalone_mode=False, obj=ahead, prog_name="mcp-guard")
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return 2
+    except InputError as error:
+        _say(error)
+        return 2
+    except GuardError as error:
+        _say(error)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        if ahead is not None:
+            ahead.end()  # nothing if the guard has taken it over and ended it
+
+
+def _say(error: GuardError) -> None:
+    click.echo(f"mcp-guard: {error}", err=True)

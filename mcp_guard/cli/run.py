@@ -1,0 +1,46 @@
+"""`mcp-guard run`: several servers as one, on stdio or HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mcp_guard.cli.serving import serve_stdio
+from mcp_guard.cli.setting_up import build_guard, load_documents, parse_settings
+from mcp_guard.config import load_config
+from mcp_guard.errors import InputError
+
+DEFAULT_CONFIG = Path("guard.yaml")
+
+
+@click.command(epilog="Example: mcp-guard run --config guard.yaml --http 127.0.0.1:8400")
+@click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True)
+@click.option("--mandate", type=click.Path(path_type=Path), help="What is granted for one task, within the policy.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
+@click.option("--http", "address", metavar="HOST:PORT", help="Serve streamable HTTP instead of stdio (with a token).")
+@click.option("--token-env", metavar="NAME", help="Take the HTTP token from this variable instead of minting one.")
+def run(
+    config: Path, mandate: Path | None, settings: tuple[str, ...], address: str | None, token_env: str | None
+) -> int:
+    """Guard several tool servers as one. Each tool is listed as SERVER__TOOL; the policy says SERVER/TOOL."""
+    if token_env is not None and address is None:
+        raise InputError("`--token-env` goes with `--http HOST:PORT`")
+    loaded = load_config(config)
+    variables = {**loaded.variables, **parse_settings(settings, Path.cwd())}
+    first, second = load_documents(loaded.policy, mandate or loaded.mandate, variables)
+    if first is None and second is None:
+        click.echo(f"mcp-guard: {config} names no policy, so nothing is granted; see `mcp-guard check`", err=True)
+
+    def guarded(port: int | None = None):  # type: ignore[no-untyped-def]
+        return build_guard(
+            loaded.servers,
+            policy=first,
+            mandate=second,
+            prefixed=True,
+            own_files=(config,),
+            durability=loaded.durability,
+            port=port,
+        )
+
+    return serve_stdio(guarded())

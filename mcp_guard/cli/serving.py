@@ -1,0 +1,30 @@
+"""Runs a guard on stdio until its client is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from mcp_guard.cli.setting_up import local_principal
+from mcp_guard.errors import GuardError
+from mcp_guard.gateway import Conversations
+from mcp_guard.guard import Guard
+from mcp_guard.record.entries import EntryKind
+from mcp_guard.transports.stdio_front import StdioFront, take_stdio
+
+
+def serve_stdio(guard: Guard) -> int:
+    """Serve one client on stdin and stdout. Returns the exit code."""
+    source, sink = take_stdio()
+
+    async def main() -> None:
+        front = StdioFront(Conversations(guard, one_client=True), local_principal())
+        await front.serve(source, sink)
+
+    try:
+        asyncio.run(main())
+    finally:
+        with contextlib.suppress(GuardError):  # the client is gone: there is nobody to tell
+            guard.record.note(EntryKind.STOPPED, {})
+        guard.record.close()
+    return 0

@@ -1,0 +1,109 @@
+"""What the commands share: options, documents, principal and session of a client on stdio, and the guard of it all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from mcp_guard.config import as_path
+from mcp_guard.downstream import ServerSpec
+from mcp_guard.errors import InputError
+from mcp_guard.guard import Guard
+from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
+from mcp_guard.protection import Protection
+from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.store import Record
+
+
+def clock() -> datetime:
+    """The system's time."""
+    return datetime.now(UTC)
+
+
+def local_principal() -> str:
+    """Who runs this process, as the system says; the environment could say anything."""
+    try:
+        return f"local:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"local:{os.getuid()}"
+
+
+def client_session(principal: str, mandate: str) -> str:
+    """The key of the history that a client on stdio has: principal and mandate, else principal and client process.
+
+    The client's process is the guard's parent with its start time, so that five wrapped servers of one client share
+    one history, and restarting a guard sheds nothing.
+    """
+    parts = [principal, mandate] if mandate else [principal, str(os.getppid()), _started(os.getppid())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _started(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""  # elsewhere the process id alone has to do
+
+
+def parse_settings(settings: Iterable[str], directory: Path) -> dict[str, str]:
+    """`--set NAME=VALUE`, each once. A value like `.` or `./x` is a path from `directory`."""
+    found: dict[str, str] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise InputError(f"`--set {setting}` isn't NAME=VALUE; write for example `--set project=.`")
+        if name in found:
+            raise InputError(f"`--set {name}` is given twice; keep one of them")
+        found[name] = as_path(value, directory)
+    if "project" in found:  # always a directory, so that `--set project=src` means what it seems to
+        found["project"] = os.path.normpath(directory / found["project"])
+    return found
+
+
+def load_documents(
+    policy: Path | None, mandate: Path | None, variables: Mapping[str, str]
+) -> tuple[Document | None, Document | None]:
+    """Both documents, or what there is of them. Raises InputError with file, line and column."""
+    first = load_policy(policy, variables=variables) if policy is not None else None
+    shared = first.variables if first is not None else variables
+    second = load_mandate(mandate, variables=shared) if mandate is not None else None
+    return first, second
+
+
+def build_guard(
+    specs: tuple[ServerSpec, ...],
+    *,
+    policy: Document | None,
+    mandate: Document | None,
+    prefixed: bool,
+    own_files: Iterable[Path],
+    durability: Literal["normal", "full"] = "normal",
+    port: int | None = None,
+) -> Guard:
+    """Open the record and put the parts together."""
+    principal = local_principal()
+    session = client_session(principal, mandate.digest if mandate is not None else "")
+    record = Record.open(session=session, clock=clock, durability=durability)
+    started = record.started(f"{mandate.digest}:{principal}") if mandate is not None else None
+    layers = tuple(document for document in (policy, mandate) if document is not None)
+    authority = Authority(layers, started)
+    bases = [os.getcwd(), *(spec.cwd for spec in specs if spec.cwd)]
+    bases += [document.variables["project"] for document in layers if "project" in document.variables]
+    own = [str(path) for path in (*own_files, *(Path(document.file) for document in layers), record.directory)]
+    guard = Guard(
+        authority=authority,
+        record=record,
+        specs=specs,
+        prefixed=prefixed,
+        protection=Protection(own, bases, port),
+        session_key=session,
+        clock=clock,
+    )
+    loaded = [{"kind": layer.kind, "file": os.path.abspath(layer.file), "digest": layer.digest} for layer in layers]
+    record.note(EntryKind.LOADED, {"documents": loaded, "session": session})
+    return guard

@@ -1,0 +1,56 @@
+"""`mcp-guard wrap`: one server, a drop-in for the command that it wraps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mcp_guard.catalog import SERVER_NAME
+from mcp_guard.cli.serving import serve_stdio
+from mcp_guard.cli.setting_up import build_guard, load_documents, parse_settings
+from mcp_guard.downstream import ServerSpec
+from mcp_guard.errors import InputError
+
+HOW_TO_GRANT = (
+    "mcp-guard: no --policy, so nothing is granted: no tool is listed and every call is refused.\n"
+    "mcp-guard: to see what the server offers and how to grant it: mcp-guard check -- {command}\n"
+)
+
+
+@click.command(
+    epilog="Example: mcp-guard wrap --name files --policy project.yaml --set project=. -- "
+    "npx -y @modelcontextprotocol/server-filesystem ."
+)
+@click.option("--name", help="The server's name in the policy (NAME/tool). Needed with --policy.")
+@click.option("--policy", type=click.Path(path_type=Path), help="What is granted. Without it: nothing.")
+@click.option("--mandate", type=click.Path(path_type=Path), help="What is granted for one task, within the policy.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
+@click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
+@click.pass_obj
+def wrap(
+    ahead: Any,
+    name: str | None,
+    policy: Path | None,
+    mandate: Path | None,
+    settings: tuple[str, ...],
+    command: tuple[str, ...],
+) -> int:
+    """Guard one tool server: put this in front of the command that starts it, in any client's configuration.
+
+    The server's tools keep their names. What the policy doesn't grant is not listed and can't be called.
+    """
+    if name is None and (policy is not None or mandate is not None):
+        raise InputError("`--name` is missing: the policy's rules say NAME/tool; name the server as they do")
+    if name is not None and not SERVER_NAME.fullmatch(name):
+        raise InputError(f"`{name}` can't be a server's name; use letters, digits, `_` and `-`")
+    first, second = load_documents(policy, mandate, parse_settings(settings, Path.cwd()))
+    if first is None and second is None:
+        click.echo(HOW_TO_GRANT.format(command=" ".join(command)), err=True, nl=False)
+    guard = build_guard(
+        (ServerSpec(name or "server", command),), policy=first, mandate=second, prefixed=False, own_files=()
+    )
+    if ahead is not None:
+        guard.children[guard.specs[0].name] = ahead
+    return serve_stdio(guard)

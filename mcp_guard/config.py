@@ -1,0 +1,149 @@
+"""guard.yaml: which servers `run` guards, under which documents. Paths in it start from its own directory.
+
+Strict, with places in errors, by the same reader as the documents. Secrets are named (`env: [NAME]`), never written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mcp_guard.catalog import SERVER_NAME
+from mcp_guard.downstream import ServerSpec
+from mcp_guard.errors import InputError
+from mcp_guard.policy.form_errors import did_you_mean
+from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
+from mcp_guard.transports.spawn import MINIMAL_ENVIRONMENT
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class ServerForm(_Form):
+    """One server: the command that starts it, and what of the environment it gets."""
+
+    command: Annotated[list[str], Field(min_length=1)]
+    env: list[str] = []
+    cwd: str | None = None
+    timeout: Annotated[float, Field(gt=0, le=86400)] = 300.0
+
+
+class RecordForm(_Form):
+    """How much a power failure may cost: `normal` keeps what the system had written, `full` waits for the disk."""
+
+    durability: Literal["normal", "full"] = "normal"
+
+
+class ConfigForm(_Form):
+    """The whole file."""
+
+    version: Literal[1]
+    policy: str | None = None
+    mandate: str | None = None
+    set: dict[str, str] = {}
+    servers: Annotated[dict[str, ServerForm], Field(min_length=1)]
+    record: RecordForm = RecordForm()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """guard.yaml, read and checked, with absolute paths."""
+
+    file: Path
+    policy: Path | None
+    mandate: Path | None
+    variables: Mapping[str, str]
+    servers: tuple[ServerSpec, ...]
+    durability: Literal["normal", "full"]
+
+
+_LATER = {
+    (): {"lock", "listen", "bounds", "candidate"},
+    ("servers", "*"): {"url", "token_env", "contain"},
+    ("record",): {"values"},
+}
+
+
+def load_config(path: Path) -> Config:
+    """Read guard.yaml. Raises `InputError` with file, line and column."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        hint = "name it with `--config FILE`, or guard one server with `mcp-guard wrap`"
+        raise InputError(f"can't read {path}: {error.strerror}; {hint}") from None
+    source = read_yaml(data, str(path))
+    try:
+        form = ConfigForm.model_validate(source.value)
+    except ValidationError as error:
+        raise _in_words(source, error) from None
+    _check_names(source, form)
+    directory = Path(os.path.abspath(path)).parent  # noqa: PTH100 - lexical: links are followed when they are used
+    return Config(
+        file=path,
+        policy=_beside(directory, form.policy),
+        mandate=_beside(directory, form.mandate),
+        variables={name: as_path(value, directory) for name, value in form.set.items()},
+        servers=tuple(_spec(name, server, directory) for name, server in form.servers.items()),
+        durability=form.record.durability,
+    )
+
+
+def as_path(value: str, directory: Path) -> str:
+    """A variable's value; one that is written as a relative or home path (`.`, `./x`, `~/x`) becomes absolute."""
+    if value == "~" or value.startswith("~/"):
+        return os.path.normpath(Path(value).expanduser())
+    if value in (".", "..") or value.startswith(("./", "../")):
+        return os.path.normpath(directory / value)
+    return value
+
+
+def _beside(directory: Path, value: str | None) -> Path | None:
+    return None if value is None else directory / Path(value).expanduser()
+
+
+def _spec(name: str, form: ServerForm, directory: Path) -> ServerSpec:
+    names = (*MINIMAL_ENVIRONMENT, *form.env)
+    return ServerSpec(
+        name=name,
+        command=tuple(form.command),
+        env={key: os.environ[key] for key in names if key in os.environ},
+        cwd=str(directory if form.cwd is None else directory / Path(form.cwd).expanduser()),
+        timeout=form.timeout,
+    )
+
+
+def _check_names(source: Source, form: ConfigForm) -> None:
+    """Two servers whose tools would have one prefix are an error at start: a call must not depend on their order."""
+    seen: dict[str, str] = {}
+    for name in form.servers:
+        if not SERVER_NAME.fullmatch(name):
+            hint = "use up to 32 letters, digits, `_` and `-`, starting with a letter or digit"
+            raise source.error(f"`{name[:64]}` can't be a server's name", ("servers", name), hint, key=True)
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            hint = "give one of them another name"
+            raise source.error(f"`{other}` and `{name}` would share one prefix", ("servers", name), hint, key=True)
+
+
+def _in_words(source: Source, errors: ValidationError) -> InputError:
+    found = errors.errors(include_url=False, include_input=False)
+    error = min(found, key=lambda one: source.place(one["loc"], key=one["type"] == "extra_forbidden"))
+    path = error["loc"]
+    if error["type"] == "extra_forbidden":
+        key, parent = str(path[-1]), path[:-1]
+        generic = ("servers", "*") if len(parent) == 2 and parent[0] == "servers" else parent
+        if key in _LATER.get(generic, set()):
+            return source.error(f"`{key}` isn't in this version yet", path, "take it out: nothing would use it", key=True)
+        form: Any = {(): ConfigForm, ("servers", "*"): ServerForm, ("record",): RecordForm}.get(generic, ConfigForm)
+        return source.error(f"unknown key `{key[:64]}`", path, did_you_mean(key, form.model_fields), key=True)
+    if error["type"] == "missing":
+        return source.error(f"`{path[-1]}` is missing", path[:-1], f"write `{path[-1]}: ...`")
+    where = ".".join(str(step) for step in path) or "the file"
+    return source.error(f"`{where}` is not right: {error['msg'][0].lower()}{error['msg'][1:]}", path)

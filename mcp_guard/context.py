@@ -1,0 +1,48 @@
+"""What handling one client's messages needs, whichever way they go: its session, the guard, the moment's facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp_guard.downstream import Downstream
+from mcp_guard.guard import Guard, LiveFacts
+from mcp_guard.model import Call, Decision, Effect, Kind, Reason
+from mcp_guard.patience import patiently
+from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.usage import UsageView
+from mcp_guard.session import Session
+
+
+@dataclass(slots=True)
+class Context:
+    """One client's session in its guard."""
+
+    guard: Guard
+    session: Session
+    known: dict[str, frozenset[str]] = field(default_factory=dict)  # by server: what was there at first sight
+
+    def server(self, name: str) -> Downstream | None:
+        """The session's server of this name."""
+        return next((server for server in self.session.servers if server.name == name), None)
+
+    def facts(self, view: UsageView | None = None) -> LiveFacts:
+        """What is known now; with `view`, inside the transaction that it belongs to."""
+        now = view.now if view is not None else self.guard.now()
+        return LiveFacts(now, view, self.known, self.session.by_server())
+
+    def note(self, kind: EntryKind, data: Mapping[str, Any]) -> None:
+        """An entry that isn't a call. If it can't be written, calls can't either, and say so themselves."""
+        patiently(lambda: self.guard.record.note(kind, data), lambda: None)
+
+    def refused(self, method: str, server: str, target: str, kind: Kind, reason: Reason, detail: str) -> None:
+        """Record a refusal of what never became a judged call; the client's answer doesn't hang on it."""
+        call = Call(self.session.principal, method, server, target, {}, kind)
+        described = self.guard.describe(call, self.session.key, self.session.client, {})
+        decision = Decision(Effect.DENY, reason, detail=detail)
+
+        def step() -> None:
+            self.guard.record.refuse(described, decision)
+
+        patiently(step, lambda: None)

@@ -1,0 +1,309 @@
+"""One downstream tool server in one conversation: started, opened in an era, restarted when it dies.
+
+Turns lives of a process (`StdioLink`) into one server that is ready, opening or down. Knows no policy and no client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from mcp_guard.catalog import Listing, Withheld
+from mcp_guard.eras import LEGACY_REVISIONS, Era
+from mcp_guard.errors import ServerGone
+from mcp_guard.transports.front import Answer
+from mcp_guard.transports.spawn import Child, spawn
+from mcp_guard.transports.stdio_link import Progress, StdioLink
+
+FIRST_BACK_OFF = 0.25
+LAST_BACK_OFF = 30.0
+STEADY = 10.0
+"""Seconds a server must have been up for its next crash to count as the first one."""
+OPENING_DEADLINE = 30.0
+"""Seconds a call waits for a server that is starting before it is told that the server isn't there."""
+MAX_PARKED = 256
+NOT_OPENED = -32010
+"""The code of the error for a server that can't be opened: in the implementation's range, not one of the SDK's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSpec:
+    """How to start one server: a line of guard.yaml, or what stands behind `wrap … --`."""
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str] | None = None  # None: the guard's own environment (`wrap` is a drop-in)
+    cwd: str | None = None
+    timeout: float = 300.0  # seconds for one call
+
+
+class State(Enum):
+    """Where a server is."""
+
+    IDLE = "idle"  # running or not, not opened: no client has spoken yet
+    OPENING = "opening"
+    READY = "ready"
+    DOWN = "down"  # ended; a restart is due
+    CLOSED = "closed"
+
+
+class Events(Protocol):
+    """What the conversation is told of its servers."""
+
+    def server_notified(self, server: Downstream, method: str, params: dict[str, Any] | None) -> None:
+        """A notification that belongs to no request."""
+
+    def server_asked(self, server: Downstream, method: str) -> None:
+        """The server made a request of the client, which was refused."""
+
+    def server_odd(self, server: Downstream, why: str) -> None:
+        """The server sent something that is no message."""
+
+    def server_changed(self, server: Downstream, event: str, why: str) -> None:
+        """`started`, `ready`, `ended` or `refused` (it could not be opened), for record and log."""
+
+
+@dataclass(slots=True)
+class _Opening:
+    """How the server was last opened; a restart opens it the same way."""
+
+    era: Era
+    method: str
+    params: dict[str, Any]
+
+
+@dataclass(slots=True, eq=False)
+class Downstream:
+    """One server's life over several processes."""
+
+    spec: ServerSpec
+    events: Events
+    child: Child | None = None  # started before the imports, by `wrap`
+    on_pressure: Callable[[bool], None] | None = None
+    state: State = State.IDLE
+    listing: Listing | None = None  # what it offers, as last listed; None: not known or no longer true
+    withheld: tuple[Withheld, ...] = ()
+    hello: dict[str, Any] = field(default_factory=dict)  # its answer to `initialize` or `server/discover`
+    odd: int = 0  # lines that were no message
+    restarted: bool = False
+    _link: StdioLink | None = None
+    _opening: _Opening | None = None
+    _parked: list[Callable[[bool], None]] = field(default_factory=list)
+    _crashes: int = 0
+    _since: float = 0.0
+    _timer: asyncio.TimerHandle | None = None
+    _starting: asyncio.Task[None] | None = None
+    _life: int = 0  # counts processes, so that what an earlier one still says is not taken for this one's
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def era(self) -> Era | None:
+        """The era in which it was opened, if it was."""
+        return self._opening.era if self._opening else None
+
+    @property
+    def capabilities(self) -> Mapping[str, Any]:
+        """What it said that it can do."""
+        found = self.hello.get("capabilities")
+        return found if isinstance(found, Mapping) else {}
+
+    def open(self, era: Era, method: str, params: dict[str, Any], answer: Answer) -> None:
+        """Open the server by `method` (`initialize` or `server/discover`) and pass on what it says, once.
+
+        A process that was opened in the other era is replaced: many servers keep to the era of their first message.
+        """
+        replace = self._opening is not None
+        self._opening = _Opening(era, method, params)
+        self.state = State.OPENING
+        self.listing = None
+        if replace:
+            self._drop()
+        self._start(lambda: self._greet(answer), answer)
+
+    def when_ready(self, go_on: Callable[[bool], None]) -> None:
+        """Call `go_on(True)` when the server can be talked to; False when it can't be within a bounded time."""
+        if self.state is State.READY:
+            go_on(True)
+        elif self.state in (State.CLOSED, State.IDLE) or len(self._parked) >= MAX_PARKED:
+            go_on(False)
+        else:
+            parked = _Once(go_on)
+            self._parked.append(parked)
+            asyncio.get_running_loop().call_later(OPENING_DEADLINE, parked, False)
+
+    def request(
+        self, method: str, params: dict[str, Any] | None, answer: Answer, progress: Progress | None = None
+    ) -> Callable[[str | None], None]:
+        """Send a request; the result cancels it. Raises `ServerGone` if no byte of it was sent."""
+        if self.state is not State.READY or self._link is None:
+            raise ServerGone("it is not running")
+        link = self._link
+        request_id = link.request(method, params, answer, progress)
+        return lambda reason: link.cancel(request_id, reason)
+
+    def pause(self, paused: bool) -> None:
+        """The client can't take more at the moment, or can again."""
+        if self._link is not None:
+            self._link.pause(paused)
+
+    def close(self) -> None:
+        """End it for good."""
+        self.state = State.CLOSED
+        if self._timer is not None:
+            self._timer.cancel()
+        self._drop()
+        if self.child is not None:  # started ahead and never used
+            self.child.end()
+            self.child = None
+        self._release(False)
+
+    def _drop(self) -> None:
+        self._life += 1
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+    def _start(self, then: Callable[[], None], failed: Answer) -> None:
+        """Attach a process, a new one unless one was started ahead, and go on."""
+        self._life += 1
+        life = self._life
+        try:
+            child = self.child or spawn(self.spec.command, env=self.spec.env, cwd=self.spec.cwd)
+        except OSError as error:
+            self._ended(life, f"it can't be started: {error.strerror}")
+            return failed(_gone(f"The tool server `{self.name}` can't be started."))
+        self.child = None
+        link = self._link = StdioLink(
+            child,
+            on_notification=lambda method, params: self._current(life) and self._notified(method, params),
+            on_request=lambda method: self.events.server_asked(self, method),
+            on_odd=lambda why: self.events.server_odd(self, why),
+            on_gone=lambda why: self._ended(life, why),
+            on_pressure=self.on_pressure,
+        )
+        self._since = asyncio.get_running_loop().time()
+        self.events.server_changed(self, "started", f"pid {child.process.pid}")
+
+        async def attach() -> None:
+            try:
+                await link.start()
+            except (OSError, ValueError) as error:
+                self._ended(life, str(error))
+                return failed(_gone(f"The tool server `{self.name}` can't be reached."))
+            if self._current(life):
+                then()
+
+        self._starting = asyncio.get_running_loop().create_task(attach())
+
+    def _current(self, life: int) -> bool:
+        return life == self._life and self.state is not State.CLOSED
+
+    def _greet(self, answer: Answer) -> None:
+        """Send the opening message and take its answer."""
+        opening, link, life = self._opening, self._link, self._life
+        if opening is None or link is None:
+            return
+        done = _OnceAnswer(answer)
+
+        def greeted(reply: dict[str, Any]) -> None:
+            if self._current(life) and "result" in reply and self._acceptable(opening.era, reply["result"]):
+                self.hello = reply["result"]
+                if opening.era is Era.LEGACY:
+                    link.notify("notifications/initialized", None)
+                self.state = State.READY
+                self.events.server_changed(self, "ready", opening.era.value)
+                done(reply)
+                return self._release(True)
+            if "result" in reply:
+                reply = _gone(f"The tool server `{self.name}` speaks a revision that the guard doesn't know.")
+            elif "gone" in reply:
+                reply = _gone(f"The tool server `{self.name}` ended before it was ready: see its own messages.")
+            if self._current(life):
+                self.state = State.IDLE
+                self.events.server_changed(self, "refused", str(reply["error"].get("message", ""))[:200])
+            done(reply)
+            return self._release(False)
+
+        try:
+            link.request(opening.method, opening.params, greeted)
+        except ServerGone as error:
+            done(_gone(f"The tool server `{self.name}` can't be reached: {error}."))
+
+    def _acceptable(self, era: Era, hello: dict[str, Any]) -> bool:
+        return era is Era.MODERN or hello.get("protocolVersion") in LEGACY_REVISIONS
+
+    def _notified(self, method: str, params: dict[str, Any] | None) -> None:
+        if method == "notifications/tools/list_changed":
+            self.listing = None
+        self.events.server_notified(self, method, params)
+
+    def _ended(self, life: int, why: str) -> None:
+        """The process is gone: start it again after a while, the same way, while the others go on."""
+        if not self._current(life):
+            return
+        loop = asyncio.get_running_loop()
+        self._link = None
+        self.listing = None
+        was = self.state
+        self.events.server_changed(self, "ended", why)
+        if self._opening is None:
+            self.state = State.IDLE
+            return
+        self.state = State.DOWN
+        self._crashes = 1 if was is State.READY and loop.time() - self._since > STEADY else self._crashes + 1
+        delay = min(LAST_BACK_OFF, FIRST_BACK_OFF * 2.0 ** min(self._crashes - 1, 10))
+        self._timer = loop.call_later(delay, self._restart)
+
+    def _restart(self) -> None:
+        if self.state is State.DOWN:
+            self.state = State.OPENING
+            self.restarted = True
+            self._start(lambda: self._greet(_ignore), _ignore)
+
+    def _release(self, ready: bool) -> None:
+        parked, self._parked = self._parked, []
+        for go_on in parked:
+            go_on(ready)
+
+
+class _Once:
+    """Calls through the first time only: a deadline and the event it bounds may both come."""
+
+    def __init__(self, target: Callable[[bool], None]) -> None:
+        self._target: Callable[[bool], None] | None = target
+
+    def __call__(self, value: bool) -> None:
+        target, self._target = self._target, None
+        if target is not None:
+            target(value)
+
+
+class _OnceAnswer:
+    """An answer that is given at most once, whoever comes first."""
+
+    def __init__(self, target: Answer) -> None:
+        self._target: Answer | None = target
+
+    def __call__(self, answer: dict[str, Any]) -> None:
+        target, self._target = self._target, None
+        if target is not None:
+            target(answer)
+
+
+def _gone(message: str) -> dict[str, Any]:
+    return {"error": {"code": NOT_OPENED, "message": message}}
+
+
+def _ignore(_: dict[str, Any]) -> None:
+    """A restart answers nobody."""
+
+
+def spec_key(spec: ServerSpec) -> Sequence[str]:
+    """What identifies a server for first sight: its name and its command line."""
+    return (spec.name, *spec.command)

@@ -1,0 +1,67 @@
+"""The two eras of MCP and their revisions: facts that the guard has to know to relay both.
+
+Core. Legacy: a connection begins with `initialize` (2024-11-05 to 2025-11-25). Modern (2026-07-28): no session; every
+request carries its revision and capabilities in `_meta`, and `server/discover` replaces the handshake. A revision that
+isn't listed here is refused (law 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+LEGACY_REVISIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+MODERN_REVISIONS = ("2026-07-28",)
+
+REVISION_KEY = "io.modelcontextprotocol/protocolVersion"
+CLIENT_INFO_KEY = "io.modelcontextprotocol/clientInfo"
+CLIENT_CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
+SERVER_INFO_KEY = "io.modelcontextprotocol/serverInfo"
+UNSUPPORTED_REVISION = -32022
+
+OWN_META_PREFIX = "mcp-guard/"
+"""Keys of `_meta` that are the guard's own. Stripped both ways: neither side can speak in its name."""
+
+
+class Era(StrEnum):
+    """Which half of the protocol a message belongs to."""
+
+    LEGACY = "legacy"
+    MODERN = "modern"
+
+
+def revision_of(params: Mapping[str, Any] | None) -> Any:
+    """The revision that a modern request names in its `_meta`; None for a legacy one."""
+    meta = (params or {}).get("_meta")
+    return meta.get(REVISION_KEY) if isinstance(meta, Mapping) else None
+
+
+def envelope(params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a request that the guard makes for a client repeats of that client's `_meta`, so that the server sees one
+    client: revision, identity, capabilities."""
+    meta = (params or {}).get("_meta")
+    if not isinstance(meta, Mapping):
+        return {}
+    keys = (REVISION_KEY, CLIENT_INFO_KEY, CLIENT_CAPABILITIES_KEY)
+    return {key: meta[key] for key in keys if key in meta}
+
+
+def without_server_requests(capabilities: Any) -> Any:
+    """A client's capabilities less those by which a server could ask the client for something.
+
+    Nothing grants server requests in this version, so a server isn't told that it could make them.
+    """
+    if not isinstance(capabilities, Mapping):
+        return capabilities
+    return {key: value for key, value in capabilities.items() if key not in ("roots", "sampling", "elicitation")}
+
+
+def strip_own_meta(params: dict[str, Any]) -> dict[str, Any]:
+    """`params` or a result without the guard's own keys in its `_meta`."""
+    meta = params.get("_meta")
+    if not isinstance(meta, dict) or not any(key.startswith(OWN_META_PREFIX) for key in meta):
+        return params
+    kept = {key: value for key, value in meta.items() if not key.startswith(OWN_META_PREFIX)}
+    rest = {key: value for key, value in params.items() if key != "_meta"}
+    return {**rest, "_meta": kept} if kept else rest

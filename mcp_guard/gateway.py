@@ -1,0 +1,392 @@
+"""The policy enforcement point: one client's messages, each from start to end. Read this first.
+
+It has no opinions: `Guard.judge` decides, the record keeps, a downstream server executes. Everything is a callback,
+since a task per message would cost more than the judgement; what waits (a server that is starting, a busy record) waits
+in a timer. Nothing may be raised out of here: before a byte was sent an error ends in a refusal, afterwards in an
+unknown or withheld outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mcp_guard import lifecycle, listing, log, refusal
+from mcp_guard.catalog import Tool
+from mcp_guard.context import Context
+from mcp_guard.downstream import Downstream
+from mcp_guard.eras import MODERN_REVISIONS, UNSUPPORTED_REVISION, Era, revision_of, strip_own_meta
+from mcp_guard.errors import ServerGone
+from mcp_guard.guard import Guard
+from mcp_guard.model import Call, Decision, Effect, Kind, Outcome, Reason
+from mcp_guard.patience import patiently
+from mcp_guard.record.entries import Entry, EntryKind
+from mcp_guard.session import MAX_IN_FLIGHT, InFlight, Session
+from mcp_guard.transports.front import Answer, Notify
+
+CALL_MEMBERS = frozenset({"name", "arguments", "_meta"})
+_READ_MEMBERS = frozenset({"uri", "_meta"})
+_COMPLETE_MEMBERS = frozenset({"ref", "argument", "context", "_meta"})
+_LIST_MEMBERS = frozenset({"cursor", "_meta"})
+
+Refuse = Callable[[Decision, "str | None"], dict[str, Any]]
+
+
+class Gateway:
+    """One conversation with a client. Implements `transports.front.Conversation`."""
+
+    def __init__(self, guard: Guard, session: Session) -> None:
+        self.guard = guard
+        self.session = session
+        self.context = Context(guard, session)
+        self._malformed = 0
+        session.servers.extend(
+            Downstream(spec, self, child=guard.children.pop(spec.name, None)) for spec in guard.specs
+        )
+
+    # What the front calls.
+
+    def request(
+        self, method: str, params: dict[str, Any] | None, *, id: int | str, answer: Answer, notify: Notify
+    ) -> InFlight:
+        """Take one request; it is answered exactly once, unless it is cancelled."""
+        request = self.session.begin(id, answer, notify)
+        try:
+            self._route(request, method, strip_own_meta(params) if params is not None else {})
+        except Exception as error:  # the last line of defence: nothing was sent, or `_sent` took over
+            log.warning("a request failed in the guard", error=type(error).__name__)
+            request.finish(refusal.internal_error())
+        return request
+
+    def notification(self, method: str, params: dict[str, Any] | None) -> None:
+        """Take one notification. None of those that a client makes is relayed as it is."""
+        known = ("notifications/initialized", "notifications/progress", "notifications/roots/list_changed")
+        if method not in known:
+            self.refused(f"a notification that the guard doesn't know: {method[:64]}", Reason.UNKNOWN_METHOD)
+
+    def refused(self, why: str, reason: Reason = Reason.MALFORMED) -> None:
+        """Bytes that never became a request. A flood of them is counted, not written out."""
+        self._malformed += 1
+        if self._malformed <= 100 or self._malformed & (self._malformed - 1) == 0:
+            self.context.refused("(none)", "", "", Kind.TOOL, reason, why, count=1)
+
+    def pause(self, paused: bool) -> None:
+        """The client takes nothing more at the moment, or does again."""
+        for server in self.session.servers:
+            server.pause(paused)
+
+    def close(self) -> None:
+        """The client is gone."""
+        self.session.close()
+
+    # What the servers' lives call (downstream.Events).
+
+    def server_notified(self, server: Downstream, method: str, params: dict[str, Any] | None) -> None:
+        """Pass on what a client may be told unasked."""
+        if method == "notifications/tools/list_changed":
+            listing.announce(self.context)
+        elif method == "notifications/message":
+            self.session.notify(method, params)
+        elif method in ("notifications/resources/list_changed", "notifications/prompts/list_changed"):
+            kind = Kind.RESOURCE if "resources" in method else Kind.PROMPT
+            if self.guard.grants(kind):
+                self.session.notify(method, params)
+        else:
+            self.server_asked(server, method)
+
+    def server_asked(self, server: Downstream, method: str) -> None:
+        """A server asked the client for something, or told it something unknown. Recorded once for each method."""
+        seen = (server.name, method[:64])
+        if seen not in self.session.seen_requests and len(self.session.seen_requests) < 256:
+            self.session.seen_requests.add(seen)
+            why = "a server's own request or notification, which nothing grants"
+            self.context.refused(method[:64], server.name, "", Kind.TOOL, Reason.UNKNOWN_METHOD, why)
+
+    def server_odd(self, server: Downstream, why: str) -> None:
+        """A line that is no message. Told to the person, at most a few times: a server can send millions."""
+        server.odd += 1
+        if server.odd & (server.odd - 1) == 0:
+            log.warning("a tool server sent what is no message", server=server.name, why=why, count=server.odd)
+
+    def server_changed(self, server: Downstream, event: str, why: str) -> None:
+        """A server was started, became ready, or ended."""
+        kinds = {"started": EntryKind.SERVER_STARTED, "ended": EntryKind.SERVER_EXITED}
+        if event in kinds:
+            self.context.note(kinds[event], {"server": server.name, "why": why})
+        if event in ("ended", "refused"):
+            log.warning(f"tool server {event}", server=server.name, why=why)
+        if event == "ready" and server.restarted:
+            listing.announce(self.context)
+
+    # Routing.
+
+    def _route(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
+        session = self.session
+        if len(session.in_flight) > MAX_IN_FLIGHT:
+            return request.finish(refusal.invalid_request("too many requests are under way"))
+        revision = revision_of(params)
+        if revision is not None or method == "server/discover":
+            return self._route_modern(request, method, params, revision)
+        if method == "initialize":
+            return lifecycle.initialize(self.context, request, params)
+        if method == "ping":
+            return request.finish({"result": {}})
+        if session.era is not Era.LEGACY:
+            return request.finish(refusal.invalid_request("the first request must be `initialize`"))
+        handler = _LEGACY.get(method) or _BOTH.get(method)
+        return self._handle(handler, request, method, params)
+
+    def _route_modern(self, request: InFlight, method: str, params: dict[str, Any], revision: object) -> None:
+        if revision not in MODERN_REVISIONS:
+            data = {"supported": list(MODERN_REVISIONS), "requested": revision if isinstance(revision, str) else ""}
+            error = {"code": UNSUPPORTED_REVISION, "message": "Unsupported protocol version", "data": data}
+            return request.finish({"error": error})
+        if self.session.era is Era.LEGACY and self.session.settled:
+            return request.finish(refusal.invalid_request("this connection began with `initialize`"))
+        if method == "server/discover":
+            return lifecycle.discover(self.context, request, params)
+        handler = _BOTH.get(method)
+        if handler is None:
+            return self._handle(None, request, method, params)
+        return lifecycle.ensure_modern(self.context, request, params, lambda: self._handle(handler, request, method, params))
+
+    def _handle(self, handler: Handler | None, request: InFlight, method: str, params: dict[str, Any]) -> None:
+        if handler is None:
+            self.context.refused(method[:64], "", "", Kind.TOOL, Reason.UNKNOWN_METHOD, "")
+            return request.finish(refusal.unknown_method())
+        return handler(self, request, method, params)
+
+    # One handler a method.
+
+    def _list(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
+        if params.get("cursor") is not None:  # a listing of ours is one page: no cursor of ours exists
+            return request.finish(refusal.invalid_params("the cursor is not known"))
+        if params.keys() - _LIST_MEMBERS:
+            return request.finish(refusal.invalid_params("the request has members that the method doesn't have"))
+        return listing.answer(self.context, request, method, params)
+
+    def _call_tool(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
+        name, arguments = params.get("name"), params.get("arguments", {})
+        if not isinstance(name, str) or not isinstance(arguments, dict):
+            return request.finish(refusal.invalid_params("`name` must be text and `arguments` an object"))
+        return listing.known_tools(self.context, name, lambda: self._call_listed(request, method, name, params))
+
+    def _call_listed(self, request: InFlight, method: str, name: str, params: dict[str, Any]) -> None:
+        tool = self.session.tools().get(name)
+        server = self.context.server(tool.server) if tool is not None else None
+        if tool is None or server is None:
+            self.context.refused(method, "", name, Kind.TOOL, Reason.UNKNOWN_TARGET, "no server lists it")
+            return request.finish(refusal.unknown_tool(name))
+        if not listing.shows(self.context, tool):
+            self.context.refused(method, tool.server, tool.name, Kind.TOOL, Reason.UNKNOWN_TARGET, "nothing grants it")
+            return request.finish(refusal.unknown_tool(name))
+        call = Call(self.session.principal, method, tool.server, tool.name, {**params, "name": tool.name})
+        return self._carry(
+            _Carried(request, call, server, tool, lambda decision, entry: self._refused_call(tool, decision, entry)),
+            beside=params.keys() - CALL_MEMBERS,
+        )
+
+    def _refused_call(self, tool: Tool, decision: Decision, entry: str | None) -> dict[str, Any]:
+        # What a schema says is known to the client, and helps it; other details are the person's.
+        detail = decision.detail if decision.reason is Reason.INVALID_ARGUMENTS else ""
+        return refusal.refused_call(decision, entry, self.session.era, detail)
+
+    def _get_prompt(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
+        name = params.get("name")
+        for server, own in self._prompt_owners(name):
+            call = Call(self.session.principal, method, server.name, own, {**params, "name": own}, Kind.PROMPT)
+            if listing.shows_call(self.context, call):
+                carried = _Carried(request, call, server, None, refusal.refused_request)
+                return self._carry(carried, beside=params.keys() - CALL_MEMBERS)
+        shown = name if isinstance(name, str) else ""
+        self.context.refused(method, "", shown, Kind.PROMPT, Reason.UNKNOWN_TARGET, "")
+        return request.finish(refusal.unknown_prompt(name))
+
+    def _read_resource(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
+        uri = params.get("uri")
+        if isinstance(uri, str):
+            for server in self.session.servers:
+                call = Call(self.session.principal, method, server.name, uri, params, Kind.RESOURCE)
+                if listing.shows_call(self.context, call):
+                    carried = _Carried(request, call, server, None, refusal.refused_request)
+                    return self._carry(carried, beside=params.keys() - _READ_MEMBERS)
+        self.context.refused(method, "", uri if isinstance(uri, str) else "", Kind.RESOURCE, Reason.UNKNOWN_TARGET, "")
+        return request.finish(refusal.unknown_resource(uri))
+
+    def _complete(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
+        """Completion shows what a prompt or a resource would take: judged as that prompt or resource is."""
+        ref = params.get("ref")
+        kind = ref.get("type") if isinstance(ref, dict) else None
+        if isinstance(ref, dict) and kind == "ref/prompt":
+            for server, own in self._prompt_owners(ref.get("name")):
+                sent = {**params, "ref": {**ref, "name": own}}
+                call = Call(self.session.principal, method, server.name, own, sent, Kind.PROMPT)
+                if listing.shows_call(self.context, call):
+                    carried = _Carried(request, call, server, None, refusal.refused_request)
+                    return self._carry(carried, beside=params.keys() - _COMPLETE_MEMBERS)
+        self.context.refused(method, "", "", Kind.PROMPT, Reason.UNKNOWN_TARGET, "")
+        return request.finish(refusal.invalid_params("nothing that is granted can be completed so"))
+
+    def _set_level(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
+        """How much servers log: no authority is exercised. Told to each server that has logging."""
+        able = [server for server in self.session.servers if "logging" in server.capabilities]
+        for server in able:
+            try:
+                server.request(method, params, _nobody)
+            except ServerGone:
+                continue
+        request.finish({"result": {}} if able else refusal.unknown_method())
+
+    def _prompt_owners(self, name: object) -> list[tuple[Downstream, str]]:
+        if not isinstance(name, str):
+            return []
+        if not self.guard.prefixed:
+            return [(self.session.servers[0], name)]
+        return [
+            (server, name.removeprefix(f"{server.name}__"))
+            for server in self.session.servers
+            if name.startswith(f"{server.name}__")
+        ]
+
+    # The path of every judged request.
+
+    def _carry(self, carried: _Carried, *, beside: frozenset[str] | set[str]) -> None:
+        """Judge, record, and send or refuse: one transaction, committed before anything leaves (law 2)."""
+        if beside:
+            decision = Decision(Effect.DENY, Reason.UNEXPECTED_MEMBER)
+            patiently(lambda: self._refuse_recorded(carried, decision), lambda: self._unrecorded(carried))
+        else:
+            patiently(lambda: self._judge(carried), lambda: self._unrecorded(carried))
+
+    def _judge(self, carried: _Carried) -> None:
+        call, tool, session = carried.call, carried.tool, self.session
+        names = tool.argument_names if tool is not None else {}
+        entry = self.guard.record.step(
+            self.guard.describe(call, session.key, session.client, names),
+            lambda view: self.guard.judge(call, tool, self.context.facts(view)),
+        )
+        if not entry.decision.allowed:
+            return carried.request.finish(carried.refuse(entry.decision, entry.id))
+        return self._send(carried, entry)
+
+    def _refuse_recorded(self, carried: _Carried, decision: Decision) -> None:
+        names = carried.tool.argument_names if carried.tool is not None else {}
+        described = self.guard.describe(carried.call, self.session.key, self.session.client, names)
+        entry = self.guard.record.refuse(described, decision)
+        carried.request.finish(carried.refuse(decision, entry.id))
+
+    def _unrecorded(self, carried: _Carried) -> None:
+        carried.request.finish(carried.refuse(Decision(Effect.DENY, Reason.UNRECORDED), None))
+
+    def _send(self, carried: _Carried, entry: Entry) -> None:
+        """From here on the call counts as made, until the transport says that it took no byte."""
+        request, server, call = carried.request, carried.server, carried.call
+        if not request.waiting:  # cancelled while the record was busy
+            return self._not_sent(carried, entry, "the client gave up")
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        timer: asyncio.TimerHandle | None = None
+
+        def settle(outcome: Outcome, answer: dict[str, Any], note: str = "") -> None:
+            if timer is not None:
+                timer.cancel()
+            duration = (loop.time() - started) * 1000
+            patiently(
+                lambda: (
+                    self.guard.record.finish(entry, outcome, duration_ms=duration, note=note),
+                    request.finish(answer),
+                )[1],
+                lambda: request.finish(refusal.withheld(entry.id, "its outcome could not be recorded", self.session.era)),
+            )
+
+        def answered(reply: dict[str, Any]) -> None:
+            outcome, answer, note = self._outcome(entry, reply)
+            settle(outcome, answer, note)
+
+        def cancelled(reason: str | None) -> None:
+            cancel(reason)
+            settle(Outcome.CANCELLED, {}, "")
+
+        def timed_out() -> None:
+            cancel("timed out")
+            why = f"The tool server did not answer within {server.spec.timeout:g} seconds."
+            settle(Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), "timed out")
+
+        try:
+            cancel = server.request(call.method, dict(call.params), answered, request.progress)
+        except ServerGone as gone:
+            return self._not_sent(carried, entry, str(gone))
+        if request.waiting:
+            request.sent(cancelled)
+            timer = loop.call_later(server.spec.timeout, timed_out)
+        return None
+
+    def _not_sent(self, carried: _Carried, entry: Entry, why: str) -> None:
+        """No byte left: the charges go back, and the client learns that nothing happened."""
+        record = self.guard.record
+        patiently(
+            lambda: record.finish(entry, Outcome.NOT_SENT, duration_ms=0.0, refund=True, note=why),
+            lambda: None,
+        )
+        carried.request.finish(carried.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE), entry.id))
+
+    def _outcome(self, entry: Entry, reply: dict[str, Any]) -> tuple[Outcome, dict[str, Any], str]:
+        """What became of it, and what the client is given."""
+        if "gone" in reply:
+            why = "The tool server ended before it answered."
+            return Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), str(reply["gone"])
+        if "error" in reply:
+            return Outcome.ERROR, {"error": reply["error"]}, ""
+        result = strip_own_meta(reply["result"])
+        if self.session.era is Era.MODERN and result.get("resultType", "complete") != "complete":
+            why = "the server asked for input, or answered in a way that nothing grants"
+            return Outcome.WITHHELD, refusal.withheld(entry.id, why, self.session.era), "resultType"
+        return (Outcome.TOOL_ERROR if result.get("isError") is True else Outcome.OK), {"result": result}, ""
+
+
+class Conversations:
+    """Opens a conversation for each client of one guard. Implements `transports.front.Conversations`."""
+
+    def __init__(self, guard: Guard, *, one_client: bool) -> None:
+        self._guard = guard
+        self._one_client = one_client  # on stdio the client's process makes the history, over HTTP the principal
+
+    def open(self, *, principal: str, notify: Notify) -> Gateway:
+        """A new client."""
+        key = self._guard.session_key if self._one_client else self._guard.session_for(principal)
+        return Gateway(self._guard, Session(principal, key, notify))
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """One judged request on its way: who waits, what is asked, of whom, and how a refusal looks."""
+
+    request: InFlight
+    call: Call
+    server: Downstream
+    tool: Tool | None
+    refuse: Refuse
+
+
+Handler = Callable[[Gateway, InFlight, str, dict[str, Any]], None]
+
+_BOTH: dict[str, Handler] = {
+    "tools/list": Gateway._list,
+    "tools/call": Gateway._call_tool,
+    "prompts/list": Gateway._list,
+    "prompts/get": Gateway._get_prompt,
+    "resources/list": Gateway._list,
+    "resources/templates/list": Gateway._list,
+    "resources/read": Gateway._read_resource,
+    "completion/complete": Gateway._complete,
+}
+_LEGACY: dict[str, Handler] = {
+    "logging/setLevel": Gateway._set_level,
+}
+"""The methods that the guard knows; all others are refused (law 4)."""
+
+
+def _nobody(_: dict[str, Any]) -> None:
+    """An answer that nobody waits for."""

@@ -1,0 +1,119 @@
+"""What one guard process has, whoever connects: authority, record, servers to start, its own things to protect.
+
+It judges; `gateway.py` makes it so. Opens a conversation for each client and holds no state of one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mcp_guard.catalog import Tool
+from mcp_guard.downstream import ServerSpec
+from mcp_guard.model import Call, Decision, Effect, EffectClass, Kind, Reason, Usage
+from mcp_guard.policy.decide import decide
+from mcp_guard.policy.document import Authority
+from mcp_guard.protection import Protection, local_resolve
+from mcp_guard.record.entries import Request
+from mcp_guard.record.store import Record
+from mcp_guard.record.usage import UsageView
+from mcp_guard.transports.spawn import Child
+from mcp_guard.wire import digest, keyed_digest, shape
+
+NO_EFFECTS: frozenset[EffectClass] = frozenset()
+
+
+@dataclass(slots=True)
+class Guard:
+    """The part of a guard that all its conversations share."""
+
+    authority: Authority
+    record: Record
+    specs: tuple[ServerSpec, ...]
+    prefixed: bool  # several servers (`run`): tools under `server__tool`; one (`wrap`): under their own names
+    protection: Protection
+    session_key: str  # of a client on stdio; over HTTP the principal makes it
+    clock: Callable[[], datetime]
+    children: dict[str, Child] = field(default_factory=dict)  # started ahead, each for the first conversation
+    latest: datetime | None = None  # of the entries of this process
+    authority_digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.authority_digest = digest([layer.digest for layer in self.authority.layers])
+
+    def now(self) -> datetime:
+        """The guard's time outside of a transaction: it doesn't go back, whatever the clock does."""
+        now = self.clock()
+        return now if self.latest is None else max(now, self.latest)
+
+    def grants(self, kind: Kind) -> bool:
+        """Does every layer grant something of this kind? If not, servers' capabilities for it aren't shown."""
+        layers = self.authority.layers
+        return bool(layers) and all(any(rule.is_grant and rule.kind is kind for rule in layer.rules) for layer in layers)
+
+    def judge(self, call: Call, tool: Tool | None, facts: LiveFacts) -> Decision:
+        """The one judgement of a call, in the order in which a refusal is most useful (law 3)."""
+        if self.protection.named_by(call.params):
+            return Decision(Effect.DENY, Reason.PROTECTED)
+        decision = decide(self.authority, call, facts)
+        if decision.effect is not Effect.DENY and tool is not None:
+            problem = tool.check(call.arguments)
+            if problem is not None:
+                return Decision(Effect.DENY, Reason.INVALID_ARGUMENTS, detail=problem)
+        return decision
+
+    def describe(self, call: Call, session_key: str, client: str, names: Mapping[str, Any]) -> Request:
+        """What the record keeps of a call: shape and keyed digest, no value (law 8)."""
+        return Request(
+            principal=call.principal,
+            session=session_key,
+            method=call.method,
+            server=call.server,
+            target=call.target,
+            kind=call.kind,
+            shape=shape(call.arguments, names),
+            digest=keyed_digest(self.record.key, {"method": call.method, "params": without_progress(call.params)}),
+            authority_digest=self.authority_digest,
+            client=client,
+        )
+
+    def session_for(self, principal: str) -> str:
+        """The key of a principal's history where no client process can be told apart (HTTP)."""
+        mandates = [layer.digest for layer in self.authority.layers if layer.kind == "mandate"]
+        text = "\n".join([principal, *mandates])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class LiveFacts:
+    """What is known while one call is judged: implements `model.Facts` over the record's transaction."""
+
+    now: datetime
+    usage: UsageView | None
+    known: Mapping[str, frozenset[str]]  # by server: the tools that were there at first sight
+    tools: Mapping[tuple[str, str], Tool]  # by server and the server's own name
+
+    def used(self, rule: str) -> Usage:
+        """Outside of a transaction (listings), nothing was used: a listing doesn't depend on budgets (law 3)."""
+        return self.usage.used(rule) if self.usage is not None else Usage()
+
+    def resolve(self, path: str) -> str | None:
+        return local_resolve(path)
+
+    def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
+        found = self.tools.get((server, tool))
+        return found.added_effects if found is not None else NO_EFFECTS
+
+    def known_at_first_sight(self, server: str, tool: str) -> bool:
+        return tool in self.known.get(server, frozenset())
+
+
+def without_progress(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`params` less the progress token, which differs with each request and is mapped on the way (law 9)."""
+    meta = params.get("_meta")
+    if not isinstance(meta, Mapping) or "progressToken" not in meta:
+        return params
+    return {**params, "_meta": {key: value for key, value in meta.items() if key != "progressToken"}}

@@ -1,0 +1,207 @@
+"""How a conversation begins, in either era, for one server (mirrored) or several (as one).
+
+One server: what the client says goes to it and its own answer comes back, so that no feature is translated. Several:
+the guard answers for them; it offers the modern era only when every server was heard to speak it in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from mcp_guard import __version__, refusal
+from mcp_guard.context import Context
+from mcp_guard.downstream import NOT_OPENED, Downstream, State
+from mcp_guard.eras import (
+    LEGACY_REVISIONS,
+    MODERN_REVISIONS,
+    SERVER_INFO_KEY,
+    UNSUPPORTED_REVISION,
+    Era,
+    envelope,
+    revision_of,
+    strip_own_meta,
+    without_server_requests,
+)
+from mcp_guard.model import Kind
+from mcp_guard.session import InFlight
+
+HANDSHAKE_DEADLINE = 5.0
+"""Seconds after which several servers' handshake is answered for those that are there; the others come in later."""
+DISCOVERY_DEADLINE = 3.0
+"""Seconds in which a server has to say that it speaks the modern era; later, or not at all, means legacy."""
+
+_RELAYED = frozenset({"tools", "logging"})
+
+
+def initialize(context: Context, request: InFlight, params: dict[str, Any]) -> None:
+    """The handshake of the legacy era."""
+    session = context.session
+    if session.era is Era.LEGACY and session.settled:
+        return request.finish(refusal.invalid_request("the connection was initialized before"))
+    info = params.get("clientInfo")
+    session.client = str(info.get("name", ""))[:64] if isinstance(info, dict) else ""
+    session.era = Era.LEGACY
+    session.settled = True
+    if "capabilities" in params:
+        params = {**params, "capabilities": without_server_requests(params["capabilities"])}
+
+    def done(replies: dict[str, dict[str, Any]]) -> None:
+        if not context.guard.prefixed:
+            return request.finish(_mirrored(context, replies))
+        asked = params.get("protocolVersion")
+        revision = asked if asked in LEGACY_REVISIONS else LEGACY_REVISIONS[-1]
+        return request.finish({"result": {"protocolVersion": revision, **_together(context)}})
+
+    _open_all(context, Era.LEGACY, "initialize", params, HANDSHAKE_DEADLINE, done)
+    return None
+
+
+def discover(context: Context, request: InFlight, params: dict[str, Any]) -> None:
+    """The question of the modern era: which revisions, which capabilities."""
+
+    def done(replies: dict[str, dict[str, Any]]) -> None:
+        if not _all_modern(context, replies):
+            return request.finish(_not_modern(context, replies))
+        context.session.era = Era.MODERN
+        if not context.guard.prefixed:
+            return request.finish(_mirrored(context, replies))
+        result = {
+            "resultType": "complete",
+            "supportedVersions": list(MODERN_REVISIONS),
+            "ttlMs": 0,
+            "cacheScope": "private",
+            **_together(context),
+        }
+        result["_meta"] = {SERVER_INFO_KEY: result.pop("serverInfo")}
+        return request.finish({"result": result})
+
+    _open_all(context, Era.MODERN, "server/discover", params, DISCOVERY_DEADLINE, done)
+
+
+def _not_modern(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The one server's own error, so that a dual-era client falls back to `initialize`; else that of an old server."""
+    if not context.guard.prefixed:
+        for reply in replies.values():
+            if "error" in reply and reply["error"].get("code") != NOT_OPENED:
+                return reply
+    return refusal.unknown_method()
+
+
+def ensure_modern(context: Context, request: InFlight, params: dict[str, Any], then: Callable[[], None]) -> None:
+    """A modern request may be the first: the servers are asked whether they speak its era before it goes on."""
+    session = context.session
+    if session.era is Era.MODERN:
+        return then()
+
+    def done(replies: dict[str, dict[str, Any]]) -> None:
+        if _all_modern(context, replies):
+            session.era = Era.MODERN
+            return then()
+        data = {"supported": list(LEGACY_REVISIONS), "requested": revision_of(params)}
+        error = {"code": UNSUPPORTED_REVISION, "message": "Unsupported protocol version", "data": data}
+        return request.finish({"error": error})
+
+    meta = {"_meta": envelope(params)}
+    _open_all(context, Era.MODERN, "server/discover", meta, DISCOVERY_DEADLINE, done)
+    return None
+
+
+def _open_all(
+    context: Context,
+    era: Era,
+    method: str,
+    params: dict[str, Any],
+    deadline: float,
+    done: Callable[[dict[str, dict[str, Any]]], None],
+) -> None:
+    """Open every server; go on when all have answered, or at the deadline with those that have."""
+    servers = context.session.servers
+    replies: dict[str, dict[str, Any]] = {}
+    finished = False
+
+    def finish() -> None:
+        nonlocal finished
+        if not finished:
+            finished = True
+            timer.cancel()
+            done(replies)
+
+    def replied(server: Downstream, reply: dict[str, Any]) -> None:
+        replies[server.name] = reply
+        if len(replies) == len(servers):
+            finish()
+
+    if not context.guard.prefixed and era is Era.LEGACY:
+        deadline = servers[0].spec.timeout  # the client has its own patience with its one server
+    timer = asyncio.get_running_loop().call_later(deadline, finish)
+    for server in servers:
+        server.open(era, method, params, lambda reply, server=server: replied(server, reply))
+
+
+def _all_modern(context: Context, replies: dict[str, dict[str, Any]]) -> bool:
+    servers = context.session.servers
+    return all(server.state is State.READY and _speaks_modern(replies.get(server.name, {})) for server in servers)
+
+
+def _speaks_modern(reply: dict[str, Any]) -> bool:
+    result = reply.get("result")
+    versions = result.get("supportedVersions") if isinstance(result, dict) else None
+    return isinstance(versions, list) and any(version in MODERN_REVISIONS for version in versions)
+
+
+def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The one server's own answer, less the capabilities that nothing grants."""
+    if not replies:
+        return refusal.invalid_request("the tool server did not answer in time")
+    reply = next(iter(replies.values()))
+    if "result" not in reply:
+        return reply
+    result = strip_own_meta(reply["result"])
+    capabilities = result.get("capabilities")
+    if isinstance(capabilities, dict):
+        result = {**result, "capabilities": _granted(context, capabilities)}
+    if not context.guard.authority.layers:
+        result = {key: value for key, value in result.items() if key != "instructions"}
+    if "supportedVersions" in result:
+        spoken = [version for version in result["supportedVersions"] if version in MODERN_REVISIONS]
+        result = {**result, "supportedVersions": spoken}
+    return {"result": result}
+
+
+def _granted(context: Context, capabilities: dict[str, Any]) -> dict[str, Any]:
+    """What remains of a server's capabilities: tools and logging; prompts and resources where a grant names some."""
+    kept = {key: value for key, value in capabilities.items() if key in _RELAYED}
+    guard = context.guard
+    if guard.grants(Kind.PROMPT):
+        kept.update({key: value for key, value in capabilities.items() if key in ("prompts", "completions")})
+    if guard.grants(Kind.RESOURCE) and isinstance(capabilities.get("resources"), dict):
+        resources = capabilities["resources"]
+        kept["resources"] = {key: value for key, value in resources.items() if key != "subscribe"}
+    return kept
+
+
+def _together(context: Context) -> dict[str, Any]:
+    """Several servers as one: what the guard says of itself for them."""
+    capabilities: dict[str, Any] = {"tools": {"listChanged": True}}
+    guard = context.guard
+    if guard.grants(Kind.PROMPT):
+        capabilities["prompts"] = {"listChanged": True}
+        capabilities["completions"] = {}
+    if guard.grants(Kind.RESOURCE):
+        capabilities["resources"] = {"listChanged": True}
+    if context.session.era is Era.LEGACY and any("logging" in server.capabilities for server in context.session.servers):
+        capabilities["logging"] = {}
+    told = [
+        f"{server.name}: {server.hello['instructions']}"
+        for server in context.session.servers
+        if isinstance(server.hello.get("instructions"), str)
+    ]
+    together: dict[str, Any] = {
+        "capabilities": capabilities,
+        "serverInfo": {"name": "mcp_guard", "version": __version__},
+    }
+    if told and guard.authority.layers:
+        together["instructions"] = "\n\n".join(told)
+    return together

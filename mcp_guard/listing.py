@@ -1,0 +1,275 @@
+"""What a client is shown: every server's listing, filtered and narrowed by the judge that will judge the calls (law 3).
+
+A listing is fetched whole (all pages) and answered as one page. It depends on documents, principal and expiry, never on
+budgets. What a server said last is kept for calls until the server says that it changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mcp_guard import catalog, log
+from mcp_guard.catalog import Listing, Tool
+from mcp_guard.context import Context
+from mcp_guard.downstream import Downstream, spec_key
+from mcp_guard.eras import Era, envelope, strip_own_meta
+from mcp_guard.errors import ServerGone
+from mcp_guard.model import Call, Kind
+from mcp_guard.patience import patiently
+from mcp_guard.policy.decide import narrowed_schema, visible
+from mcp_guard.record.entries import EntryKind
+from mcp_guard.session import InFlight
+
+MAX_PAGES = 1000
+MAX_ITEMS = 100_000
+DEADLINE = 5.0
+"""Seconds after which several servers' listing goes out without those that haven't answered; `list_changed` follows."""
+ANNOUNCE_AFTER = 0.05
+
+KEYS = {
+    "tools/list": "tools",
+    "prompts/list": "prompts",
+    "resources/list": "resources",
+    "resources/templates/list": "resourceTemplates",
+}
+_KINDS = {"prompts/list": Kind.PROMPT, "resources/list": Kind.RESOURCE, "resources/templates/list": Kind.RESOURCE}
+
+Fetched = Callable[["list[Any] | None", Mapping[str, Any]], None]
+
+
+def answer(context: Context, request: InFlight, method: str, params: dict[str, Any]) -> None:
+    """Ask every server, keep what the judge lets through, answer once."""
+    kind = _KINDS.get(method)
+    if kind is not None and not context.guard.grants(kind):
+        return request.finish({"result": _framed(context, {}, KEYS[method], [])})
+    _Gathering(context, request, method, params).begin()
+    return None
+
+
+def known_tools(context: Context, exposed: str, then: Callable[[], None]) -> None:
+    """Go on once the tools of every server that `exposed` may belong to are known, or can't be."""
+    waiting = [server for server in context.session.unsettled() if _may_own(context, server, exposed)]
+    left = len(waiting)
+
+    def one_less(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            then()
+
+    if not waiting:
+        return then()
+    for server in waiting:
+        _fetch_tools(context, server, {}, one_less)
+    return None
+
+
+def shows(context: Context, tool: Tool) -> bool:
+    """Is this tool shown to the client? Then it may be called; else it doesn't exist."""
+    return shows_call(context, Call(context.session.principal, "tools/call", tool.server, tool.name, {}))
+
+
+def shows_call(context: Context, call: Call) -> bool:
+    """Could this target be used at all by this client, whatever the arguments?"""
+    return visible(context.guard.authority, call, context.facts())
+
+
+def announce(context: Context) -> None:
+    """Tell the client that the tools changed: once for all changes of a moment, since a server can send thousands."""
+    session = context.session
+    if session.closed or session.list_changed_due or session.era is None:
+        return
+
+    def tell() -> None:
+        session.list_changed_due = False
+        if not session.closed:
+            session.notify("notifications/tools/list_changed", None)
+
+    session.list_changed_due = True
+    asyncio.get_running_loop().call_later(ANNOUNCE_AFTER, tell)
+
+
+def _may_own(context: Context, server: Downstream, exposed: str) -> bool:
+    return not context.guard.prefixed or exposed.casefold().startswith(f"{server.name}{catalog.SEPARATOR}".casefold())
+
+
+class _Gathering:
+    """One listing request over all servers."""
+
+    def __init__(self, context: Context, request: InFlight, method: str, params: dict[str, Any]) -> None:
+        self._context = context
+        self._request = request
+        self._method = method
+        self._params = params
+        self._left = set(context.session.servers)
+        self._late: set[Downstream] = set()  # left out of the answer, since they were too slow
+        self._items: dict[str, list[Any]] = {}
+        self._frame: Mapping[str, Any] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        if len(self._left) > 1:
+            self._timer = asyncio.get_running_loop().call_later(DEADLINE, self._finish)
+        for server in list(self._left):
+            server.when_ready(lambda ready, server=server: self._ask(server, ready))
+
+    def _ask(self, server: Downstream, ready: bool) -> None:
+        key = KEYS[self._method]
+        capability = "resources" if key == "resourceTemplates" else key
+        if not ready or capability not in server.capabilities:
+            return self._got(server, [], {})
+        if self._method == "tools/list":
+            return _fetch_tools(self._context, server, self._params, lambda: self._got_tools(server))
+        return _fetch(
+            self._context,
+            server,
+            self._method,
+            self._params,
+            lambda items, frame: self._got(server, self._shown(server, items or []), frame),
+        )
+
+    def _got_tools(self, server: Downstream) -> None:
+        listing = server.listing
+        if server in self._late and listing is not None:
+            return announce(self._context)  # it came after the answer had gone out without it
+        return self._got(server, self._shown_tools(listing), listing.frame if listing is not None else {})
+
+    def _shown_tools(self, listing: Listing | None) -> list[Any]:
+        if listing is None:
+            return []
+        index = self._context.session.tools()
+        return [
+            _shown_tool(self._context, tool)
+            for tool in listing.tools
+            if index.get(tool.exposed) is tool and shows(self._context, tool)
+        ]
+
+    def _shown(self, server: Downstream, items: list[Any]) -> list[Any]:
+        """Prompts, resources and templates that the judge lets through, under the client's names."""
+        kind = _KINDS[self._method]
+        field = {"prompts/list": "name", "resources/list": "uri"}.get(self._method, "uriTemplate")
+        kept = []
+        for item in items:
+            name = item.get(field) if isinstance(item, dict) else None
+            if not isinstance(name, str):
+                continue
+            params = {"uri": name} if kind is Kind.RESOURCE else {"name": name}
+            call = Call(self._context.session.principal, "", server.name, name, params, kind)
+            if shows_call(self._context, call):
+                prefix = self._context.guard.prefixed and kind is Kind.PROMPT
+                kept.append({**item, "name": f"{server.name}{catalog.SEPARATOR}{name}"} if prefix else item)
+        return kept
+
+    def _got(self, server: Downstream, items: list[Any], frame: Mapping[str, Any]) -> None:
+        if server not in self._left:
+            return
+        self._items[server.name] = items
+        self._frame = frame
+        self._left.discard(server)
+        if not self._left:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        left, self._left = self._left, set()
+        for server in left:
+            if self._method == "tools/list" and server.listing is not None:
+                self._items[server.name] = self._shown_tools(server.listing)  # slow to say it again
+            else:
+                self._late.add(server)
+        items = [item for server in self._context.session.servers for item in self._items.get(server.name, ())]
+        frame = {} if self._context.guard.prefixed else self._frame
+        self._request.finish({"result": _framed(self._context, frame, KEYS[self._method], items)})
+
+
+def _framed(context: Context, frame: Mapping[str, Any], key: str, items: list[Any]) -> dict[str, Any]:
+    result = strip_own_meta({**frame, key: items})
+    if context.session.era is Era.MODERN:
+        result.setdefault("resultType", "complete")
+        result.setdefault("ttlMs", 0)
+        result["cacheScope"] = "private"  # filtered for one principal: no cache may share it
+    return result
+
+
+def _shown_tool(context: Context, tool: Tool) -> dict[str, Any]:
+    """The descriptor as the client sees it: its name, and a schema that says what is granted."""
+    call = Call(context.session.principal, "tools/call", tool.server, tool.name, {})
+    schema = narrowed_schema(context.guard.authority, call, tool.schema, context.facts())
+    return {**tool.descriptor, "name": tool.exposed, "inputSchema": schema}
+
+
+def _fetch_tools(context: Context, server: Downstream, params: Mapping[str, Any], then: Callable[[], None]) -> None:
+    """List one server's tools, remember them, and go on. On failure what was known is kept as not known."""
+
+    def fetched(items: list[Any] | None, frame: Mapping[str, Any]) -> None:
+        if items is None:
+            return then()
+        listing = catalog.list_tools(server.name, items, prefixed=context.guard.prefixed, frame=frame)
+        return _sighted(context, server, listing, then)
+
+    def ready(is_ready: bool) -> None:
+        if is_ready and "tools" in server.capabilities:
+            return _fetch(context, server, "tools/list", params, fetched)
+        if is_ready:
+            server.listing = Listing()
+        return then()
+
+    server.when_ready(ready)
+
+
+def _sighted(context: Context, server: Downstream, listing: Listing, then: Callable[[], None]) -> None:
+    """Note what was there when this server was first seen: that is what a pattern in a grant reaches."""
+    record, key = context.guard.record, "\0".join(spec_key(server.spec))
+
+    def step() -> None:
+        context.known[server.name] = record.first_sight(key, listing.names)
+        previous = server.withheld
+        server.listing = listing
+        server.withheld = listing.withheld
+        if listing.withheld and listing.withheld != previous:
+            tools = [{"tool": gone.name, "why": gone.why} for gone in listing.withheld[:50]]
+            context.note(EntryKind.WITHHELD, {"server": server.name, "tools": tools})
+            log.warning("tools withheld", server=server.name, tools=", ".join(gone.name for gone in listing.withheld))
+        then()
+
+    patiently(step, then)
+
+
+def _fetch(context: Context, server: Downstream, method: str, params: Mapping[str, Any], done: Fetched) -> None:
+    """All pages of one listing of one server. `done(None, {})` if it failed."""
+    items: list[Any] = []
+    first: dict[str, Any] = {}
+    seen: set[str] = set()
+    key = KEYS[method]
+
+    def ask(cursor: str | None) -> None:
+        meta = envelope(params) if context.session.era is Era.MODERN else {}
+        asked: dict[str, Any] = {"_meta": meta} if meta else {}
+        if cursor is not None:
+            asked["cursor"] = cursor
+        try:
+            server.request(method, asked or None, page)
+        except ServerGone:
+            done(None, {})
+
+    def page(reply: dict[str, Any]) -> None:
+        result = reply.get("result")
+        found = result.get(key) if isinstance(result, dict) else None
+        if result is None or not isinstance(found, list):
+            return done(None, {})
+        if not seen:
+            first.update({name: value for name, value in result.items() if name not in (key, "nextCursor")})
+        items.extend(found)
+        cursor = result.get("nextCursor")
+        if not isinstance(cursor, str) or cursor == "":
+            return done(items, first)
+        if cursor in seen or len(seen) >= MAX_PAGES or len(items) > MAX_ITEMS:
+            log.warning("a listing has too many pages", server=server.name, method=method)
+            return done(None, {})
+        seen.add(cursor)
+        return ask(cursor)
+
+    ask(None)

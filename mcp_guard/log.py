@@ -1,0 +1,50 @@
+"""Operational messages on stderr: readable on a terminal, JSON lines otherwise. Never on stdout: that is the protocol's.
+
+`structlog` is imported with the first message, not before: it costs more than the rest of the start.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+_logger: Any = None
+
+
+def _configured() -> Any:
+    global _logger
+    if _logger is None:
+        import structlog
+
+        shared = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+        plain = bool(os.environ.get("NO_COLOR"))
+        last: list[Any] = (
+            [structlog.dev.ConsoleRenderer(colors=not plain)]
+            if sys.stderr.isatty()
+            else [structlog.processors.JSONRenderer()]
+        )
+        structlog.configure(
+            processors=[*shared, *last],
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+            cache_logger_on_first_use=True,
+        )
+        _logger = structlog.get_logger()
+    return _logger
+
+
+def info(event: str, **values: object) -> None:
+    """Something that a person who looks after the guard may want to know."""
+    _configured().info(event, **{key: _printable(value) for key, value in values.items()})
+
+
+def warning(event: str, **values: object) -> None:
+    """Something that a person should look at."""
+    _configured().warning(event, **{key: _printable(value) for key, value in values.items()})
+
+
+def _printable(value: object) -> object:
+    """Text from a client or a server must not steer the terminal."""
+    if isinstance(value, str):
+        return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in value[:500])
+    return value

@@ -1,0 +1,253 @@
+"""What an entry can be, what it says, and how much of it: the closed list of kinds and their bodies.
+
+Every text comes from a client, a server or a document, so every text is bounded here. Values of arguments never come
+in (law 8): a call arrives as shape and keyed digest. Texts are stored as they are and escaped where they are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from mcp_guard.model import Charge, Decision, Effect, Kind, Outcome, RuleRef
+
+TEXT_LIMIT = 256  # characters
+LIST_LIMIT = 256  # items of a list or an object in a note
+SHAPE_LIMIT = 4096  # bytes
+NOTE_LIMIT = 65536  # bytes
+DEPTH_LIMIT = 6
+EFFECTS = {Effect.ALLOW: "allow", Effect.ASK: "ask", Effect.DENY: "deny"}
+
+
+class EntryKind(StrEnum):
+    """The closed list of what the record tells."""
+
+    OPENED = "opened"
+    """A guard process began its chain: its version, and the heads of the other chains, which it binds."""
+    DECISION = "decision"
+    """A request was judged, or refused before judgement: who, what (shape and digest), effect, reason, rules."""
+    OUTCOME = "outcome"
+    """What became of an allowed call; its charges were given back if `refunded`."""
+    LOADED = "loaded"
+    """Documents bind from here on: file names and digests."""
+    FIRST_SIGHT = "first_sight"
+    """A tool server's identity was seen for the first time, with so many tools: what a pattern in a grant reaches."""
+    FIRST_USE = "first_use"
+    """A mandate was used for the first time; its durations run from here."""
+    SERVER_STARTED = "server_started"
+    """A tool server was started or connected."""
+    SERVER_EXITED = "server_exited"
+    """A tool server went away."""
+    WITHHELD = "withheld"
+    """Tools that the client isn't shown, beyond what no grant names: drift, collisions, unusable schemas."""
+    STOPPED = "stopped"
+    """The guard process ended in good order; a chain without it was cut short."""
+
+
+NOTES = frozenset(EntryKind) - {
+    EntryKind.OPENED,
+    EntryKind.DECISION,
+    EntryKind.OUTCOME,
+    EntryKind.FIRST_SIGHT,
+    EntryKind.FIRST_USE,
+}
+"""The kinds that `Record.note` takes; the others are written together with what they tell about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the record keeps of a request. Texts beyond 256 characters are cut, with a mark."""
+
+    principal: str
+    session: str  # the guard's own key of the history: never cut, since budgets hang on it
+    method: str
+    server: str
+    target: str
+    kind: Kind
+    shape: Mapping[str, Any]  # the arguments without their values
+    digest: str  # keyed digest of what is judged and sent
+    authority_digest: str  # of the documents that judged
+    client: str = ""  # what the client calls itself; for display, never for a judgement
+
+    def __post_init__(self) -> None:
+        check_session(self.session)
+        for name in ("principal", "method", "server", "target", "digest", "authority_digest", "client"):
+            text = getattr(self, name)
+            if len(text) > TEXT_LIMIT or not text.isascii():
+                object.__setattr__(self, name, bounded_text(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A committed decision. Prints as `3f9a1c2e-17`: which chain, and where in it."""
+
+    chain: str
+    seq: int
+    position: int  # among all entries of the record, from 1
+    session: str
+    decision: Decision
+    time: datetime
+
+    @property
+    def id(self) -> str:
+        return entry_id(self.chain, self.seq)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+def entry_id(chain: str, seq: int) -> str:
+    """What a person reads and types: enough of the chain to tell it apart, and the place in it."""
+    return f"{chain[:8]}-{seq}"
+
+
+def check_session(session: str) -> None:
+    """A session's key is ours (a digest); anything else is a defect of the caller, raised as ValueError."""
+    if not 0 < len(session) <= TEXT_LIMIT or not session.isascii() or not session.isprintable():
+        raise ValueError("a session's key is 1 to 256 printable ASCII characters")
+
+
+def check_key(key: str) -> None:
+    """The key of a server's identity or of a first use; none that is cut or odd, since it must be found again."""
+    if not 0 < len(key) <= TEXT_LIMIT or not key.isprintable():
+        raise ValueError("a key is 1 to 256 printable characters")
+
+
+def stamp(moment: datetime) -> str:
+    """UTC with microseconds, always 27 characters: sorts as it reads."""
+    if moment.utcoffset() is None:
+        raise ValueError("the guard's clock must know its time zone")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def canonical(body: Mapping[str, Any]) -> bytes:
+    """The one serialisation of an entry, which its hash is taken of: sorted keys, UTF-8, no spaces, no floats."""
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+
+
+def decision_body(request: Request, decision: Decision, count: int) -> dict[str, Any]:
+    """What a decision entry says. `count` is above 1 where one entry stands for many like refusals."""
+    body: dict[str, Any] = {
+        "kind": EntryKind.DECISION.value,
+        "session": request.session,
+        "principal": request.principal,
+        "client": request.client,
+        "method": request.method,
+        "server": request.server,
+        "target": request.target,
+        "target_kind": request.kind.value,
+        "shape": _shape(request.shape),
+        "digest": request.digest,
+        "authority": request.authority_digest,
+        "effect": EFFECTS[decision.effect],
+        "rules": [_rule(rule) for rule in decision.rules[:LIST_LIMIT]],
+    }
+    if decision.reason is not None:
+        body["reason"] = decision.reason.value
+    if charges := charged(decision):
+        body["charges"] = [_charge(charge) for charge in charges]
+    for name, texts in (("advice", decision.advice), ("permitted", decision.permitted)):
+        if texts:
+            body[name] = [bounded_text(text) for text in texts[:LIST_LIMIT]]
+    if decision.detail:
+        body["detail"] = bounded_text(decision.detail)
+    if count != 1:
+        body["count"] = count
+    return body
+
+
+def outcome_body(entry: Entry, outcome: Outcome, duration_ms: float, refund: bool, note: str) -> dict[str, Any]:
+    """What an outcome entry says of the decision at `finishes`."""
+    body: dict[str, Any] = {
+        "kind": EntryKind.OUTCOME.value,
+        "session": entry.session,
+        "finishes": entry.position,
+        "outcome": outcome.value,
+        "duration_us": max(0, round(duration_ms * 1000)),
+    }
+    if refund:
+        body["refunded"] = True
+    if note:
+        body["note"] = bounded_text(note)
+    return body
+
+
+def note_body(kind: EntryKind, session: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What any other entry says; too much of it is left out, and said to be."""
+    kept = bounded(data)
+    if len(orjson.dumps(kept)) > NOTE_LIMIT:
+        kept = {"left_out": f"more than {NOTE_LIMIT} bytes"}
+    return {"kind": kind.value, "session": session, "data": kept}
+
+
+def charged(decision: Decision) -> tuple[Charge, ...]:
+    """What a decision costs: an allowed call's charges that count something. A refusal costs nothing."""
+    if decision.effect is not Effect.ALLOW:
+        return ()
+    return tuple(charge for charge in decision.charges if charge.calls or charge.sums)
+
+
+def bounded_text(text: str) -> str:
+    """At most 256 characters, with a mark where more was said; never a lone surrogate, which no UTF-8 holds."""
+    if len(text) > TEXT_LIMIT:
+        mark = f"…[{len(text)} characters]"
+        text = text[: TEXT_LIMIT - len(mark)] + mark
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def bounded(value: Any, depth: int = 0) -> Any:
+    """The same value with short texts, short lists, little depth and no floats."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 2**53 else str(value)
+    if depth < DEPTH_LIMIT:
+        if isinstance(value, Mapping):
+            items = {bounded_text(str(key)): bounded(item, depth + 1) for key, item in list(value.items())[:LIST_LIMIT]}
+            return items | ({"…": f"{len(value) - LIST_LIMIT} more"} if len(value) > LIST_LIMIT else {})
+        if isinstance(value, list | tuple | set | frozenset):
+            in_order = sorted(value) if isinstance(value, set | frozenset) else list(value)
+            kept = [bounded(item, depth + 1) for item in in_order[:LIST_LIMIT]]
+            return kept + ([f"… {len(in_order) - LIST_LIMIT} more"] if len(in_order) > LIST_LIMIT else [])
+    return bounded_text(str(value))
+
+
+def decimal_text(value: Decimal) -> str:
+    """A sum as text, exact. Not a number, infinite or negative raises ValueError: it would lower what was used."""
+    if not value.is_finite() or value < 0:
+        raise ValueError("a budget can only be charged an amount of zero or more")
+    return str(value)
+
+
+def _charge(charge: Charge) -> dict[str, Any]:
+    return {
+        "rule": charge.rule,
+        "calls": charge.calls,
+        "sums": {name: decimal_text(amount) for name, amount in charge.sums.items()},
+    }
+
+
+@lru_cache(maxsize=4096)
+def _rule(rule: RuleRef) -> orjson.Fragment:
+    at = f"{rule.file}:{rule.line}:{rule.column}"
+    return orjson.Fragment(
+        canonical({"at": bounded_text(at), "effect": EFFECTS[rule.effect], "key": bounded_text(rule.key)})
+    )
+
+
+def _shape(shape: Mapping[str, Any]) -> orjson.Fragment:
+    """The shape as it is, or only its size: a client chooses the names of arguments, so it could fill the disk."""
+    try:
+        text = canonical(shape)
+    except (TypeError, ValueError):  # too deep, an integer beyond 64 bits, or a lone surrogate
+        return orjson.Fragment(b'{"left_out":"no plain JSON"}')
+    if len(text) > SHAPE_LIMIT:
+        return orjson.Fragment(canonical({"left_out": f"{len(text)} bytes"}))
+    return orjson.Fragment(text)

@@ -1,0 +1,70 @@
+"""What the tables beside the entries should hold, added up from the entries alone: `verify` holds the two together."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.usage import added_sums
+
+Total = tuple[int, dict[str, Decimal]]
+
+
+class Ledger:
+    """Usage, open calls, first sights and first uses, as the entries tell them."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, dict[str, Any]] = {}  # allowed calls without an outcome, by position
+        self._usage: dict[tuple[str, str], Total] = {}
+        self._seen: dict[str, str] = {}
+        self._used: dict[str, str] = {}
+
+    def enter(self, kind: EntryKind, body: dict[str, Any]) -> bool:
+        """Take an entry in; False for an outcome that belongs to no open call of its chain and session."""
+        if kind is EntryKind.DECISION and body["effect"] == "allow":
+            self._open[body["position"]] = body
+            self._charge(body, 1)
+        elif kind is EntryKind.OUTCOME:
+            decision = self._open.pop(body["finishes"], None)
+            if decision is None or any(decision[name] != body[name] for name in ("chain", "session")):
+                return False
+            if body.get("refunded"):
+                self._charge(decision, -1)
+        elif kind is EntryKind.FIRST_SIGHT:
+            self._seen[body["data"]["server"]] = body["data"]["sha256"]
+        elif kind is EntryKind.FIRST_USE:
+            self._used[body["data"]["key"]] = body["time"]
+        return True
+
+    def differences(self, connection: sqlite3.Connection) -> Iterator[str]:
+        """Where the stored tables say something else."""
+        stored = {
+            (session, rule): (calls, {name: Decimal(amount) for name, amount in orjson.loads(sums).items()})
+            for session, rule, calls, sums in connection.execute("SELECT session, rule, calls, sums FROM usage")
+        }
+        for session, rule in sorted(stored.keys() | self._usage.keys()):
+            if _counted(stored.get((session, rule))) != _counted(self._usage.get((session, rule))):
+                yield f"what `{rule}` has used in session {session[:8]} isn't what the entries add up to"
+        seen = connection.execute("SELECT server, tools FROM first_seen")
+        if {server: sha256(tools.encode()).hexdigest() for server, tools in seen} != self._seen:
+            yield "the tools known at first sight aren't those that were recorded"
+        if dict(connection.execute("SELECT key, time FROM first_used")) != self._used:
+            yield "the times of first use aren't those that were recorded"
+
+    def _charge(self, body: dict[str, Any], sign: int) -> None:
+        for charge in body.get("charges", ()):
+            key = (body["session"], charge["rule"])
+            calls, sums = self._usage.get(key, (0, {}))
+            more = [(name, Decimal(amount)) for name, amount in charge["sums"].items()]
+            self._usage[key] = (calls + sign * charge["calls"], added_sums(sums, more, sign))
+
+
+def _counted(total: Total | None) -> Total:
+    calls, sums = total or (0, {})
+    return calls, {name: amount for name, amount in sums.items() if amount}

@@ -1,0 +1,161 @@
+"""The tables of `guard.db`, how it is opened, and what SQLite's errors mean for a call."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from mcp_guard.errors import GuardError, InputError, RecordBusy, RecordFailed
+from mcp_guard.record.place import DATABASE
+
+T = TypeVar("T")
+
+Durability = Literal["normal", "full"]
+"""`normal` survives a killed process; `full` a power cut too, for about 0.2 ms more a commit."""
+
+VERSION = 1
+"""`user_version` of the file. A newer one is refused: an older guard might not see what binds it."""
+
+# `entries` is the evidence; `usage`, `first_seen` and `first_used` follow from it, and `verify` holds them against it.
+TABLES = {
+    "chains": """CREATE TABLE chains (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        seq INTEGER NOT NULL,
+        head BLOB NOT NULL,
+        bound INTEGER NOT NULL)""",
+    "entries": """CREATE TABLE entries (
+        position INTEGER PRIMARY KEY,
+        chain INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        time TEXT NOT NULL,
+        finishes INTEGER,
+        body BLOB NOT NULL,
+        hash BLOB NOT NULL)""",
+    "one_outcome": "CREATE UNIQUE INDEX one_outcome ON entries (finishes) WHERE finishes IS NOT NULL",
+    "usage": """CREATE TABLE usage (
+        session TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        calls INTEGER NOT NULL,
+        sums TEXT NOT NULL,
+        PRIMARY KEY (session, rule)) WITHOUT ROWID""",
+    "first_seen": """CREATE TABLE first_seen (
+        server TEXT PRIMARY KEY,
+        tools TEXT NOT NULL) WITHOUT ROWID""",
+    "first_used": """CREATE TABLE first_used (
+        key TEXT PRIMARY KEY,
+        time TEXT NOT NULL) WITHOUT ROWID""",
+}
+
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+_START_TRIES, _START_PAUSE = 250, 0.02  # seconds; five processes that start together take turns, at most 5 s
+
+
+def explained(error: sqlite3.Error) -> GuardError:
+    """What an error of SQLite means: busy is worth another judgement, all else ends the call."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF in _BUSY:
+        return RecordBusy("another process is writing to the record; nothing was written, judge again")
+    if code is not None and code & 0xFF == sqlite3.SQLITE_FULL:
+        return RecordFailed("no room for the record: make room on its disk; until then nothing is let through")
+    if code is not None and code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return RecordFailed(f"`{DATABASE}` is damaged or no record: move it away, keep it as evidence, and start again")
+    if code is not None and code & 0xFF == sqlite3.SQLITE_READONLY:
+        return RecordFailed("the record can't be written: its file or disk is read-only")
+    return RecordFailed(f"the record failed: {error}")
+
+
+def open_for_writing(directory: Path, durability: Durability) -> sqlite3.Connection:
+    """A connection that never waits for a lock, over a file of this schema. Waits, bounded, only while it starts."""
+    if durability not in ("normal", "full"):
+        raise InputError(f"unknown durability `{durability}`; it is `normal` or `full`")
+    # mode=rw: if the file vanished since it was checked, SQLite must not make one with the umask's permissions
+    uri = f"{(directory / DATABASE).as_uri()}?mode=rw"
+    try:
+        connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
+        try:
+            patiently(lambda: _prepare(connection, durability))
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise explained(error) from error
+    return connection
+
+
+def open_for_reading(directory: Path) -> sqlite3.Connection:
+    """A connection that can't write, over a file of this schema."""
+    uri = f"{(directory / DATABASE).as_uri()}?mode=ro"
+    try:
+        connection = sqlite3.connect(uri, uri=True, timeout=1.0, isolation_level=None)
+        try:
+            patiently(lambda: _check_schema(connection))
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise explained(error) from error
+    return connection
+
+
+def patiently(action: Callable[[], T]) -> T:
+    """Try again while the record is busy, for some seconds. For the start of a process, never inside its loop."""
+    for _ in range(_START_TRIES):
+        try:
+            return action()
+        except RecordBusy:
+            pass
+        except sqlite3.Error as error:
+            if not isinstance(explained(error), RecordBusy):
+                raise
+        time.sleep(_START_PAUSE)
+    return action()
+
+
+def _prepare(connection: sqlite3.Connection, durability: Durability) -> None:
+    if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+        raise RecordFailed("the record's disk can't share a file between processes; keep the record on a local disk")
+    connection.execute(f"PRAGMA synchronous={durability.upper()}")
+    connection.execute("PRAGMA trusted_schema=OFF")
+    if not _objects(connection):  # asked again under the lock; a file that has its tables isn't locked for this
+        _make_tables(connection)
+    _check_schema(connection)
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _version(connection) == 0 and not _objects(connection):
+            for statement in TABLES.values():
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={VERSION}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _check_schema(connection: sqlite3.Connection) -> None:
+    """Refuse a newer file, a file of another program, and one to which somebody added a trigger or a view."""
+    if (version := _version(connection)) > VERSION:
+        raise RecordFailed(
+            f"the record is of a newer mcp-guard (format {version}, this one knows {VERSION}); update mcp-guard"
+        )
+    objects = _objects(connection)
+    if not objects:
+        raise RecordFailed(f"`{DATABASE}` is empty; start the guard once")
+    if objects != TABLES:
+        raise RecordFailed(
+            f"`{DATABASE}` doesn't have the guard's tables as the guard made them; move it away, keep it as evidence"
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _objects(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))

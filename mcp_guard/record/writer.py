@@ -1,0 +1,125 @@
+"""One transaction of one chain: BEGIN IMMEDIATE to COMMIT, or nothing at all. Every write of the record passes here."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+from mcp_guard.errors import RecordFailed
+from mcp_guard.record.chain import Head
+from mcp_guard.record.entries import canonical, stamp
+from mcp_guard.record.place import Watch
+from mcp_guard.record.schema import explained
+
+
+class Writer:
+    """What a guard process holds of the record: its connection, its clock, and the end of its chain."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], datetime], head: Head) -> None:
+        self.connection = connection
+        self.clock = clock
+        self.head = head
+        self.watch: Watch | None = None  # from the moment that all files are there
+        self.sure = True  # False after a failed commit: the head is then read again
+
+    def transaction(self) -> Transaction:
+        return Transaction(self)
+
+
+class Transaction:
+    """The record as it is now, locked for others. An error inside leaves record and chain as they were."""
+
+    __slots__ = ("_writer", "connection", "head", "now", "position")
+
+    head: Head
+    now: datetime  # UTC: max(clock, latest entry of any process)
+    position: int  # of the next entry, among those of all chains
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self.connection = writer.connection
+
+    def __enter__(self) -> Transaction:
+        if self.connection.in_transaction:
+            raise RecordFailed("the record was asked to write while it was being judged from")
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._catch_up()
+            except BaseException:
+                self._roll_back()
+                raise
+        except sqlite3.Error as error:
+            raise explained(error) from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if error is not None:
+            self._roll_back()
+            if isinstance(error, sqlite3.Error):
+                raise explained(error) from error
+            return
+        try:
+            self.connection.execute("COMMIT")
+        except BaseException as failure:
+            self._writer.sure = False  # it may have been committed all the same
+            self._roll_back()
+            if isinstance(failure, sqlite3.Error):
+                raise explained(failure) from failure
+            raise
+        self._writer.head = self.head
+
+    def append(self, body: dict[str, Any], finishes: int | None = None) -> Head:
+        """Add an entry to this process's chain. `finishes`: the position of the decision whose outcome it is."""
+        if not self.connection.in_transaction:  # SQLite ends it on some errors; what follows would stand alone
+            raise RecordFailed("the record's transaction ended before its time; nothing was written")
+        time, before = stamp(self.now), self.head
+        body |= {"chain": before.chain, "seq": before.seq + 1, "position": self.position, "time": time}
+        text = canonical(body)
+        head = before.next(text)  # Invariant: seq has no gaps; it moves on only with the commit
+        self.connection.execute(
+            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (self.position, head.number, head.seq, time, finishes, text, head.hash),
+        )
+        self.connection.execute("UPDATE chains SET seq=?, head=? WHERE number=?", (head.seq, head.hash, head.number))
+        self.head = head
+        self.position += 1
+        return head
+
+    def _catch_up(self) -> None:
+        """Read where the record ends: no entry is older than the one before, whichever process wrote that."""
+        writer = self._writer
+        if writer.watch is not None:
+            writer.watch.check()
+        self.now = writer.clock().astimezone(UTC)
+        self.position = 1
+        last = self.connection.execute("SELECT position, time FROM entries ORDER BY position DESC LIMIT 1").fetchone()
+        if last is not None:
+            self.position = last[0] + 1
+            self.now = max(self.now, _time_of(last[1]))
+        if not writer.sure:
+            writer.head = self._stored_head(writer.head)
+            writer.sure = True
+        self.head = writer.head
+
+    def _stored_head(self, head: Head) -> Head:
+        row = self.connection.execute("SELECT seq, head FROM chains WHERE number=?", (head.number,)).fetchone()
+        return Head(head.number, head.chain, *row) if row else head
+
+    def _roll_back(self) -> None:
+        """Some errors have ended the transaction already; what can't be rolled back now ends with the connection."""
+        try:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._writer.sure = False
+
+
+def _time_of(text: object) -> datetime:
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(UTC)
+    except ValueError as error:
+        raise RecordFailed("the record's last entry has no time: it was changed; keep it as evidence") from error

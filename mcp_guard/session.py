@@ -1,0 +1,128 @@
+"""One client's state, in one room: who it is, which era, its servers, what is in flight.
+
+State and bookkeeping only; what a message means is `gateway.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp_guard.catalog import Listing, Tool, Withheld, index
+from mcp_guard.downstream import Downstream, State
+from mcp_guard.eras import Era
+from mcp_guard.transports.front import Answer, Notify
+
+MAX_IN_FLIGHT = 256
+"""Requests of one client that may be under way; one more is refused."""
+
+
+class InFlight:
+    """One request of the client. Answered exactly once, or cancelled and then never."""
+
+    __slots__ = ("_answer", "_cancel", "_notify", "_on_done", "id")
+
+    def __init__(self, request_id: int | str, answer: Answer, notify: Notify, on_done: Callable[[InFlight], None]):
+        self.id = request_id
+        self._answer: Answer | None = answer
+        self._notify: Notify | None = notify
+        self._cancel: Callable[[str | None], None] | None = None
+        self._on_done = on_done
+
+    @property
+    def waiting(self) -> bool:
+        """Does the client still wait for the answer?"""
+        return self._answer is not None
+
+    def sent(self, cancel: Callable[[str | None], None]) -> None:
+        """The request went on to a server; `cancel` tells that server that nobody waits any more."""
+        self._cancel = cancel
+
+    def finish(self, answer: dict[str, Any]) -> None:
+        """Answer, if the client still waits."""
+        give, self._answer, self._notify, self._cancel = self._answer, None, None, None
+        if give is not None:
+            self._on_done(self)
+            give(answer)
+
+    def progress(self, params: dict[str, Any]) -> None:
+        """Pass on the progress that the server reported for this request; never after the answer."""
+        if self._notify is not None:
+            self._notify("notifications/progress", params)
+
+    def cancel(self, reason: str | None = None) -> None:
+        """The client gave up: the server is told, and no answer comes."""
+        cancel, self._cancel = self._cancel, None
+        if self._answer is not None:
+            self._answer = self._notify = None
+            self._on_done(self)
+        if cancel is not None:
+            cancel(reason)
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """What the guard keeps of one client."""
+
+    principal: str
+    key: str  # names its history in the record; never an id that the client alone chooses
+    notify: Notify
+    servers: list[Downstream] = field(default_factory=list)
+    era: Era | None = None
+    settled: bool = False  # the client has initialized: the connection stays in the legacy era
+    client: str = ""  # what the client calls itself: for display only
+    in_flight: set[InFlight] = field(default_factory=set)
+    closed: bool = False
+    list_changed_due: bool = False  # a `list_changed` is about to be sent: more of them in the meantime add nothing
+    seen_requests: set[tuple[str, str]] = field(default_factory=set)  # server requests recorded once each
+    _listings: tuple[Listing | None, ...] = ()
+    _tools: dict[str, Tool] = field(default_factory=dict)
+    _by_server: dict[tuple[str, str], Tool] = field(default_factory=dict)
+    _shared: tuple[Withheld, ...] = ()
+
+    def begin(self, request_id: int | str, answer: Answer, notify: Notify) -> InFlight:
+        """Note a request as under way."""
+        request = InFlight(request_id, answer, notify, self.in_flight.discard)
+        self.in_flight.add(request)
+        return request
+
+    def tools(self) -> dict[str, Tool]:
+        """What the servers offer now, by the name that the client uses."""
+        self._refresh()
+        return self._tools
+
+    def by_server(self) -> dict[tuple[str, str], Tool]:
+        """The same tools by server and the server's own name."""
+        self._refresh()
+        return self._by_server
+
+    def shared_names(self) -> tuple[Withheld, ...]:
+        """Tools withheld since another server's tool would have the same name."""
+        self._refresh()
+        return self._shared
+
+    def _refresh(self) -> None:
+        listings = tuple(server.listing for server in self.servers)
+        if len(listings) != len(self._listings) or any(
+            new is not old for new, old in zip(listings, self._listings, strict=True)
+        ):
+            self._listings = listings
+            self._tools, self._shared = index(listing for listing in listings if listing is not None)
+            self._by_server = {(tool.server, tool.name): tool for tool in self._tools.values()}
+
+    def unsettled(self) -> list[Downstream]:
+        """Servers whose tools aren't known at the moment and may yet be."""
+        return [
+            server
+            for server in self.servers
+            if server.listing is None and server.state in (State.READY, State.OPENING, State.DOWN)
+        ]
+
+    def close(self) -> None:
+        """The client is gone."""
+        self.closed = True
+        for request in list(self.in_flight):
+            request.cancel("the client is gone")
+        for server in self.servers:
+            server.close()

@@ -1,0 +1,49 @@
+"""The one interface between the fronts (stdio, HTTP) and what is above them: a client's conversation.
+
+Raw dicts both ways. A front frames, authenticates and correlates; it never looks into `params`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+Answer = Callable[[dict[str, Any]], None]
+"""Called exactly once with `{"result": {...}}` or `{"error": {...}}`, at once or later on the event loop."""
+Notify = Callable[[str, "dict[str, Any] | None"], None]
+"""Called with the method and the params of a notification."""
+
+
+class Exchange(Protocol):
+    """One request that is under way."""
+
+    def cancel(self, reason: str | None = None) -> None:
+        """The client gave up. After this no answer comes."""
+
+
+class Conversation(Protocol):
+    """One client's state, from its first message to its last."""
+
+    def request(
+        self, method: str, params: dict[str, Any] | None, *, id: int | str, answer: Answer, notify: Notify
+    ) -> Exchange:
+        """Carry one request. `notify` takes what belongs to it (progress, log messages), never after `answer`."""
+
+    def notification(self, method: str, params: dict[str, Any] | None) -> None:
+        """Take one notification of the client, except `notifications/cancelled`, which is `Exchange.cancel`."""
+
+    def refused(self, why: str) -> None:
+        """The front refused bytes of this client before they became a message; it goes into the record."""
+
+    def pause(self, paused: bool) -> None:
+        """The client takes nothing more at the moment, or does again: hold the servers back."""
+
+    def close(self) -> None:
+        """The client is gone: what is in flight is cancelled, its servers end."""
+
+
+class Conversations(Protocol):
+    """Opens conversations; a front has one."""
+
+    def open(self, *, principal: str, notify: Notify) -> Conversation:
+        """A new client. `notify` takes notifications that belong to no request (`list_changed`)."""

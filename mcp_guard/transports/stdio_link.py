@@ -1,0 +1,178 @@
+"""One life of one tool server's process: requests out, answers back, by callbacks.
+
+Turns lines into answers, notifications and server requests. Doesn't know eras, policies or clients, and doesn't import
+`mcp` (half a second and 65 MB). Above it: `downstream.py`, which restarts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mcp_guard.errors import Malformed, ServerGone
+from mcp_guard.transports.front import Answer
+from mcp_guard.transports.lines import LineReader, LineWriter, connect
+from mcp_guard.transports.spawn import Child
+from mcp_guard.wire import MAX_LINE, METHOD_NOT_FOUND, parse, serialize
+
+MAX_WAITING = 32 << 20
+"""Bytes that a server may leave unread in its pipe before calls to it are refused."""
+Progress = Callable[[dict[str, Any]], None]
+
+
+@dataclass(slots=True)
+class _Pending:
+    answer: Answer
+    progress: Progress | None
+    token: Any  # the client's own progress token
+
+
+class StdioLink:
+    """Correlates what goes to one process with what comes back.
+
+    `on_notification` takes the server's notifications except the progress of a pending request; `on_request` is told of
+    requests that the server makes, which the link itself refuses (nothing grants them; a ping is answered); `on_odd` is
+    told of lines that are no message; `on_gone` is called once when the process can't be talked to any more, after every
+    pending request was answered with `{"gone": why}`.
+    """
+
+    def __init__(
+        self,
+        child: Child,
+        *,
+        on_notification: Callable[[str, dict[str, Any] | None], None],
+        on_request: Callable[[str], None],
+        on_odd: Callable[[str], None],
+        on_gone: Callable[[str], None],
+        on_pressure: Callable[[bool], None] | None = None,
+        limit: int = MAX_LINE,
+    ) -> None:
+        self.child = child
+        self._on_notification = on_notification
+        self._on_request = on_request
+        self._on_odd = on_odd
+        self._on_gone = on_gone
+        self._pending: dict[int, _Pending] = {}
+        self._last = 0
+        self._gone = False
+        self._reader = LineReader(self._line, self._ended, limit)
+        self._writer = LineWriter(on_pressure)
+
+    async def start(self) -> None:
+        """Attach to the process's pipes."""
+        process = self.child.process
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101 - spawn() asked for both
+        await connect(self._reader, process.stdout, self._writer, process.stdin)
+
+    def request(
+        self, method: str, params: dict[str, Any] | None, answer: Answer, progress: Progress | None = None
+    ) -> int:
+        """Send one request; the returned id serves `cancel`. Raises `ServerGone` if no byte of it was sent."""
+        if self._gone:
+            raise ServerGone("it has ended")
+        if self._writer.waiting > MAX_WAITING:
+            raise ServerGone("it does not read what it is sent")
+        self._last += 1
+        request_id = self._last
+        token = None
+        if params is not None:
+            meta = params.get("_meta")
+            if type(meta) is dict and "progressToken" in meta:
+                # Invariant: tokens are ours, unique per link; two clients may choose the same one.
+                token = meta["progressToken"]
+                params = {**params, "_meta": {**meta, "progressToken": request_id}}
+        message: dict[str, Any] = {"jsonrpc": "2.0", "id": request_id, "method": method}
+        if params is not None:
+            message["params"] = params
+        line = serialize(message)
+        self._pending[request_id] = _Pending(answer, progress if token is not None else None, token)
+        if not self._writer.write(line):
+            del self._pending[request_id]
+            raise ServerGone("its pipe is closed")
+        return request_id
+
+    def cancel(self, request_id: int, reason: str | None = None) -> None:
+        """Tell the server that nobody waits for this request any more. Its answer, should one come, is dropped."""
+        if self._pending.pop(request_id, None) is not None:
+            params: dict[str, Any] = {"requestId": request_id}
+            if reason:
+                params["reason"] = reason
+            self.notify("notifications/cancelled", params)
+
+    def notify(self, method: str, params: dict[str, Any] | None) -> None:
+        """Send one notification; silently nothing if the server has ended."""
+        message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
+        if params is not None:
+            message["params"] = params
+        if not self._gone and self._writer.waiting <= MAX_WAITING:
+            self._writer.write(serialize(message))
+
+    def pause(self, paused: bool) -> None:
+        """Stop or go on reading: the client can't take more at the moment."""
+        transport = self._reader.transport
+        if transport is not None and not transport.is_closing():
+            transport.pause_reading() if paused else transport.resume_reading()
+
+    def close(self) -> None:
+        """End the process in order: its stdin is closed, the warden bounds the rest."""
+        self._writer.close()
+        self.child.end()
+        self._reader.close()
+
+    def _line(self, line: bytes) -> None:
+        # asyncio only logs what a callback raises, and a caller would wait for ever: nothing may leave this function.
+        try:
+            message = parse(line, "server")
+        except Malformed as error:
+            return self._on_odd(str(error))
+        try:
+            if "method" not in message:
+                return self._answered(message)
+            if "id" in message:
+                return self._asked(message)
+            self._notified(message["method"], message.get("params"))
+        except Exception as error:
+            self._on_odd(f"not taken: {type(error).__name__}")
+
+    def _answered(self, message: dict[str, Any]) -> None:
+        request_id = message["id"]
+        pending = self._pending.pop(request_id, None) if type(request_id) is int else None
+        if pending is None:  # late, repeated or never asked for
+            return self._on_odd("an answer to no request")
+        pending.answer({"result": message["result"]} if "result" in message else {"error": message["error"]})
+
+    def _asked(self, message: dict[str, Any]) -> None:
+        answer: dict[str, Any] = {"jsonrpc": "2.0", "id": message["id"]}
+        if message["method"] == "ping":
+            answer["result"] = {}
+        else:
+            answer["error"] = {"code": METHOD_NOT_FOUND, "message": "Method not found"}
+            self._on_request(message["method"])
+        if not self._gone and self._writer.waiting <= MAX_WAITING:
+            self._writer.write(serialize(answer))
+
+    def _notified(self, method: str, params: dict[str, Any] | None) -> None:
+        if method != "notifications/progress":
+            return self._on_notification(method, params)
+        token = (params or {}).get("progressToken")
+        pending = self._pending.get(token) if type(token) is int else None
+        if pending is None or pending.progress is None or params is None:
+            return self._on_odd("progress of no request")
+        pending.progress({**params, "progressToken": pending.token})
+
+    def _ended(self, why: str) -> None:
+        if self._gone:
+            return
+        self._gone = True
+        pending, self._pending = self._pending, {}
+        self._writer.close()
+        self.child.end()
+        asyncio.get_running_loop().call_later(5, self.child.process.poll)  # collect the warden's exit status
+        for waiting in pending.values():
+            try:
+                waiting.answer({"gone": why})  # no server can say this: an answer of its own is `result` or `error`
+            except Exception as error:
+                self._on_odd(f"not taken: {type(error).__name__}")
+        self._on_gone(why)

@@ -1,0 +1,290 @@
+"""Bytes to one strict JSON-RPC message or a refusal, and back; canonical bytes, shape and keyed digest of a value.
+
+Core. This is the first thing that a line from either side meets, before any dispatcher. What two parsers could read
+differently is refused and never repaired: whoever reads `{"name": "a", "name": "b"}` as `a` while a server reads it as
+`b` has judged another call than the one that happens. What is accepted is sent on re-serialised from the value that
+was judged (law 1), never as the bytes that came in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import math
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
+
+import orjson
+
+from mcp_guard.errors import Malformed
+
+MAX_LINE = 16 << 20
+"""Bytes in one message, by default. A longer one is refused by the framing, before it is parsed."""
+MAX_DEPTH = 64
+"""Nested arrays and objects in one message."""
+MAX_DIGITS = 400
+"""Digits of one number: converting thousands of them costs quadratic time."""
+MAX_ID = 256
+"""Characters of a request id."""
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+
+Side = Literal["client", "server"]
+
+_ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
+_SAFE_INTEGER = 2**53
+_FLOAT_LIKE = re.compile(rb"[0-9](?:\.[0-9]|[eE][-+0-9])")
+
+
+def parse(line: bytes, side: Side = "client") -> dict[str, Any]:
+    """One message as raw dicts, or `Malformed`.
+
+    `side` says who sent it. From a client, keys that differ only in case are refused at any depth (a server that folds
+    case would read another argument than the one that was judged); from a server only on the envelope, since the rest
+    is data that the client reads.
+
+    Accepted bytes lose nothing: `orjson` is trusted exactly when it gives back the same bytes, and the standard
+    library's parser with refusing hooks decides about the others (white space, escapes, wide integers).
+    """
+    value = _strict_value(line)
+    if type(value) is not dict:
+        raise Malformed("a message must be one JSON object: no batch, no bare value")
+    request_id = _certain_id(value)
+    if not _plain(value, MAX_DEPTH, everywhere=side == "client"):
+        raise Malformed("keys that differ only in case, or nesting that is too deep", id=request_id)
+    problem = _envelope_problem(value)
+    if problem:
+        raise Malformed(problem, id=request_id)
+    return value
+
+
+def _strict_value(line: bytes) -> Any:
+    try:
+        value = orjson.loads(line)
+        if orjson.dumps(value) == line:  # equal bytes: nothing was dropped, merged or rounded
+            return value
+    except (ValueError, TypeError, RecursionError):
+        pass
+    try:
+        value = json.loads(
+            line.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_bounded_int,
+        )
+        serialize(value)  # a lone surrogate survives parsing and has no bytes
+    except Malformed:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise Malformed("not JSON in UTF-8", code=PARSE_ERROR) from error
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise Malformed("an object names one key twice")
+    return value
+
+
+def _no_constant(_: str) -> Any:
+    raise Malformed("NaN and infinities are not JSON", code=PARSE_ERROR)
+
+
+def _finite(text: str) -> float:
+    if len(text) > MAX_DIGITS:
+        raise Malformed("a number has too many digits")
+    number = float(text)
+    if not math.isfinite(number):  # 1e400: valid JSON, and infinity to most readers
+        raise Malformed("a number is out of range")
+    return number
+
+
+def _bounded_int(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise Malformed("a number has too many digits")
+    return int(text)
+
+
+def _plain(value: Any, depth: int, *, everywhere: bool) -> bool:
+    """No keys that are the same but for case, and no more than `depth` levels."""
+    if depth < 0:
+        return False
+    if type(value) is dict:
+        if len(value) > 1 and len({key.casefold() for key in value}) != len(value):
+            return False
+        if not everywhere:
+            return True
+        values: Any = value.values()
+    elif type(value) is list:
+        values = value
+    else:
+        return True
+    for inner in values:
+        kind = type(inner)
+        if (kind is dict or kind is list) and not _plain(inner, depth - 1, everywhere=everywhere):
+            return False
+    return True
+
+
+def valid_id(value: Any) -> bool:
+    """May `value` be the id of a request? Text or a whole number; no null, fraction or boolean."""
+    if type(value) is int:
+        return -_SAFE_INTEGER < value < _SAFE_INTEGER
+    return type(value) is str and len(value) <= MAX_ID
+
+
+def _certain_id(message: dict[str, Any]) -> int | str | None:
+    value = message.get("id")
+    return value if valid_id(value) and "method" in message else None
+
+
+def _envelope_problem(message: dict[str, Any]) -> str:
+    """Why this object is no message; empty if it is one."""
+    if message.get("jsonrpc") != "2.0":
+        return "`jsonrpc` must be `2.0`"
+    if not message.keys() <= _ENVELOPE:
+        return "an unknown member stands beside `method` and `params`"
+    if "id" in message and not valid_id(message["id"]):
+        return "an id must be text or a whole number"
+    if "method" in message:
+        return _call_problem(message)
+    if "params" in message:
+        return "a response has no `params`"
+    if ("result" in message) == ("error" in message):
+        return "a response has either `result` or `error`"
+    if "id" not in message:
+        return "a response needs an id"
+    answer = message.get("result", message.get("error"))
+    return "" if type(answer) is dict else "`result` and `error` must be objects"
+
+
+def _call_problem(message: dict[str, Any]) -> str:
+    method = message["method"]
+    if type(method) is not str or not method:
+        return "`method` must be text"
+    if "result" in message or "error" in message:
+        return "a request has neither `result` nor `error`"
+    if "params" in message and type(message["params"]) is not dict:
+        return "`params` must be an object"
+    if "id" not in message and not method.startswith("notifications/"):
+        return "a request needs an id"  # a `tools/call` without one would slip by as a notification
+    return ""
+
+
+def serialize(value: Any) -> bytes:
+    """The bytes of a value, without a line end. Raises `Malformed` for text that has no UTF-8."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # integers beyond 64 bits, lone surrogates
+        try:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+        except (ValueError, RecursionError) as error:
+            raise Malformed("text that is not Unicode", code=PARSE_ERROR) from error
+
+
+def canonical(value: Any) -> bytes:
+    """Equal bytes for equal JSON values: RFC 8785 (JCS).
+
+    One addition: a whole number beyond 2^53 keeps all its digits, so that two different ones never share a digest.
+    """
+    try:
+        fast = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return _canonical(value).encode("utf-8")
+    if fast.isascii() and not _FLOAT_LIKE.search(fast):  # there its order and its numbers are those of the RFC
+        return fast
+    return _canonical(value).encode("utf-8")
+
+
+def _canonical(value: Any) -> str:
+    if isinstance(value, Mapping):
+        members = sorted(value.items(), key=lambda item: item[0].encode("utf-16-be", "surrogatepass"))
+        return "{" + ",".join(f"{_text(key)}:{_canonical(inner)}" for key, inner in members) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_canonical(inner) for inner in value) + "]"
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, float):
+        return _number(value)
+    return json.dumps(value)
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _number(value: float) -> str:
+    """ECMAScript's shortest form, as RFC 8785 section 3.2.2.3 asks."""
+    if not math.isfinite(value):
+        raise ValueError("not a JSON number")
+    if value == 0:
+        return "0"
+    sign = "-" if value < 0 else ""
+    mantissa, _, exponent = f"{abs(value)!r}".partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + ("" if fraction == "0" else fraction)).lstrip("0")
+    point = len(whole.lstrip("0")) if whole.strip("0") else -(len(fraction) - len(fraction.lstrip("0")))
+    point += int(exponent or 0)
+    digits = digits.rstrip("0") or "0"
+    return sign + _place(digits, point)
+
+
+def _place(digits: str, point: int) -> str:
+    """`digits` with the decimal point after `point` of them (Number::toString of ECMA-262)."""
+    count = len(digits)
+    if count <= point <= 21:
+        return digits + "0" * (point - count)
+    if 0 < point <= 21:
+        return f"{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return "0." + "0" * -point + digits
+    exponent = point - 1
+    mantissa = digits if count == 1 else f"{digits[0]}.{digits[1:]}"
+    return f"{mantissa}e{'+' if exponent > 0 else '-'}{abs(exponent)}"
+
+
+def keyed_digest(key: bytes, value: Any) -> str:
+    """HMAC-SHA-256 of the canonical bytes, in hex: says that two calls were the same, and not what they carried."""
+    return hmac.digest(key, canonical(value), "sha256").hex()
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical bytes, in hex. For what is no secret: documents, descriptors."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def shape(arguments: Mapping[str, Any], known: Collection[str]) -> dict[str, str]:
+    """Names, types and sizes of arguments, without a value (law 8).
+
+    Only names that the tool's schema has are kept: a model can put a secret into a name too. The others are counted
+    under `*`.
+    """
+    kept = {name: _kind(value) for name, value in arguments.items() if name in known}
+    others = len(arguments) - len(kept)
+    if others:
+        kept["*"] = f"{others} other{'s' if others > 1 else ''}"
+    return kept
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return f"text:{len(value)}"
+        case list():
+            return f"list:{len(value)}"
+        case _:
+            return f"object:{len(value)}"
