@@ -110,12 +110,16 @@ def one_of_each(guard: Guard, call: Call, cool: Callable[[], None]) -> Iterator[
 def guard(text: bytes, project: Path, record: Record) -> Guard:
     document = load_text(text, file="policy.yaml", kind="policy", variables={"project": str(project)})
     protection = Protection([str(record.directory)], [str(project)])
-    return Guard(Authority((document,)), record, (), prefixed=False, protection=protection, session_key="benchmark")
+    return Guard(Authority((document,)), record, (), False, protection, session_key="benchmark", clock=clock)
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
 
 
 @contextmanager
 def record_in(directory: Path) -> Iterator[Record]:
-    record = Record.open(directory, session="benchmark", clock=lambda: datetime.now(UTC))
+    record = Record.open(directory, session="benchmark", clock=clock)
     with record:
         yield record
 
