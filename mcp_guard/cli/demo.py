@@ -17,6 +17,7 @@ from mcp.client.session import ClientSession
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -147,10 +148,11 @@ async def _attempt_all(client: ClientSession, directory: Path, console: Console)
     for attempt in attempts(directory / "files" / "root"):
         answer, refused = await _attempt(client, attempt)
         mark = Text(" refused ", "bold white on red") if refused else Text(" allowed ", "bold black on green")
-        shown = json.dumps(attempt.arguments, ensure_ascii=False).replace(str(directory), "…")
-        console.print(mark, Text(f" {attempt.why}", "bold"))
-        console.print(Text(f"           {attempt.tool} {shown}"[:160], "dim"))
-        console.print(Text(f"           {answer[:200]}", "red" if refused else "green"))
+        shown = json.dumps(attempt.arguments, ensure_ascii=False)
+        console.print(mark, Text(attempt.why, "bold"))
+        for text, style in ((f"{attempt.tool} {shown}", "dim"), (answer, "red" if refused else "green")):
+            line = Text(text.replace(str(directory), "…"), style)
+            console.print(Padding(line, (0, 0, 0, 10)), no_wrap=True, overflow="ellipsis")
         right = right and refused is not attempt.allowed
     return right
 
@@ -162,11 +164,10 @@ async def _attempt(client: ClientSession, attempt: Attempt) -> tuple[str, bool]:
     except MCPError as error:
         return f"{error.error.message} (a hidden tool answers as one that doesn't exist)", True
     decision = (result.meta or {}).get("mcp-guard/decision")
-    text = " ".join(getattr(block, "text", "") for block in result.content).split("\n")[0]
     if decision:
-        rule = f"rule {decision['rule']}" if decision["rule"] else "no rule"
-        return f"{decision['reason']}, {rule}: {text}", True
-    return text, False
+        rule = f"rule `{decision['rule']}`" if decision["rule"] else "no rule"
+        return f"{decision['reason']}, {rule}. {decision['advice'] or ''}", True
+    return " ".join(" ".join(getattr(block, "text", "") for block in result.content).split()), False
 
 
 def _ledgers(directory: Path, console: Console) -> None:
