@@ -1,0 +1,150 @@
+"""Who may talk to the HTTP front: where its token comes from, and what a request must bring.
+
+Every request brings the token, on loopback too: any process of any user of this machine, and any page in a browser,
+can reach a loopback port. Knows header bytes; imports neither `mcp` nor a web framework.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mcp_guard.errors import GuardError, InputError
+
+PATH = "/mcp"
+METHODS = ("POST", "GET", "DELETE")
+MIN_TOKEN = 16
+"""Characters that a token from the environment must have at least."""
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""Header lines as ASGI gives them: names in lower case, repeated ones kept."""
+
+_MINTED_BYTES = 32
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#*]+")
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a request must bring. `origins` are the exact `Origin` headers that may occur; by default none may.
+
+    Raises InputError for a token that is short or can't stand in a header, and for an origin that isn't exact.
+    """
+
+    token: str = field(repr=False)
+    origins: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if len(self.token) < MIN_TOKEN:
+            raise InputError(f"a token needs {MIN_TOKEN} characters; `openssl rand -hex 32` gives a good one")
+        if not _TOKEN.fullmatch(self.token):
+            raise InputError("a token has visible ASCII characters only; `openssl rand -hex 32` gives a good one")
+        for origin in self.origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise InputError(f"`{origin}` is not an exact origin such as `https://app.example`")
+
+    @property
+    def principal(self) -> str:
+        """Names the holder of the token in documents and in the record, without giving it away."""
+        return f"http:{hashlib.sha256(self.token.encode()).hexdigest()[:8]}"
+
+
+class Refused(GuardError):
+    """A request that goes no further: its HTTP status, what it is told, and the headers that go with it."""
+
+    def __init__(self, status: int, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+def check_request(access: Access, hosts: Collection[str], method: str, path: str, headers: Headers) -> None:
+    """Raise `Refused` unless this request may be read further. Nothing of its body has been read yet.
+
+    The order matters: what a browser was tricked into sending learns nothing but that, and only a holder of the token
+    gets past the path.
+    """
+    host = values(headers, b"host")
+    if len(host) != 1 or host[0].decode("latin-1").lower() not in hosts:
+        raise Refused(421, "the Host header doesn't name this server")  # DNS rebinding
+    if any(origin.decode("latin-1") not in access.origins for origin in values(headers, b"origin")):
+        raise Refused(403, "this origin isn't allowed")  # a page in a browser
+    if path != PATH:
+        raise Refused(404, "there is nothing here")
+    if not authorised(access, headers):
+        raise Refused(401, "a bearer token is needed", ((b"www-authenticate", b"Bearer"),))
+    if method not in METHODS:
+        raise Refused(405, "the method isn't allowed", ((b"allow", ", ".join(METHODS).encode()),))
+
+
+def authorised(access: Access, headers: Headers) -> bool:
+    """Does exactly one Authorization header carry the token? Compared in constant time."""
+    sent = values(headers, b"authorization")
+    if len(sent) != 1:  # of two, another reader might take the other
+        return False
+    scheme, _, credentials = sent[0].partition(b" ")
+    return scheme.lower() == b"bearer" and hmac.compare_digest(credentials, access.token.encode())
+
+
+def values(headers: Headers, name: bytes) -> list[bytes]:
+    """The values of every header line called `name`."""
+    return [value for key, value in headers if key == name]
+
+
+def token_from_env(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The token in the environment variable `name`. Raises InputError when it is missing, short or not a token."""
+    token = environ.get(name, "")
+    if not token:
+        raise InputError(f"`--token-env {name}`: the variable is not set")
+    try:
+        return Access(token).token
+    except InputError as error:
+        raise InputError(f"`--token-env {name}`: {error}") from None
+
+
+@contextmanager
+def token_file(path: Path) -> Iterator[str]:
+    """Mint a token, keep it in a new file at `path` that only its owner can read, and remove the file at the end.
+
+    Raises InputError when anything, a symbolic link too, already stands at `path`: a token written over another
+    guard's would lock its clients out.
+    """
+    token = secrets.token_urlsafe(_MINTED_BYTES)
+    try:
+        identity = _create(path, token)
+    except FileExistsError:
+        raise InputError(f"`{path}` exists: another guard runs, or one was killed; then remove the file") from None
+    except OSError as error:
+        raise InputError(f"can't write the token file `{path}`: {error.strerror}") from error
+    try:
+        yield token
+    finally:
+        with suppress(OSError):
+            if _identity(os.lstat(path)) == identity:  # not one that somebody put in its place
+                path.unlink()
+
+
+def _create(path: Path, token: str) -> tuple[int, int]:
+    """Write beside `path`, then link into place: whoever sees the file sees all of it, and nothing is overwritten."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(token.encode())
+            identity = _identity(os.fstat(descriptor))
+        os.link(draft, path, follow_symlinks=False)
+    finally:
+        draft.unlink()
+    return identity
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

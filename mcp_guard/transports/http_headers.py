@@ -1,0 +1,78 @@
+"""Headers against the body: what repeats or contradicts is refused; and which of them go on to the SDK.
+
+Decisions are made on the body alone. But what stands between client and guard may route or log by the headers, and
+then would have seen another call than the one that happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.shared.inbound import NAME_BEARING_METHODS, decode_header_value
+from mcp_types import HEADER_MISMATCH, PROTOCOL_VERSION_META_KEY
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+
+from mcp_guard.errors import Malformed
+from mcp_guard.transports.http_access import Headers, values
+
+SESSION = b"mcp-session-id"
+_VERSION, _METHOD, _NAME = b"mcp-protocol-version", b"mcp-method", b"mcp-name"
+_SINGLE = (SESSION, _VERSION, _METHOD, _NAME, b"content-type", b"content-length")
+"""Headers that a reader of the first copy and a reader of the last could take differently."""
+_ONWARD = frozenset({b"accept", b"content-type", b"host"})
+"""What the SDK gets beside `mcp-*`. Not `last-event-id`: nothing is kept that could be resumed."""
+
+
+def check_headers(headers: Headers, message: Mapping[str, Any]) -> None:
+    """Raise `Malformed` when headers repeat, or say something else than `message`.
+
+    That a modern request has these headers at all, and that a legacy one belongs to a session, is for the SDK to check.
+    """
+    request_id = message.get("id") if "method" in message else None
+    check_single(headers, request_id)
+    method = message.get("method")
+    params = message.get("params") or {}
+    meta = params.get("_meta")
+    expected: dict[bytes, Any] = {}
+    if method is not None:
+        expected[_METHOD] = method
+    if isinstance(method, str) and method in NAME_BEARING_METHODS:
+        expected[_NAME] = params.get(NAME_BEARING_METHODS[method])
+    for name, value in expected.items():
+        sent = values(headers, name)
+        if sent and decode_header_value(sent[0].decode("latin-1")) != value:
+            raise _mismatch(name, request_id)
+    # A modern envelope is only taken on the modern path, so that nobody downstream can mistake the era.
+    if isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta:
+        sent = values(headers, _VERSION)
+        if not sent or sent[0].decode("latin-1") != meta[PROTOCOL_VERSION_META_KEY]:
+            raise _mismatch(_VERSION, request_id)
+
+
+def check_single(headers: Headers, request_id: int | str | None) -> None:
+    for name in _SINGLE:
+        if len(values(headers, name)) > 1:
+            raise Malformed(f"the {name.decode()} header appears twice", code=HEADER_MISMATCH, id=request_id)
+
+
+def _mismatch(name: bytes, request_id: int | str | None) -> Malformed:
+    message = f"the {name.decode()} header doesn't match the body"
+    return Malformed(message, code=HEADER_MISMATCH, id=request_id)
+
+
+def session_of(headers: Headers) -> str | None:
+    sent = values(headers, SESSION)
+    return sent[0].decode("latin-1") if sent else None
+
+
+def is_legacy(headers: Headers) -> bool:
+    """Which of its two paths the SDK takes: it goes by this header alone."""
+    sent = values(headers, _VERSION)
+    return not sent or sent[0].decode("latin-1") in HANDSHAKE_PROTOCOL_VERSIONS
+
+
+def onward(headers: Headers, body: bytes) -> list[tuple[bytes, bytes]]:
+    """What the SDK gets of the headers of a request that now has this body: never the client's token or cookies."""
+    kept = [(name, value) for name, value in headers if name in _ONWARD or name.startswith(b"mcp-")]
+    return [*kept, (b"content-length", b"%d" % len(body))]

@@ -1,0 +1,277 @@
+"""What every HTTP request meets before the SDK: access, bounds, strict intake.
+
+ASGI in, ASGI out. The SDK gets the re-serialised message that was parsed here (law 1), only those headers that the
+protocol reads, and never the client's token. Knows nothing of sessions but their ids.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import anyio
+from mcp_types import INVALID_REQUEST
+
+from mcp_guard.errors import Malformed
+from mcp_guard.transports.http_access import Access, Headers, Refused, check_request, values
+from mcp_guard.transports.http_headers import SESSION, check_headers, check_single, is_legacy, onward, session_of
+from mcp_guard.wire import parse, serialize, valid_id
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CALLER = "mcp_guard.caller"
+"""The key of the ASGI scope under which the `Caller` of a POST travels through the SDK to the relay."""
+BODY_SECONDS = 30.0
+"""How long a client may take to send a body."""
+
+_log = logging.getLogger("mcp_guard.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much one front takes. What is over a bound is refused, with 413 or 503."""
+
+    sessions: int = 64  # sessions of the legacy era; each may have its own tool servers
+    idle: float = 1800.0  # seconds without a request after which such a session ends
+    body: int = 4 << 20  # bytes of one request
+    requests: int = 256  # requests under way, open event streams too
+
+
+@dataclass(eq=False, slots=True)
+class Caller:
+    """Who sent one POST, and whether they still wait for its answer."""
+
+    principal: str
+    patience: anyio.CancelScope = field(default_factory=anyio.CancelScope)  # the relay waits for the answer inside it
+    reason: str | None = None  # why the patience ended
+    established: bool = True  # set to False by the relay when an `initialize` came to nothing
+
+    def give_up(self, reason: str) -> None:
+        """Nobody waits any more."""
+        self.reason = self.reason or reason
+        self.patience.cancel()
+
+
+class Recorder(Protocol):
+    """Takes what was refused before it became a message."""
+
+    def refused(self, principal: str, session: str | None, why: str) -> None:
+        """`session` is the session id that the client sent, if any: it may name none."""
+
+
+class Intake:
+    """The outermost ASGI application of the front."""
+
+    def __init__(self, app: App, access: Access, hosts: frozenset[str], bounds: Bounds, recorder: Recorder) -> None:
+        self._app = app
+        self._access = access
+        self._hosts = hosts
+        self._bounds = bounds
+        self._recorder = recorder
+        self._running = 0
+        self._stopping = anyio.Event()
+        self._under_way: dict[tuple[str, str], Caller] = {}
+
+    def stop(self) -> None:
+        """Take no new request, and end the event streams that wait for nothing in particular."""
+        self._stopping.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # lifespan: uvicorn is told to speak no WebSocket
+            await self._app(scope, receive, send)
+            return
+        try:
+            check_request(self._access, self._hosts, scope["method"], scope["path"], scope["headers"])
+            if self._running >= self._bounds.requests or self._stopping.is_set():
+                raise Refused(503, "too many requests are under way")
+        except Refused as refused:
+            await _answer(send, refused)
+            return
+        self._running += 1
+        try:
+            await self._take(scope, receive, send)
+        except Refused as refused:
+            await _answer(send, refused)
+        except Malformed as malformed:
+            self._recorder.refused(self._access.principal, session_of(scope["headers"]), str(malformed))
+            await _answer(send, Refused(400, str(malformed)), code=malformed.code, id=malformed.id)
+        except Exception as failure:
+            report(failure)
+            raise  # uvicorn answers with a text of its own, or cuts the connection
+        finally:
+            self._running -= 1
+
+    async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = scope["headers"]
+        body = await _read(headers, receive, self._bounds.body)
+        if scope["method"] != "POST":
+            if body:
+                raise Refused(400, "only a POST has a body")
+            check_single(headers, None)
+            await self._app(_onward(scope, b""), self._until_stopped(receive), send)
+            return
+        message = parse(body)
+        check_headers(headers, message)
+        caller = Caller(self._access.principal)
+        judged = serialize(message)
+        scope = {**_onward(scope, judged), CALLER: caller}
+        await self._deliver(scope, message, caller, _replayed(judged, receive, caller), send)
+
+    async def _deliver(self, scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send) -> None:
+        session = session_of(scope["headers"]) if is_legacy(scope["headers"]) else None
+        if session is not None:
+            self._note_cancellation(session, message)
+        if "method" not in message or "id" not in message:
+            await self._app(scope, receive, send)
+        elif session is not None:
+            await self._deliver_once((session, str(message["id"])), scope, message, caller, receive, send)
+        elif message["method"] == "initialize":
+            await self._open(scope, caller, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _deliver_once(
+        self, key: tuple[str, str], scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send
+    ) -> None:
+        # The SDK files answers under the id as text, and a second request would take the place of the first: one
+        # client's answer could end up with the other request.
+        if key in self._under_way:
+            raise Malformed("a request with this id is under way", code=INVALID_REQUEST, id=message["id"])
+        self._under_way[key] = caller
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            del self._under_way[key]
+
+    def _note_cancellation(self, session: str, message: Message) -> None:
+        """Keep the reason of a `notifications/cancelled`: the SDK applies the cancellation, and drops its text."""
+        if message.get("method") != "notifications/cancelled":
+            return
+        params = message.get("params") or {}
+        request_id, reason = params.get("requestId"), params.get("reason")
+        caller = self._under_way.get((session, str(request_id))) if valid_id(request_id) else None
+        if caller is not None and isinstance(reason, str):
+            caller.reason = reason
+
+    async def _open(self, scope: Scope, caller: Caller, receive: Receive, send: Send) -> None:
+        """Deliver an `initialize`. When it comes to nothing, end the session that the SDK has begun for it: it would
+        hold one of few places until it is idle."""
+        session = b""
+
+        async def watch(message: Message) -> None:
+            nonlocal session
+            if message["type"] == "http.response.start":
+                session = next(iter(values(message.get("headers", ()), SESSION)), b"")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            if session and not caller.established:
+                with anyio.CancelScope(shield=True):
+                    await self._app(_ending(scope, session), _nothing, _discard)
+
+    def _until_stopped(self, receive: Receive) -> Receive:
+        """`receive`, with an end when the front stops: an event stream would otherwise hold it up."""
+        replayed = False
+
+        async def wrapped() -> Message:
+            nonlocal replayed
+            if not replayed:
+                replayed = True
+                return await _nothing()
+            message: Message = {"type": "http.disconnect"}
+            async with anyio.create_task_group() as tasks:
+
+                async def until_stopped() -> None:
+                    await self._stopping.wait()
+                    tasks.cancel_scope.cancel()
+
+                tasks.start_soon(until_stopped)
+                message = await receive()
+                tasks.cancel_scope.cancel()
+            return message
+
+        return wrapped
+
+
+def report(failure: Exception) -> None:
+    """Tell the operator of an error in the guard. The type only: a message may quote arguments."""
+    _log.error("a request failed inside the guard: %s", type(failure).__name__)
+    _log.debug("details", exc_info=failure)
+
+
+async def _read(headers: Headers, receive: Receive, limit: int) -> bytes:
+    """The whole body, of at most `limit` bytes, or `Refused`."""
+    for declared in values(headers, b"content-length"):
+        if len(declared) > 20 or not declared.isdigit() or int(declared) > limit:
+            raise Refused(413, "the body is too large")
+    body = bytearray()
+    with anyio.move_on_after(BODY_SECONDS):
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise Refused(400, "the body is incomplete")
+            body += message.get("body", b"")
+            if len(body) > limit:
+                raise Refused(413, "the body is too large")
+            if not message.get("more_body", False):
+                return bytes(body)
+    raise Refused(408, "the body took too long")
+
+
+def _onward(scope: Scope, body: bytes) -> Scope:
+    """The scope that the SDK gets, for a request with this body."""
+    return {**scope, "headers": onward(scope["headers"], body), "query_string": b""}
+
+
+def _ending(scope: Scope, session: bytes) -> Scope:
+    """A DELETE of a session that was just begun."""
+    return {**scope, "method": "DELETE", "headers": [(SESSION, session)]}
+
+
+def _replayed(body: bytes, receive: Receive, caller: Caller) -> Receive:
+    """A `receive` that gives `body`, and then tells the caller's end from the connection's."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if not given:
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            caller.give_up("the client disconnected")
+        return message
+
+    return replay
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _discard(message: Message) -> None:
+    pass
+
+
+async def _answer(send: Send, refused: Refused, *, code: int = INVALID_REQUEST, id: int | str | None = None) -> None:
+    """Refuse with a JSON-RPC error: clients show its message, where they would hide a bare status.
+
+    The connection ends with it, as a part of the request may not have been read.
+    """
+    body = serialize({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": str(refused)}})
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+        *refused.headers,
+    ]
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,271 @@
+"""The one place that touches the SDK's internals: every message it received goes to a conversation, raw.
+
+The relay is the SDK server's only middleware, and answers everything itself, so that no typed model stands between a
+client and the gateway: unknown fields, nulls and unknown content types survive. Below it are the SDK's sessions, eras
+and headers; above it is `front.Conversation`. The middleware interface is provisional, and two attributes are private:
+the dependency is pinned to one minor release, and `tests/transports/test_http.py` runs real clients against it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn
+
+import anyio
+import anyio.abc
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import validate_mcp_param_headers
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    ErrorData,
+    InitializeRequestParams,
+)
+from mcp_types.methods import CLIENT_REQUESTS, SPEC_CLIENT_METHODS
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+from mcp_guard.transports.front import Conversation, Conversations
+from mcp_guard.transports.http_intake import CALLER, Caller, report
+
+MAX_WAITING = 1000
+"""Notifications that wait for a client that doesn't read; beyond it the oldest are dropped."""
+STOPPING = -32011
+"""The code that answers a call when the guard stops: in the implementation's range, not one of the SDK's."""
+
+InputSchema = Callable[[str], Mapping[str, Any] | None]
+"""The inputSchema of a tool as this front's clients are shown it, by its exposed name; None if they aren't."""
+Context = ServerRequestContext[anyio.abc.TaskGroup, Any]
+
+
+class Outbox:
+    """Notifications on their way out: synchronous in, asynchronous out, in order."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[str, dict[str, Any] | None]] = deque(maxlen=MAX_WAITING)
+        self._wake = anyio.Event()
+        self._closed = False
+
+    def put(self, method: str, params: dict[str, Any] | None) -> None:
+        if not self._closed:
+            self._waiting.append((method, params))
+            self._wake.set()
+
+    def close(self) -> None:
+        """Take nothing more; `drain` returns when what waits is written."""
+        self._closed = True
+        self._wake.set()
+
+    async def drain(self, write: Callable[[str, dict[str, Any] | None], Awaitable[None]]) -> None:
+        """Write until closed and empty."""
+        while True:
+            while self._waiting:
+                await write(*self._waiting.popleft())
+            if self._closed:
+                return
+            await self._wake.wait()
+            self._wake = anyio.Event()
+
+
+class Relay:
+    """Middleware of the SDK's server; owns the conversations of this front.
+
+    A legacy session has its own, for its life. In the modern era, which has no sessions, all requests of a principal
+    share one: ids of requests under way are then not unique, and an exchange is known by its object only.
+    """
+
+    def __init__(self, conversations: Conversations, input_schema: InputSchema) -> None:
+        self._conversations = conversations
+        self._input_schema = input_schema
+        self._sessions: dict[str, Conversation] = {}
+        self._shared: dict[str, Conversation] = {}
+        self._live: set[Caller] = set()
+
+    def server(self, name: str, version: str) -> Server[anyio.abc.TaskGroup]:
+        """An SDK server that does nothing but ask this relay: its own middleware (OpenTelemetry) is taken out."""
+        server = Server(name, version=version, lifespan=self._lifespan)
+        server.middleware[:] = [self]
+        return server
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Server[anyio.abc.TaskGroup]) -> AsyncIterator[anyio.abc.TaskGroup]:
+        try:
+            async with anyio.create_task_group() as tasks:
+                yield tasks
+                tasks.cancel_scope.cancel()
+        finally:
+            for conversation in [*self._sessions.values(), *self._shared.values()]:
+                _safely(conversation.close)
+            self._sessions.clear()
+            self._shared.clear()
+
+    def stop(self) -> None:
+        """Answer every request that is under way with an error, and cancel it downstream."""
+        for caller in self._live:
+            caller.give_up("the guard is stopping")
+
+    def refused(self, principal: str, session: str | None, why: str) -> None:
+        """Let a conversation of this client record what never became a message."""
+        conversation = self._sessions.get(session or "")
+        _safely(lambda: (conversation or self._for_principal(principal)).refused(why))
+
+    async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        try:
+            if ctx.request_id is None:
+                self._notification(ctx)
+                return None
+            return await self._request(ctx)
+        except MCPError:
+            raise
+        except Exception as failure:
+            report(failure)
+            _fail(INTERNAL_ERROR, "internal error")  # a text of ours: the SDK would send the exception's own
+
+    def _notification(self, ctx: Context) -> None:
+        """Hand over a notification; none arrives in the modern era, where the SDK drops them."""
+        conversation = self._sessions.get(_session_id(ctx))
+        if conversation is None or not _initialized(ctx):
+            return
+        if ctx.method == "notifications/cancelled":  # the SDK has cancelled the request's scope
+            return
+        conversation.notification(ctx.method, _params(ctx))
+
+    async def _request(self, ctx: Context) -> dict[str, Any]:
+        if ctx.method in SPEC_CLIENT_METHODS and (ctx.method, ctx.protocol_version) not in CLIENT_REQUESTS:
+            _fail(METHOD_NOT_FOUND, "Method not found", ctx.method)  # removed at this revision, or not there yet
+        caller = _caller(ctx)
+        if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            self._check_param_headers(ctx)
+            return await self._exchange(ctx, caller, self._for_principal(caller.principal))
+        if ctx.method == "initialize":
+            return await self._initialize(ctx, caller)
+        if not _initialized(ctx):
+            _fail(INVALID_PARAMS, "not initialized")
+        return await self._exchange(ctx, caller, self._sessions[_session_id(ctx)])
+
+    async def _initialize(self, ctx: Context, caller: Caller) -> dict[str, Any]:
+        caller.established = False
+        try:  # the SDK checks them after the answer: too late for a conversation that has begun
+            InitializeRequestParams.model_validate(ctx.params or {}, by_name=False)
+        except ValidationError:
+            _fail(INVALID_PARAMS, "Invalid request parameters")
+        session = _session_id(ctx)
+        conversation = self._sessions.get(session) or self._open_session(ctx, session, caller.principal)
+        result = await self._exchange(ctx, caller, conversation)
+        caller.established = True
+        return result
+
+    def _open_session(self, ctx: Context, session: str, principal: str) -> Conversation:
+        connection = ctx.session._connection
+        outbox = Outbox()
+        conversation = self._conversations.open(principal=principal, notify=outbox.put)
+        self._sessions[session] = conversation
+
+        def close() -> None:
+            outbox.close()
+            if self._sessions.pop(session, None) is not None:
+                _safely(conversation.close)
+
+        connection.exit_stack.callback(close)  # runs when the session ends: DELETE, idle, or the front's end
+        ctx.lifespan_context.start_soon(_write_out, outbox, connection.outbound.notify)
+        return conversation
+
+    def _for_principal(self, principal: str) -> Conversation:
+        conversation = self._shared.get(principal)
+        if conversation is None:  # what belongs to no request has no way to a client in this era
+            conversation = self._conversations.open(principal=principal, notify=lambda method, params: None)
+            self._shared[principal] = conversation
+        return conversation
+
+    async def _exchange(self, ctx: Context, caller: Caller, conversation: Conversation) -> dict[str, Any]:
+        """Carry one request to its answer. When nobody waits for that any more, cancel it downstream."""
+        assert ctx.request_id is not None  # noqa: S101 - a request has one
+        outbox, answers = Outbox(), list[dict[str, Any]]()
+
+        def answer(message: dict[str, Any]) -> None:
+            answers.append(message)
+            outbox.close()
+
+        exchange = conversation.request(ctx.method, _params(ctx), id=ctx.request_id, answer=answer, notify=outbox.put)
+        self._live.add(caller)
+        try:
+            with caller.patience:
+                await outbox.drain(ctx.session._request_outbound.notify)
+        finally:
+            self._live.discard(caller)
+            if not answers:
+                _safely(lambda: exchange.cancel(caller.reason))
+        if not answers:
+            _fail(STOPPING, "the guard stopped before an answer came")  # of a client that left, nobody reads it
+        return _result(answers[0])
+
+    def _check_param_headers(self, ctx: Context) -> None:
+        """Compare `Mcp-Param-*` headers with the arguments that the tool's schema binds them to.
+
+        The SDK has this check too, but lets a call pass when the schema can't be looked up; here an exception refuses.
+        """
+        params = ctx.params or {}
+        name, arguments = params.get("name"), params.get("arguments")
+        if ctx.method != "tools/call" or not isinstance(name, str) or ctx.request is None:
+            return
+        schema = self._input_schema(name)
+        if schema is None:
+            return
+        rejection = validate_mcp_param_headers(
+            schema, arguments if isinstance(arguments, Mapping) else {}, ctx.request.headers
+        )
+        if rejection is not None:
+            _fail(rejection.code, rejection.message, rejection.data)
+
+
+def _caller(ctx: Context) -> Caller:
+    assert ctx.request is not None  # noqa: S101 - over HTTP there is one
+    caller: Caller = ctx.request.scope[CALLER]
+    return caller
+
+
+def _session_id(ctx: Context) -> str:
+    return ctx.session._connection.session_id or ""
+
+
+def _initialized(ctx: Context) -> bool:
+    """Was an `initialize` answered on this session? A bare `notifications/initialized` doesn't count."""
+    return ctx.session._connection.client_params is not None
+
+
+def _params(ctx: Context) -> dict[str, Any] | None:
+    return None if ctx.params is None else dict(ctx.params)
+
+
+def _result(message: dict[str, Any]) -> dict[str, Any]:
+    """The result of an answer, or its error raised as the SDK wants it."""
+    if "error" not in message:
+        result: dict[str, Any] = message["result"]
+        return result
+    failure = MCPError(INTERNAL_ERROR, "")
+    failure.error = ErrorData.model_validate(message["error"])
+    raise failure
+
+
+def _fail(code: int, message: str, data: Any = None) -> NoReturn:
+    raise MCPError(code, message, data) from None
+
+
+def _safely(action: Callable[[], object]) -> None:
+    """Do what belongs to one conversation; its failure must not reach the others, nor a client."""
+    try:
+        action()
+    except Exception as failure:
+        report(failure)
+
+
+async def _write_out(outbox: Outbox, write: Callable[[str, dict[str, Any] | None], Awaitable[None]]) -> None:
+    try:
+        await outbox.drain(write)
+    except Exception as failure:
+        report(failure)
