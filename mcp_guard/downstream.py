@@ -6,7 +6,7 @@ Turns lives of a process (`StdioLink`) into one server that is ready, opening or
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from mcp_guard.errors import ServerGone
 from mcp_guard.transports.front import Answer
 from mcp_guard.transports.spawn import Child, spawn
 from mcp_guard.transports.stdio_link import Progress, StdioLink
+from mcp_guard.wire import digest
 
 FIRST_BACK_OFF = 0.25
 LAST_BACK_OFF = 30.0
@@ -304,6 +305,6 @@ def _ignore(_: dict[str, Any]) -> None:
     """A restart answers nobody."""
 
 
-def spec_key(spec: ServerSpec) -> Sequence[str]:
-    """What identifies a server for first sight: its name and its command line."""
-    return (spec.name, *spec.command)
+def identity(spec: ServerSpec) -> str:
+    """What first sight knows a server by: its name and a digest of its command line, which may hold secrets."""
+    return f"{spec.name}:{digest(list(spec.command))[:32]}"

@@ -9,9 +9,10 @@ unknown or withheld outcome.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 from mcp_guard import lifecycle, listing, log, refusal
 from mcp_guard.catalog import Tool
@@ -351,12 +352,23 @@ class Conversations:
 
     def __init__(self, guard: Guard, *, one_client: bool) -> None:
         self._guard = guard
+        self._open: WeakSet[Gateway] = WeakSet()
         self._one_client = one_client  # on stdio the client's process makes the history, over HTTP the principal
 
     def open(self, *, principal: str, notify: Notify) -> Gateway:
         """A new client."""
         key = self._guard.session_key if self._one_client else self._guard.session_for(principal)
-        return Gateway(self._guard, Session(principal, key, notify))
+        gateway = Gateway(self._guard, Session(principal, key, notify))
+        self._open.add(gateway)
+        return gateway
+
+    def input_schema(self, exposed: str) -> Mapping[str, Any] | None:
+        """The schema of a tool by the client's name for it, as some open conversation last listed it."""
+        for gateway in self._open:
+            tool = gateway.session.tools().get(exposed)
+            if tool is not None and not gateway.session.closed:
+                return tool.schema
+        return None
 
 
 @dataclass(frozen=True, slots=True)

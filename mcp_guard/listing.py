@@ -13,7 +13,7 @@ from typing import Any
 from mcp_guard import catalog, log
 from mcp_guard.catalog import Listing, Tool
 from mcp_guard.context import Context
-from mcp_guard.downstream import Downstream, spec_key
+from mcp_guard.downstream import Downstream, identity
 from mcp_guard.eras import Era, envelope, strip_own_meta
 from mcp_guard.errors import ServerGone
 from mcp_guard.model import Call, Kind
@@ -222,7 +222,7 @@ def _fetch_tools(context: Context, server: Downstream, params: Mapping[str, Any]
 
 def _sighted(context: Context, server: Downstream, listing: Listing, then: Callable[[], None]) -> None:
     """Note what was there when this server was first seen: that is what a pattern in a grant reaches."""
-    record, key = context.guard.record, "\0".join(spec_key(server.spec))
+    record, key = context.guard.record, identity(server.spec)
 
     def step() -> None:
         context.known[server.name] = record.first_sight(key, listing.names)

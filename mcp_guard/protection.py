@@ -38,6 +38,10 @@ class Protection:
         self._plain_bases = frozenset(base for base in starts if os.path.realpath(base) == base)
         self._port = port
 
+    def listen_on(self, port: int) -> None:
+        """The guard's own port, once it is known: no call may be sent to it."""
+        self._port = port
+
     def named_by(self, value: object) -> bool:
         """Is one of the guard's own things named anywhere in `value`, at any depth? Too many texts count as yes."""
         left = _MAX_TEXTS

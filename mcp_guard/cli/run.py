@@ -32,15 +32,16 @@ def run(
     if first is None and second is None:
         click.echo(f"mcp-guard: {config} names no policy, so nothing is granted; see `mcp-guard check`", err=True)
 
-    def guarded(port: int | None = None):  # type: ignore[no-untyped-def]
-        return build_guard(
-            loaded.servers,
-            policy=first,
-            mandate=second,
-            prefixed=True,
-            own_files=(config,),
-            durability=loaded.durability,
-            port=port,
-        )
+    guard = build_guard(
+        loaded.servers,
+        policy=first,
+        mandate=second,
+        prefixed=True,
+        own_files=(config,),
+        durability=loaded.durability,
+    )
+    if address is None:
+        return serve_stdio(guard)
+    from mcp_guard.cli.serving_http import serve_http  # the SDK behind it costs half a second
 
-    return serve_stdio(guarded())
+    return serve_http(guard, address, token_env)

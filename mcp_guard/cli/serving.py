@@ -24,7 +24,12 @@ def serve_stdio(guard: Guard) -> int:
     try:
         asyncio.run(main())
     finally:
-        with contextlib.suppress(GuardError):  # the client is gone: there is nobody to tell
-            guard.record.note(EntryKind.STOPPED, {})
-        guard.record.close()
+        end(guard)
     return 0
+
+
+def end(guard: Guard) -> None:
+    """Close the record in good order."""
+    with contextlib.suppress(GuardError):  # the client is gone: there is nobody to tell
+        guard.record.note(EntryKind.STOPPED, {})
+    guard.record.close()

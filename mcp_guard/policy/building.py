@@ -1,0 +1,204 @@
+"""From the checked form of a document to compiled rules: constraints parsed, times read, ids unique."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta, timezone
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from mcp_guard.errors import InputError
+from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass, Kind, RuleRef
+from mcp_guard.policy.canonical import loose
+from mcp_guard.policy.constraints import ConstraintError, compile_check, parse_constraint
+from mcp_guard.policy.form import (
+    BudgetForm,
+    DocumentForm,
+    GrantForm,
+    PolicyForm,
+    ResourceForm,
+    RuleForm,
+    ToolForm,
+    WhenForm,
+)
+from mcp_guard.policy.form_errors import in_rule
+from mcp_guard.policy.names import NamePattern
+from mcp_guard.policy.rules import Arguments, Budget, Limit, Rule, When
+from mcp_guard.policy.times import DAYS, Clock, Window, parse_clock, parse_moment
+from mcp_guard.policy.yaml_source import Path, Source
+
+_EFFECTS = {"grants": Effect.ALLOW, "ask": Effect.ASK, "deny": Effect.DENY}
+
+
+@dataclass(frozen=True, slots=True)
+class Gives:
+    """A label that a tool's answers carry, for calls whose arguments fit. Checked; nothing reads labels yet."""
+
+    label: str
+    arguments: Arguments | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFacts:
+    """What the operator says of one tool. Without `effect` it has every class (law 4)."""
+
+    effects: frozenset[EffectClass] = EVERY_EFFECT
+    authority: tuple[str, ...] = ()
+    gives: tuple[Gives, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Builds the rules of one document. `variables` are resolved already; errors have the document's places."""
+
+    source: Source
+    kind: str
+    variables: Mapping[str, str]
+    home: str
+    _seen: dict[str, Path] = field(default_factory=dict)
+
+    def rules(self, form: DocumentForm) -> tuple[Rule, ...]:
+        """All rules, in the order they are written; raises `InputError`."""
+        sections: dict[str, list[Any]] = {"grants": form.grants, "ask": form.ask, "deny": form.deny}
+        written = sorted(sections, key=lambda name: self.source.place((name,)))
+        return tuple(self._rule(rule, (name, i)) for name in written for i, rule in enumerate(sections[name]))
+
+    def tools(self, form: PolicyForm) -> Mapping[str, ToolFacts]:
+        """The facts about tools, by exact name."""
+        return MappingProxyType({name: self._tool(name, entry) for name, entry in form.tools.items()})
+
+    def _rule(self, form: RuleForm, path: Path) -> Rule:
+        self._once(form.id, path)
+        line, column = self.source.place(path)
+        section = str(path[0])
+        ref = RuleRef(self.kind, form.id, _EFFECTS[section], self.source.file, line, column)
+        target = self._target(form, path)
+        arguments = self._arguments(form, path)
+        when = None if form.when is None else _when(form.when)
+        if not isinstance(form, GrantForm):
+            return Rule(
+                ref, *target, arguments=arguments, uri=self._uri(form, path), when=when, advice=form.advice or ""
+            )
+        return Rule(
+            ref,
+            *target,
+            arguments=arguments,
+            uri=self._uri(form, path),
+            when=when,
+            advice=form.advice or "",
+            asks=form.ask,
+            budget=None if form.budget is None else self._budget(form.budget, arguments, path),
+            until=None if form.until is None else parse_moment(form.until),
+            disclose=form.disclose,
+        )
+
+    def _once(self, id: str, path: Path) -> None:
+        if id in self._seen:
+            line = self.source.place(self._seen[id])[0]
+            raise self._error(
+                f"id `{id}` is taken", (*path, "id"), f"line {line} has it already; ids are unique in a document"
+            )
+        self._seen[id] = path
+
+    def _target(self, form: RuleForm, path: Path) -> tuple[Kind, tuple[NamePattern, ...], frozenset[EffectClass]]:
+        if form.effect is not None:
+            return Kind.TOOL, (), frozenset(form.effect)
+        if form.resource is not None:
+            return Kind.RESOURCE, (_server(form.resource),), frozenset()
+        kind, names = (Kind.TOOL, form.tool) if form.tool is not None else (Kind.PROMPT, form.prompt)
+        return kind, tuple(NamePattern.of(name) for name in names), frozenset()
+
+    def _arguments(self, form: RuleForm, path: Path) -> Arguments | None:
+        if form.args is None or form.args == "any":
+            return None
+        grant = form if isinstance(form, GrantForm) else None
+        listed = self._limits(form.args, (*path, "args"), in_grant=grant is not None)
+        if grant is None:
+            return Arguments(listed)
+        optional = self._limits(grant.optional or {}, (*path, "optional"), in_grant=True)
+        twice = listed.keys() & optional.keys()
+        if twice:
+            name = min(twice)
+            raise self._error(
+                f"argument `{name}` is both in `args` and `optional`", (*path, "optional", name), "keep one"
+            )
+        return Arguments(listed, optional, grant.others is not None)
+
+    def _limits(self, written: Mapping[str, Any], path: Path, *, in_grant: bool) -> Mapping[str, Limit]:
+        return MappingProxyType(
+            {name: self._limit(data, (*path, name), in_grant=in_grant) for name, data in written.items()}
+        )
+
+    def _uri(self, form: RuleForm, path: Path) -> Limit | None:
+        if form.resource is None or "uri" not in form.resource.model_fields_set:
+            return None
+        return self._limit(form.resource.uri, (*path, "resource", "uri"), in_grant=isinstance(form, GrantForm))
+
+    def _limit(self, data: Any, path: Path, *, in_grant: bool) -> Limit:
+        try:
+            constraint = parse_constraint(data, in_grant=in_grant, variables=self.variables, home=self.home)
+        except ConstraintError as error:
+            at = (*path, *error.path)
+            raise self._error(error.message, at, error.hint, key=at in self.source.keys) from None
+        return Limit(constraint, compile_check(constraint))
+
+    def _budget(self, form: BudgetForm, arguments: Arguments | None, path: Path) -> Budget:
+        if form.per == "mandate" and self.kind != "mandate":
+            raise self._error("`per: mandate` in a policy", (*path, "budget", "per"), "write `per: session`")
+        for name in form.sum or {}:
+            closed = arguments is not None and not arguments.others
+            if arguments is not None and closed and name not in {**arguments.listed, **arguments.optional}:
+                raise self._error(
+                    f"`sum` names `{name}`, which isn't granted", (*path, "budget", "sum", name), "list it in `args`"
+                )
+        sums = {name: Decimal(repr(amount)) for name, amount in (form.sum or {}).items()}
+        return Budget(form.calls, MappingProxyType(sums))
+
+    def _tool(self, name: str, form: ToolForm) -> ToolFacts:
+        path = ("tools", name)
+        server, _, target = name.partition("/")
+        if "*" in name or "$" in name or not server or not target or not name.isprintable() or name != name.strip():
+            raise self._error(f"`{name[:60]}` isn't one tool", path, "entries are exact `server/tool` names", key=True)
+        gives = tuple(
+            Gives(
+                entry.label,
+                None if entry.args in (None, "any") else Arguments(self._given(entry.args, (*path, "gives", i))),
+            )
+            for i, entry in enumerate(form.gives or ())
+        )
+        return ToolFacts(frozenset(form.effect or EVERY_EFFECT), tuple(form.authority or ()), gives)
+
+    def _given(self, args: Mapping[str, Any], path: Path) -> Mapping[str, Limit]:
+        return self._limits(args, (*path, "args"), in_grant=False)
+
+    def _error(self, message: str, path: Path, hint: str, *, key: bool = False) -> InputError:
+        return self.source.error(message + in_rule(self.source, path), path, hint, key=key)
+
+
+def _server(form: ResourceForm) -> NamePattern:
+    return NamePattern(form.server, "", loose(form.server), "")
+
+
+def _clock(text: str | None) -> Clock | None:
+    return None if text is None else parse_clock(text)
+
+
+def _when(form: WhenForm) -> When:
+    written = form.time
+    if written is None:
+        return When(tuple(form.principal))
+    after = _clock(written.after)
+    before = _clock(written.before)
+    offset = next((clock.offset for clock in (after, before) if clock is not None and clock.offset), timedelta(0))
+    words = " ".join(
+        [
+            *([f"from {written.after}"] if written.after else []),
+            *([f"until {written.before}"] if written.before else []),
+            *([f"on {', '.join(written.days)}"] if written.days else []),
+        ]
+    )
+    days = frozenset(DAYS.index(day) for day in written.days or ())
+    window = Window(after.at if after else None, before.at if before else None, days, timezone(offset), words)
+    return When(tuple(form.principal or ()), window)

@@ -1,0 +1,100 @@
+"""The policy decision point: what all rules together say about one call, and whether a target is shown at all.
+
+Pure and total: no clock, no file, no exception. Within a layer grants are alternatives and the mildest matching one
+counts; asks and denies only tighten; across layers the strictest counts; no layer at all denies. Calls and listings ask
+the same questions (`matching.py`), so what isn't listed can't be called.
+"""
+
+from __future__ import annotations
+
+from mcp_guard.model import Call, Charge, Decision, Effect, Facts, strictest
+from mcp_guard.policy import refusals
+from mcp_guard.policy.document import Authority, Document
+from mcp_guard.policy.examine import Examined, examine
+from mcp_guard.policy.index import Speakers
+from mcp_guard.policy.matching import (
+    Classes,
+    applies_now,
+    carries,
+    classes_for,
+    covers,
+    fires,
+    given_arguments,
+    is_past,
+)
+from mcp_guard.policy.rules import Rule
+
+
+def decide(authority: Authority, call: Call, facts: Facts) -> Decision:
+    """Judge one call: every layer must agree; deny beats ask beats allow; no grant is deny.
+
+    A rule that can't be evaluated has still spoken: a grant says nothing, an ask or a deny fires.
+    """
+    return strictest([decide_layer(authority, layer, call, facts) for layer in range(len(authority.layers))])
+
+
+def decide_layer(authority: Authority, layer: int, call: Call, facts: Facts) -> Decision:
+    """What one document, the authority's layer number `layer`, says of the call."""
+    document = authority.layers[layer]
+    try:
+        if is_past(authority.deadlines[layer], facts):
+            return refusals.expired(document.file)
+        return _judge(authority, document, call, facts)
+    except Exception:
+        return refusals.unevaluable(document.file)
+
+
+def _judge(authority: Authority, document: Document, call: Call, facts: Facts) -> Decision:
+    speakers = document.index.speakers(call.kind, call.server, call.target)
+    classes = classes_for(speakers, authority.tools, call, facts)
+    arguments = given_arguments(call)
+
+    fired = [reach.rule for reach in speakers.denies if fires(reach, call, arguments, classes, facts)]
+    if fired:
+        return refusals.denied(fired, _examined(speakers, call, classes, facts), call)
+
+    allowing: list[tuple[Rule, Charge]] = []
+    asking: list[tuple[Rule, Charge]] = []
+    for reach in speakers.grants:
+        charge = carries(reach, call, arguments, classes, facts)
+        if charge is not None:
+            (asking if reach.rule.asks else allowing).append((reach.rule, charge))
+    carrying = allowing or asking  # the mildest verdict; each grant that gives it is charged
+    if not carrying:
+        return refusals.ungranted(_examined(speakers, call, classes, facts), call, document.file)
+
+    rules = [rule for rule, _ in carrying]
+    charges = [charge for _, charge in carrying]
+    asks = [reach.rule for reach in speakers.asks if fires(reach, call, arguments, classes, facts)]
+    if asks or not allowing:
+        return refusals.asking(asks, rules, charges, call)
+    return Decision(Effect.ALLOW, rules=tuple(rule.ref for rule in rules), charges=tuple(charges))
+
+
+def _examined(speakers: Speakers, call: Call, classes: Classes, facts: Facts) -> list[Examined]:
+    arguments = given_arguments(call)
+    return [examine(reach, call, arguments, classes, facts) for reach in speakers.grants]
+
+
+def visible(authority: Authority, call: Call, facts: Facts) -> bool:
+    """Is the target of `call` (its arguments don't count) shown to its principal now?
+
+    Shown if in every layer some grant could carry some call to it now, and no ask-free deny covers every call to it.
+    Never depends on budgets, nor on what has been called before.
+    """
+    if not authority.layers:
+        return False
+    try:
+        return all(_shows(authority, layer, call, facts) for layer in range(len(authority.layers)))
+    except Exception:
+        return False
+
+
+def _shows(authority: Authority, layer: int, call: Call, facts: Facts) -> bool:
+    if is_past(authority.deadlines[layer], facts):
+        return False
+    speakers = authority.layers[layer].index.speakers(call.kind, call.server, call.target)
+    classes = classes_for(speakers, authority.tools, call, facts)
+    if any(reach.rule.unconditional and covers(reach, call, classes, facts) for reach in speakers.denies):
+        return False
+    return any(applies_now(reach, call, classes, facts) for reach in speakers.grants)

@@ -1,0 +1,191 @@
+"""A policy or a mandate, loaded and checked, and the authority that several of them make.
+
+`load_text` is pure: bytes in, a `Document` or an `InputError` with file, line and column out. `load_policy` and
+`load_mandate` read a file and call it. Above: the command line and the configuration. Below: YAML, form, rules.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from mcp_guard.errors import InputError
+from mcp_guard.policy.building import Builder, ToolFacts
+from mcp_guard.policy.form import DocumentForm, MandateForm, PolicyForm
+from mcp_guard.policy.form_errors import first_error, in_rule
+from mcp_guard.policy.index import Index
+from mcp_guard.policy.rules import Rule
+from mcp_guard.policy.times import parse_moment, parse_span
+from mcp_guard.policy.yaml_source import MAX_BYTES, Source, quoted, read_yaml
+
+DocumentKind = Literal["policy", "mandate"]
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_USED = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+_CONSTRAINTS = ("args", "optional", "uri")  # below these, an empty value is the constraint parser's business
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One loaded document."""
+
+    file: str
+    digest: str  # sha256, hex, of what it says: content, and the values of the variables it uses
+    kind: DocumentKind
+    rules: tuple[Rule, ...]
+    tools: Mapping[str, ToolFacts] = field(default_factory=dict)
+    expires: timedelta | datetime | None = None  # mandates only: a span runs from when the authority was bound
+    task: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)  # what a mandate beside this policy may use too
+    index: Index = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", Index(self.rules))
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """The documents that bind a session, policy first. Every one of them must agree; of none, nothing is allowed.
+
+    `started` is when the mandate was given: an `expires` that is a span runs from there.
+    """
+
+    layers: tuple[Document, ...]
+    started: datetime | None = None
+    tools: Mapping[str, ToolFacts] = field(init=False)
+    deadlines: tuple[datetime | None, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        kinds = [layer.kind for layer in self.layers]
+        if kinds not in ([], ["policy"], ["mandate"], ["policy", "mandate"]):
+            raise ValueError(f"an authority is a policy, then a mandate, not {kinds}")
+        policy = self.layers[0] if self.layers and self.layers[0].kind == "policy" else None
+        object.__setattr__(self, "tools", policy.tools if policy else {})
+        object.__setattr__(self, "deadlines", tuple(self._deadline(layer) for layer in self.layers))
+
+    def _deadline(self, layer: Document) -> datetime | None:
+        if not isinstance(layer.expires, timedelta):
+            return layer.expires
+        if self.started is None or self.started.tzinfo is None:
+            raise ValueError("a mandate that expires after a span needs the aware moment it started")
+        return self.started + layer.expires
+
+
+def load_policy(path: Path, *, variables: Mapping[str, str] | None = None, home: str | None = None) -> Document:
+    """Load the policy in file `path`; `$project` is its directory unless `variables` says otherwise."""
+    # Lexical on purpose: following links is for `Facts.resolve`.
+    directory = os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120
+    given = dict(variables or {})
+    if directory != "/":
+        given.setdefault("project", directory)
+    return load_text(_read(path), file=str(path), kind="policy", variables=given, home=home or str(Path.home()))
+
+
+def load_mandate(path: Path, *, variables: Mapping[str, str] | None = None, home: str | None = None) -> Document:
+    """Load the mandate in file `path`. `$project` is the policy's: pass `variables=policy.variables`."""
+    return load_text(
+        _read(path), file=str(path), kind="mandate", variables=variables or {}, home=home or str(Path.home())
+    )
+
+
+def _read(path: Path) -> bytes:
+    """The only place that touches a file."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"can't read {path}: {error.strerror or type(error).__name__}") from None
+
+
+def load_text(
+    data: bytes,
+    *,
+    file: str,
+    kind: DocumentKind,
+    variables: Mapping[str, str] | None = None,
+    home: str = "",
+) -> Document:
+    """Load a document from its bytes; `file` is only its name in errors. Raises `InputError`."""
+    known = _checked(variables or {})
+    source = read_yaml(data, file)
+    form = _form(source, kind)
+    builder = Builder(source, kind, known, home)
+    tools = builder.tools(form) if isinstance(form, PolicyForm) else MappingProxyType({})
+    return Document(
+        file=file,
+        digest=_digest(kind, source.value, known, home),
+        kind=kind,
+        rules=builder.rules(form),
+        tools=tools,
+        expires=parse_span(form.expires) or parse_moment(form.expires) if isinstance(form, MandateForm) else None,
+        task=form.task if isinstance(form, MandateForm) else "",
+        variables=known,
+    )
+
+
+def _form(source: Source, kind: DocumentKind) -> DocumentForm:
+    if not isinstance(source.value, dict):
+        raise source.error("a document is a mapping", (), "start with `version: 1`")
+    _refuse_empty(source, source.value, ())
+    top: type[DocumentForm] = PolicyForm if kind == "policy" else MandateForm
+    try:
+        return top.model_validate(source.value)
+    except ValidationError as errors:
+        raise first_error(source, errors, top) from None
+
+
+def _refuse_empty(source: Source, value: Any, path: tuple[str | int, ...]) -> None:
+    """A key without a value reads like a limit and would be none (`until:`), so it is an error."""
+    if value is None:
+        what = quoted(path[-1]) if isinstance(path[-1], str) else "this entry"
+        raise source.error(f"{what} is empty{in_rule(source, path)}", path, "write a value, or leave it out", key=True)
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if path and path[-1] in _CONSTRAINTS:
+        return
+    for part, inner in parts:
+        _refuse_empty(source, inner, (*path, part))
+
+
+def _checked(variables: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in variables.items():
+        if not _VARIABLE.fullmatch(name):
+            raise InputError(f"{quoted(name)} can't be a variable's name; use letters, digits and `_`")
+        if not isinstance(value, str) or not value.strip() or not value.isprintable():
+            raise InputError(f"variable `{name}` is empty or unprintable; write `--set {name}=VALUE`")
+        if posixpath.normpath(value.strip()) in ("/", "//"):
+            raise InputError(f"variable `{name}` is `/`, which would open every file; name a directory")
+    return MappingProxyType(dict(variables))
+
+
+def _digest(kind: str, value: Any, variables: Mapping[str, str], home: str) -> str:
+    """What the document says, as one number: layout and comments don't count, the values of used variables do."""
+    used: set[str] = set()
+    at_home = False
+    for text in _texts(value):
+        used.update(_USED.findall(text))
+        at_home = at_home or text.startswith("~")
+    content = {
+        "kind": kind,
+        "content": value,
+        "variables": {name: variables[name] for name in sorted(used) if name in variables},
+        "home": home if at_home else None,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for part in inner for text in _texts(part)]

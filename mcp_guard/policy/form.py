@@ -1,0 +1,328 @@
+"""The written form of a document: which keys stand where, and what plain value each takes.
+
+Strict models with nothing extra allowed. Constraints are left as they were read; `building.py` gives everything
+meaning. Messages of the checks are whole sentences of ours; those that pydantic makes are re-worded in
+`form_errors.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from mcp_guard.model import EffectClass
+from mcp_guard.policy.times import DAYS, parse_clock, parse_moment, parse_span
+from mcp_guard.policy.yaml_source import quoted
+
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_ABSENT: Any = None  # the default of a key that isn't there; a key without a value is refused before this is reached
+
+
+def said(message: str, hint: str = "") -> PydanticCustomError:
+    """An error whose text is shown as it is."""
+    return PydanticCustomError("said", "{message}", {"message": message, "hint": hint})
+
+
+def _id(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise said(
+            f"{quoted(text)} can't be an id", "use up to 64 of a-z, 0-9, `.`, `_`, `-`, starting with a letter or digit"
+        )
+    return text
+
+
+def _version(value: object) -> int:
+    if type(value) is not int or value != 1:
+        raise said(f"version {quoted(value)} isn't known", "write `version: 1`")
+    return 1
+
+
+def _one_or_more(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+def _not_empty(values: list[str]) -> list[str]:
+    if not values:
+        raise said("an empty list says nothing", "name at least one, or leave the key out")
+    return values
+
+
+def _target(name: str) -> str:
+    server, slash, target = name.partition("/")
+    if "$" in name:
+        raise said(f"{quoted(name)} isn't a name", "variables stand in constraints only")
+    if not (server and slash and target):
+        raise said(f"{quoted(name)} isn't a name", "write `server/name`; `*` may stand for a part of a name")
+    if not name.isprintable() or name != name.strip() or " " in server:
+        raise said(f"{quoted(name)} isn't a name", "names have no white space; several names are a list in `[]`")
+    return name
+
+
+def _tool(name: str) -> str:
+    if " " in name or "," in name:
+        raise said(
+            f"{quoted(name)} isn't a tool's name",
+            "names have no white space or comma; several names are a list in `[]`",
+        )
+    return _target(name)
+
+
+def _server(name: str) -> str:
+    if not name or "/" in name or "$" in name or " " in name or not name.isprintable():
+        raise said(f"{quoted(name)} isn't a server's name", "write the name that it has in guard.yaml, without `/`")
+    return name
+
+
+def _effect(name: object) -> EffectClass:
+    classes = [c.value for c in EffectClass]
+    if not isinstance(name, str) or name not in classes:
+        raise said(f"{quoted(name)} isn't an effect", f"effects are {', '.join(classes)}")
+    return EffectClass(name)
+
+
+def _moment(text: str) -> str:
+    if parse_moment(text) is None:
+        raise said(f"{quoted(text)} isn't a point in time", "write it with its zone: 2026-12-31T00:00:00Z")
+    return text
+
+
+def _expires(text: str) -> str:
+    if parse_span(text) is None and parse_moment(text) is None:
+        raise said(f"{quoted(text)} is no span and no point in time", "write 30m, 2h, 7d or 2026-12-31T00:00:00Z")
+    return text
+
+
+def _clock(text: str) -> str:
+    if parse_clock(text) is None:
+        raise said(f"{quoted(text)} isn't a time of day", 'write "09:00", or "09:00+02:00"')
+    return text
+
+
+def _day(text: str) -> str:
+    if text not in DAYS:
+        raise said(f"{quoted(text)} isn't a day", f"days are {', '.join(DAYS)}")
+    return text
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise said("an empty text says nothing", "write a sentence, or leave the key out")
+    return text
+
+
+def _arguments(value: object) -> object:
+    if not isinstance(value, dict) and value != "any":
+        raise said(f"arguments can't be {quoted(value)}", "write `any`, or a mapping of argument to limit: {path: any}")
+    return value
+
+
+def _limits(value: object) -> object:
+    if not isinstance(value, dict) or not value:
+        raise said(f"`optional` can't be {quoted(value)}", "write a mapping of argument to limit: {path: any}")
+    return value
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise said(f"{quoted(value)} isn't a number of calls", "write a whole number from 1; to forbid, write a deny")
+    return value
+
+
+def _amount(value: object) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise said(f"{quoted(value)} isn't an amount", "write a number above 0, without quotes or unit")
+    return value
+
+
+def _some_sums(sums: dict[str, Any]) -> dict[str, Any]:
+    if not sums:
+        raise said("an empty `sum` limits nothing", "write sum: {argument: limit}")
+    return sums
+
+
+def _any(value: object) -> object:
+    if value != "any":
+        raise said(f"`others` can't be {quoted(value)}", "write `others: any`, or name the arguments under `optional`")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_words)]
+Id = Annotated[str, AfterValidator(_id)]
+Tools = Annotated[
+    list[Annotated[str, AfterValidator(_tool)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+]
+Prompts = Annotated[
+    list[Annotated[str, AfterValidator(_target)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+]
+Texts = Annotated[list[Text], BeforeValidator(_one_or_more), AfterValidator(_not_empty)]
+Effects = Annotated[
+    list[Annotated[EffectClass, BeforeValidator(_effect)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+]
+Arguments = Annotated[Any, BeforeValidator(_arguments)]
+Moment = Annotated[str, AfterValidator(_moment)]
+TimeOfDay = Annotated[str, AfterValidator(_clock)]
+
+
+class Form(BaseModel):
+    """What every part of a document shares."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class TimeForm(Form):
+    """`time: {after, before, days}`; `times.Window` says what it means."""
+
+    after: TimeOfDay = _ABSENT
+    before: TimeOfDay = _ABSENT
+    days: Annotated[
+        list[Annotated[str, AfterValidator(_day)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+    ] = _ABSENT
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise said("an empty `time` says nothing", "write after, before or days")
+        clocks = [parse_clock(text) for text in (self.after, self.before) if text is not None]
+        if len(clocks) == 2 and clocks[0] and clocks[1]:
+            if clocks[0].at == clocks[1].at:
+                raise said("`after` and `before` are the same time", "leave both out for the whole day")
+            if clocks[0].offset != clocks[1].offset:
+                raise said(
+                    "`after` and `before` have different offsets", "write the same offset on both, or on neither"
+                )
+        return self
+
+
+class WhenForm(Form):
+    """`when: {principal, time}`: both must hold."""
+
+    principal: Texts = _ABSENT
+    time: TimeForm = _ABSENT
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise said("an empty `when` says nothing", "write principal or time, or leave it out")
+        return self
+
+
+class BudgetForm(Form):
+    """`budget: {calls, sum, per}`."""
+
+    calls: Annotated[int, BeforeValidator(_count)] = _ABSENT
+    sum: Annotated[dict[str, Annotated[Any, BeforeValidator(_amount)]], AfterValidator(_some_sums)] = _ABSENT
+    per: Literal["session", "mandate"] = "session"
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if not self.model_fields_set & {"calls", "sum"}:
+            raise said("this budget limits nothing", "write calls or sum")
+        return self
+
+
+class ResourceForm(Form):
+    """`resource: {server, uri}`."""
+
+    server: Annotated[str, AfterValidator(_server)]
+    uri: Any = _ABSENT
+
+
+class RuleForm(Form):
+    """What a grant, an ask and a deny share. Exactly one of `tool`, `effect`, `prompt` and `resource`."""
+
+    id: Id
+    tool: Tools = _ABSENT
+    effect: Effects = _ABSENT
+    prompt: Prompts = _ABSENT
+    resource: ResourceForm = _ABSENT
+    args: Arguments = _ABSENT
+    when: WhenForm = _ABSENT
+    advice: Text = _ABSENT
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        named = self.model_fields_set & {"tool", "effect", "prompt", "resource"}
+        if len(named) != 1:
+            what = "names nothing" if not named else f"has {' and '.join(f'`{key}`' for key in sorted(named))}"
+            raise said(f"a rule that {what}", "write exactly one of tool, effect, prompt and resource")
+        if self.resource is not None and self.args is not None:
+            raise said("a resource has no `args`", "limit its `uri`")
+        return self
+
+
+class TighteningForm(RuleForm):
+    """An ask or a deny."""
+
+
+class GrantForm(RuleForm):
+    """A grant."""
+
+    optional: Annotated[Any, BeforeValidator(_limits)] = _ABSENT
+    others: Annotated[Any, BeforeValidator(_any)] = _ABSENT
+    ask: bool = False
+    budget: BudgetForm = _ABSENT
+    until: Moment = _ABSENT
+    disclose: bool = True
+
+    @model_validator(mode="after")
+    def _arguments_are_said(self) -> Self:
+        if self.resource is not None:
+            if "uri" not in self.resource.model_fields_set:
+                raise said("a grant of resources needs `uri`", 'write uri: {under: "file:///..."}, or uri: any')
+            if "*" in self.resource.server:
+                raise said("a grant of resources names one server", "write a grant for each server")
+            if self.model_fields_set & {"optional", "others"} or (
+                self.budget is not None and self.budget.sum is not None
+            ):
+                raise said("a resource has no arguments", "limit its `uri`")
+        elif self.args is None:
+            raise said("`args` is missing", "write `args: any` to leave the arguments open, `args: {}` to want none")
+        elif self.args == "any" and self.model_fields_set & {"optional", "others"}:
+            raise said("`args: any` leaves nothing to `optional` or `others`", "drop them, or list the arguments")
+        return self
+
+
+class GivesForm(Form):
+    """One entry of `gives`: a label, for the calls whose arguments fit."""
+
+    label: Id
+    args: Arguments = _ABSENT
+
+
+def _gives(value: object) -> object:
+    return [
+        {"label": item} if isinstance(item, str) else item for item in (value if isinstance(value, list) else [value])
+    ]
+
+
+class ToolForm(Form):
+    """One entry of `tools`: what the operator says of a tool."""
+
+    effect: Effects = _ABSENT
+    authority: Texts = _ABSENT
+    gives: Annotated[list[GivesForm], BeforeValidator(_gives)] = _ABSENT
+
+
+class DocumentForm(Form):
+    """What a policy and a mandate share."""
+
+    version: Annotated[int, BeforeValidator(_version)]
+    grants: list[GrantForm] = Field(default_factory=list)
+    ask: list[TighteningForm] = Field(default_factory=list)
+    deny: list[TighteningForm] = Field(default_factory=list)
+
+
+class PolicyForm(DocumentForm):
+    """A deployment's standing document."""
+
+    tools: dict[str, ToolForm] = Field(default_factory=dict)
+
+
+class MandateForm(DocumentForm):
+    """What a person granted for one task."""
+
+    task: Text
+    expires: Annotated[str, AfterValidator(_expires)]

@@ -1,0 +1,159 @@
+"""What is wrong with a document's form, in our words and with its place: the first thing in reading order."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from mcp_guard.errors import InputError
+from mcp_guard.policy.form import (
+    BudgetForm,
+    GivesForm,
+    GrantForm,
+    MandateForm,
+    PolicyForm,
+    ResourceForm,
+    TighteningForm,
+    TimeForm,
+    ToolForm,
+    WhenForm,
+)
+from mcp_guard.policy.yaml_source import Path, Source, quoted
+
+RULE_WORDS = {"grants": "grant", "ask": "ask", "deny": "deny"}
+
+# Keys that the language has and this version doesn't: said as such, so that nobody takes them for enforced.
+_LATER: dict[type[BaseModel], frozenset[str]] = {
+    PolicyForm: frozenset({"mandate"}),
+    GrantForm: frozenset({"rate", "after", "once", "result", "server_requests", "extensions"}),
+    TighteningForm: frozenset({"rate", "after", "once", "result", "server_requests", "extensions"}),
+    WhenForm: frozenset({"labels", "no_labels"}),
+    BudgetForm: frozenset({"distinct"}),
+}
+_MEANT = {
+    **dict.fromkeys(("arguments", "params", "parameters", "with"), "args"),
+    **dict.fromkeys(("allow", "permit", "grant", "rules"), "grants"),
+    **dict.fromkeys(("forbid", "block", "denies"), "deny"),
+    **dict.fromkeys(("confirm", "approve", "approval", "asks"), "ask"),
+    **dict.fromkeys(("message", "reason", "why", "description"), "advice"),
+    **dict.fromkeys(("expires", "expiry", "valid_until"), "until"),
+    **dict.fromkeys(("limit", "limits"), "budget"),
+    "name": "id",
+}
+_ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
+    (MandateForm, "tools"): "facts about tools stand in the policy",
+    (PolicyForm, "task"): "only a mandate has `task`",
+    (PolicyForm, "expires"): "only a mandate has `expires`; a grant in a policy has `until`",
+    **{
+        (TighteningForm, key): f"only a grant has `{key}`"
+        for key in ("optional", "others", "budget", "until", "disclose", "ask")
+    },
+}
+_SHAPES = {
+    "string_type": ("text", "put it in quotes"),
+    "bool_type": ("true or false", "write it without quotes"),
+    "list_type": ("a list", "start each entry with `- `"),
+    "dict_type": ("a mapping", "write `key: value`"),
+    "model_type": ("a mapping", "write `key: value`"),
+    "model_attributes_type": ("a mapping", "write `key: value`"),
+}
+
+
+def first_error(source: Source, errors: ValidationError, top: type[BaseModel]) -> InputError:
+    """The error that stands first in the document, as one sentence."""
+    found = errors.errors(include_url=False, include_input=False)
+    return _said(source, min(found, key=lambda error: _place(source, error)), top)
+
+
+def _place(source: Source, error: ErrorDetails) -> tuple[int, int]:
+    return source.place(error["loc"], key=error["type"] == "extra_forbidden")
+
+
+def _said(source: Source, error: ErrorDetails, top: type[BaseModel]) -> InputError:
+    path, kind = error["loc"], error["type"]
+    where = in_rule(source, path)
+    if kind == "said":
+        context = error["ctx"]
+        return source.error(context["message"] + where, path, context["hint"])
+    if kind == "extra_forbidden":
+        return _unknown_key(source, path, _form_at(path, top), where)
+    if kind == "missing":
+        return source.error(f"`{path[-1]}` is missing{where}", path[:-1], f"write `{path[-1]}: ...`")
+    if path[-1:] == ("ask",) and len(path) == 3 and isinstance(value_at(source.value, path), Mapping):
+        return source.error(f"`ask: {{by: ...}}` isn't in this version yet{where}", path, "write `ask: true`")
+    if path[-1:] == ("per",):
+        return source.error(f"a budget for this period isn't in this version yet{where}", path, "write `per: session`")
+    shape, hint = _SHAPES.get(kind, ("something else", "see the policy reference"))
+    return source.error(f"{_subject(path)} must be {shape}{where}", path, hint)
+
+
+def _unknown_key(source: Source, path: Path, form: type[BaseModel], where: str) -> InputError:
+    key = str(path[-1])
+    later = next((keys for base, keys in _LATER.items() if issubclass(form, base) and key in keys), None)
+    if later:
+        return source.error(
+            f"`{key}` isn't in this version yet{where}", path, "take it out: nothing would enforce it", key=True
+        )
+    hint = _ELSEWHERE.get((form, key)) or did_you_mean(key, form.model_fields)
+    return source.error(f"unknown key {quoted(key)}{where}", path, hint, key=True)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``did you mean `x`?``, else the list of what there is."""
+    words = sorted(known)
+    meant = _MEANT.get(word.lower())
+    close = [meant] if meant in words else difflib.get_close_matches(word.lower(), words, 1, 0.6)
+    return f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(words)}"
+
+
+def _form_at(path: Path, top: type[BaseModel]) -> type[BaseModel]:
+    """The form whose key `path` ends in."""
+    parents = [part for part in path[:-1] if isinstance(part, str)]
+    if not parents:
+        return top
+    if parents[0] == "tools":
+        return GivesForm if "gives" in parents[2:] else ToolForm
+    inner: dict[str, type[BaseModel]] = {
+        "when": WhenForm,
+        "time": TimeForm,
+        "budget": BudgetForm,
+        "resource": ResourceForm,
+    }
+    if len(parents) > 1:
+        return inner.get(parents[-1], GrantForm)
+    return GrantForm if parents[0] == "grants" else TighteningForm
+
+
+def in_rule(source: Source, path: Path) -> str:
+    """`` in grant `read-src` ``, or as much of it as can be said."""
+    if len(path) > 1 and path[0] in RULE_WORDS and isinstance(path[1], int):
+        rule = value_at(source.value, path[:2])
+        name = rule.get("id") if isinstance(rule, Mapping) else None
+        which = quoted(name) if isinstance(name, str) else f"number {path[1] + 1}"
+        return f" in {RULE_WORDS[str(path[0])]} {which}"
+    if len(path) > 1 and path[0] == "tools":
+        return f" in the facts about {quoted(path[1])}"
+    return ""
+
+
+def value_at(value: Any, path: Path) -> Any:
+    """The part of `value` at `path`; None if there is none."""
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _subject(path: Path) -> str:
+    names = [part for part in path if isinstance(part, str)]
+    if len(names) == len(path) == 0:
+        return "a document"
+    if isinstance(path[-1], int):
+        return f"entry {path[-1] + 1} of `{names[-1]}`" if names else "an entry"
+    return quoted(path[-1])

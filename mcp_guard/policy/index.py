@@ -1,0 +1,60 @@
+"""Which rules of a document could speak about a target, looked up instead of searched for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcp_guard.model import Effect, Kind
+from mcp_guard.policy.rules import Rule
+
+MAX_TARGETS = 4096  # a client can ask for any name; what is remembered about names stays bounded
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A rule that could be about the target, and whether it names it to the letter."""
+
+    rule: Rule
+    exactly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    """The rules that could speak about one target, by what they do, each in the order of the document."""
+
+    grants: tuple[Reach, ...]
+    asks: tuple[Reach, ...]
+    denies: tuple[Reach, ...]
+    by_effect: bool  # does any of them go by effect, so that the tool's classes matter?
+
+
+class Index:
+    """The rules of one document by target. What it remembers never changes what it answers."""
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self._rules = rules
+        self._known: dict[tuple[Kind, str, str], Speakers] = {}
+
+    def speakers(self, kind: Kind, server: str, target: str) -> Speakers:
+        """The rules that could speak about this target."""
+        key = (kind, server, "" if kind is Kind.RESOURCE else target)
+        found = self._known.get(key)
+        if found is None:
+            found = self._find(*key)
+            if len(self._known) >= MAX_TARGETS:
+                self._known.clear()
+            self._known[key] = found
+        return found
+
+    def _find(self, kind: Kind, server: str, target: str) -> Speakers:
+        reaching = [
+            Reach(rule, rule.names_exactly(server, target))
+            for rule in self._rules
+            if rule.kind is kind and rule.may_name(server, target)
+        ]
+        by: dict[Effect, tuple[Reach, ...]] = {
+            effect: tuple(reach for reach in reaching if reach.rule.ref.effect is effect) for effect in Effect
+        }
+        return Speakers(
+            by[Effect.ALLOW], by[Effect.ASK], by[Effect.DENY], any(reach.rule.effects for reach in reaching)
+        )

@@ -1,0 +1,183 @@
+"""Rules as they are judged: targets, argument limits, conditions and budgets, compiled once when a document is loaded.
+
+Knows neither YAML nor where a rule was written, beyond its `RuleRef`. What each part answers about a call is in here;
+how the answers add up is in `decide.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+
+from mcp_guard.model import Answer, Call, Effect, EffectClass, Facts, Json, Kind, RuleRef, Usage
+from mcp_guard.policy.canonical import loose
+from mcp_guard.policy.constraints import Constraint
+from mcp_guard.policy.names import NamePattern, fits
+from mcp_guard.policy.times import Window
+
+Check = Callable[[object, Facts], Answer]
+
+# A sum that doesn't fit these digits is no exact sum; the grant then doesn't match, instead of rounding in its favour.
+_EXACT = Context(prec=120, traps=[Inexact, InvalidOperation, Overflow])
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What one argument (or a resource's URI) may be."""
+
+    constraint: Constraint
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The limits on a call's arguments.
+
+    In a grant, `listed` must be given and fit, `optional` may be given and then must fit, and anything else is allowed
+    only with `others`. In an ask or a deny only `listed` is used: the rule is about calls that give these, with such
+    values.
+    """
+
+    listed: Mapping[str, Limit] = field(default_factory=dict)
+    optional: Mapping[str, Limit] = field(default_factory=dict)
+    others: bool = False
+
+    def permit(self, arguments: Mapping[str, Json], facts: Facts) -> bool:
+        """The question of a grant: a clear yes to everything that is given, and everything listed is given."""
+        for name, limit in self.listed.items():
+            if name not in arguments or limit.check(arguments[name], facts) is not Answer.YES:
+                return False
+        for name, value in arguments.items():
+            if name in self.listed:
+                continue
+            extra = self.optional.get(name)
+            if extra is None:
+                if not self.others:
+                    return False
+            elif extra.check(value, facts) is not Answer.YES:
+                return False
+        return True
+
+    def concern(self, arguments: Mapping[str, Json], facts: Facts) -> bool:
+        """The question of an ask or a deny: yes, unless one listed argument is a clear no.
+
+        An argument that isn't given is one (`args: {force: true}` is about calls that force), unless another one looks
+        like it: a server may read `Force` as `force`.
+        """
+        return all(_concerns(name, limit, arguments, facts) for name, limit in self.listed.items())
+
+
+def _concerns(name: str, limit: Limit, arguments: Mapping[str, Json], facts: Facts) -> bool:
+    if name in arguments:
+        return answer(limit, arguments[name], facts) is not Answer.NO
+    return any(loose(given) == loose(name) for given in arguments)
+
+
+def answer(limit: Limit, value: object, facts: Facts) -> Answer:
+    """What the limit says of a value; a check that raises can't say."""
+    try:
+        return limit.check(value, facts)
+    except Exception:
+        return Answer.UNSURE
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How often, and up to which sums of argument values, a grant may be used in a session."""
+
+    calls: int | None
+    sums: Mapping[str, Decimal]
+
+    def leaves_room(self, used: Usage, sums: Mapping[str, Decimal]) -> bool:
+        """Would one more call, adding `sums`, still be within the budget?"""
+        if self.calls is not None and not used.calls + 1 <= self.calls:
+            return False
+        return all(
+            _EXACT.add(used.sums.get(name, Decimal(0)), amount) <= self.sums[name] for name, amount in sums.items()
+        )
+
+
+def exact_amount(value: object) -> Decimal | None:
+    """A number that can be summed: exact, finite, not negative; None for anything else (bool is no number)."""
+    if type(value) is int:
+        amount = Decimal(value)
+    elif type(value) is float:
+        amount = Decimal(repr(value))  # the digits that are sent
+    else:
+        return None
+    return amount if amount.is_finite() and amount >= 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Who and when; an empty part holds always."""
+
+    principals: tuple[str, ...] = ()
+    window: Window | None = None
+
+    def holds(self, call: Call, facts: Facts) -> bool:
+        """The question of a grant; raises if the time can't be told."""
+        return self.is_for(call.principal) and (self.window is None or self.window.holds(facts.now))
+
+    def may_hold(self, call: Call, facts: Facts) -> bool:
+        """The question of an ask or a deny: unless clearly not."""
+        who = not self.principals or any(fits(loose(pattern), loose(call.principal)) for pattern in self.principals)
+        if not who or self.window is None:
+            return who
+        try:
+            return self.window.holds(facts.now)
+        except Exception:
+            return True
+
+    def is_for(self, principal: str) -> bool:
+        """Is this the principal, to the letter (`*` for any run of characters)?"""
+        return not self.principals or any(fits(pattern, principal) for pattern in self.principals)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One compiled rule: either `names` or `effects` is set. A rule about resources names only their server."""
+
+    ref: RuleRef
+    kind: Kind
+    names: tuple[NamePattern, ...] = ()
+    effects: frozenset[EffectClass] = frozenset()
+    arguments: Arguments | None = None  # None: whatever they are
+    uri: Limit | None = None  # None: whatever it is
+    when: When | None = None
+    advice: str = ""
+    # the rest belongs to grants
+    asks: bool = False
+    budget: Budget | None = None
+    until: datetime | None = None
+    disclose: bool = True
+    key: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.ref.key)  # asked for at every decision
+
+    @property
+    def is_grant(self) -> bool:
+        return self.ref.effect is Effect.ALLOW
+
+    @property
+    def unconditional(self) -> bool:
+        """Does it speak about every call to its target, whatever the arguments are?"""
+        return self.arguments is None or not self.arguments.listed
+
+    def names_exactly(self, server: str, target: str) -> bool:
+        """Is one of the names this very target, without `*`? A resource is named by its server."""
+        wanted = "" if self.kind is Kind.RESOURCE else target
+        return any(name.exact and name.server == server and name.target == wanted for name in self.names)
+
+    def may_name(self, server: str, target: str) -> bool:
+        """Could the rule be about this target? What depends on the moment (effects, first sight) is asked later."""
+        if self.effects:
+            return True
+        if self.kind is Kind.RESOURCE:
+            target = ""  # `uri` says which of the server's resources
+        if self.is_grant:
+            return any(name.matches(server, target) for name in self.names)
+        return any(name.covers(loose(server), loose(target)) for name in self.names)
