@@ -17,6 +17,11 @@ from tests.policies.case_files import POLICIES
 ROOT = POLICIES.parent
 PUBLISHED = ROOT / ".servers"
 ONLY_OURS = {"delete_file"}
+OURS = [
+    *(("payments", server) for server in ("bank", "mail")),
+    *(("demo", server) for server in ("bank", "mail", "files", "web")),
+    ("project", "files"),
+]
 
 
 async def tools_of(command: str, *args: str) -> dict[str, Tool]:
@@ -50,7 +55,7 @@ def assert_no_stray_option(rule: Rule, tools: dict[str, Tool]) -> None:
     assert rule.arguments is None or set(rule.arguments.optional) <= known, rule.ref.id
 
 
-@pytest.mark.parametrize(("policy", "server"), [("payments", "bank"), ("payments", "mail"), ("project", "files")])
+@pytest.mark.parametrize(("policy", "server"), OURS)
 async def test_grants_fit_our_own_servers(policy: str, server: str, tmp_path: Path) -> None:
     listed = await tools_of(sys.executable, str(ROOT / "servers" / f"{server}.py"), "--state", str(tmp_path / "state"))
     grants = grants_for(policy, server)
