@@ -85,7 +85,7 @@ async def main(options: list[str]) -> None:
         command="mcp-guard",
         args=["run", "--config", "guard.yaml", *options],
         cwd=HERE,
-        env={"PATH": os.environ["PATH"], "XDG_STATE_HOME": str(STATE / "guard")},  # each run keeps its own record
+        env={"PATH": os.environ["PATH"], "MCP_GUARD_STATE": str(STATE / "guard")},  # each run keeps its own record
     )
     async with Client(guard) as client:
         await work(GullibleModel(), client)

@@ -44,7 +44,7 @@ class Stage:
         return {
             "PATH": f"{self.home / 'bin'}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(self.home),
-            "XDG_STATE_HOME": str(self.home / "records"),
+            "MCP_GUARD_STATE": str(self.home / "record"),
         }
 
 

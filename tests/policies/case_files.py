@@ -6,11 +6,11 @@ what was asked counts as approved, what was denied never happened. `set` at the 
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,22 +87,26 @@ def _case(file: Path, variables: Mapping[str, str], entry: dict[str, Any]) -> Ca
     return Case(file, variables, **{**entry, "expect": expect, "after": after})
 
 
-def documents(case: Case) -> Iterator[Document]:
+def documents(case: Case) -> tuple[Document, ...]:
     """The policy beside the case file, then the mandate that the case names."""
-    policy = load_policy(
-        case.file.with_name(case.file.name.replace(".cases", "")), variables=case.set, home="/home/iris"
-    )
-    yield policy
-    if case.mandate is not None:
-        yield load_mandate(case.file.with_name(case.mandate), variables=policy.variables, home="/home/iris")
+    policy = _policy(case.file.with_name(case.file.name.replace(".cases", "")), tuple(sorted(case.set.items())))
+    if case.mandate is None:
+        return (policy,)
+    return policy, _mandate(case.file.with_name(case.mandate))
 
 
-def play(case: Case, without: str | None = None) -> Decision:
-    """The judge's decision on a case; `without` names a rule (`RuleRef.key`) that is left out of the documents."""
-    layers = tuple(
-        dataclasses.replace(document, rules=tuple(rule for rule in document.rules if rule.ref.key != without))
-        for document in documents(case)
-    )
+@cache
+def _policy(file: Path, variables: tuple[tuple[str, str], ...]) -> Document:
+    return load_policy(file, variables=dict(variables), home="/home/iris")
+
+
+@cache
+def _mandate(file: Path) -> Document:
+    return load_mandate(file, home="/home/iris")
+
+
+def play(case: Case, layers: tuple[Document, ...]) -> Decision:
+    """The judge's decision on a case under these documents."""
     authority = Authority(layers, started=NOW)
     session = Session()
     for name, arguments in case.after:
