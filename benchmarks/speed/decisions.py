@@ -25,7 +25,9 @@ from mcp_guard.policy.document import Authority, load_text
 from mcp_guard.protection import Protection
 from mcp_guard.record.store import Record
 
-SIZES = (1, 100, 1000)
+SIZES = ((1, 1), (100, 3), (1000, 3), (1000, 200))
+"""Rules in the policy, and how many of them are grants for the called tool: these are examined, the others passed by."""
+KINDS = ("decide", "step", "outcome")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Judgement:
     """Microseconds, as medians and 99th percentiles. `step` judges, charges, records and commits; `outcome` records."""
 
     rules: int
+    candidates: int  # of them, grants for the called tool
     decide: tuple[float, float]
     step: tuple[float, float]
     outcome: tuple[float, float]
@@ -40,26 +43,24 @@ class Judgement:
     def as_json(self) -> dict[str, Any]:
         parts = {"decide": self.decide, "step": self.step, "outcome": self.outcome}
         times = {f"{name}_{cut}_us": pair[at] for name, pair in parts.items() for at, cut in enumerate(("p50", "p99"))}
-        return {"rules": self.rules, **times}
+        return {"rules": self.rules, "candidates": self.candidates, **times}
 
 
-def policy(rules: int) -> bytes:
-    """A policy of `rules` rules, of which the last one grants the call.
+def policy(rules: int, candidates: int) -> bytes:
+    """A policy of `rules` rules: `candidates` grants for the called tool, of which only the last one fits it.
 
-    Of ten others, seven are about other tools, two are grants for the called tool that don't fit, one is a deny whose
-    pattern has to be tried.
+    Of the others, one in ten is a deny whose pattern has to be tried, the rest are grants for other tools.
     """
     lines = ["version: 1", "tools: {files/write_file: {effect: write}}", "grants:"]
     denies = []
-    for number in range(rules - 1):
-        match number % 10:
-            case 0:
-                denies.append(f"  - {{id: d{number}, tool: 'other{number}*/delete_*', advice: Not here.}}")
-            case 1 | 2:
-                args = f"{{path: {{under: $project/part{number}}}, content: any}}"
-                lines.append(f"  - {{id: g{number}, tool: files/write_file, args: {args}}}")
-            case _:
-                lines.append(f"  - {{id: g{number}, tool: other{number}/read, args: {{path: {{under: $project}}}}}}")
+    for number in range(candidates - 1):
+        args = f"{{path: {{under: $project/part{number}}}, content: any}}"
+        lines.append(f"  - {{id: c{number}, tool: files/write_file, args: {args}}}")
+    for number in range(rules - candidates):
+        if number % 10 == 0:
+            denies.append(f"  - {{id: d{number}, tool: 'other{number}*/delete_*', advice: Not here.}}")
+        else:
+            lines.append(f"  - {{id: g{number}, tool: other{number}/read, args: {{path: {{under: $project}}}}}}")
     last = "{path: {under: $project, not_name: ['*.env', '*.pem']}, content: {max_length: 100000}}"
     lines.append(f"  - {{id: last, tool: files/write_file, args: {last}, budget: {{calls: 1000000000, per: session}}}}")
     return "\n".join([*lines, *(["deny:", *denies] if denies else []), ""]).encode()
@@ -71,18 +72,15 @@ def measure(directory: Path, samples: int, tick: Callable[[], None]) -> list[Jud
     project.mkdir()
     arguments = {"path": str(project / "src" / "module.py"), "content": "print('hello')\n"}
     call = Call("benchmark", "tools/call", "files", "write_file", {"name": "write_file", "arguments": arguments})
-    found: dict[tuple[int, str], list[int]] = {(rules, kind): [] for rules in SIZES for kind in KINDS}
+    found: dict[tuple[tuple[int, int], str], list[int]] = {(size, kind): [] for size in SIZES for kind in KINDS}
     with record_in(directory / "decisions") as record, cold_pipe() as cool:
-        guards = {rules: guard(policy(rules), project, record) for rules in SIZES}
+        guards = {size: guard(policy(*size), project, record) for size in SIZES}
         for _ in range(samples):
-            for rules, judge in guards.items():
+            for size, judge in guards.items():
                 for kind, taken in one_of_each(judge, call, cool):
-                    found[rules, kind].append(taken)
+                    found[size, kind].append(taken)
                 tick()
-    return [Judgement(rules, *(cuts(found[rules, kind]) for kind in KINDS)) for rules in SIZES]
-
-
-KINDS = ("decide", "step", "outcome")
+    return [Judgement(*size, *(cuts(found[size, kind]) for kind in KINDS)) for size in SIZES]
 
 
 def one_of_each(guard: Guard, call: Call, cool: Callable[[], None]) -> Iterator[tuple[str, int]]:
