@@ -6,6 +6,7 @@ It judges; `gateway.py` makes it so. Opens a conversation for each client and ho
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,7 +78,7 @@ class Guard:
             session=session_key,
             method=call.method,
             server=call.server,
-            target=call.target,
+            target=call.target if call.kind is not Kind.RESOURCE else without_query(call.target),
             kind=call.kind,
             shape=shape(call.arguments, names),
             digest=keyed_digest(self.record.key, {"method": call.method, "params": without_progress(call.params)}),
@@ -122,3 +123,10 @@ def without_progress(params: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(meta, Mapping) or "progressToken" not in meta:
         return params
     return {**params, "_meta": {key: value for key, value in meta.items() if key != "progressToken"}}
+
+
+def without_query(uri: str) -> str:
+    """A resource's URI for the record: a query or fragment is an argument by another name, and may hold a secret."""
+    plain = re.split(r"[?#]", uri, maxsplit=1)[0]
+    plain = re.sub(r"//[^/@]*@", "//…@", plain, count=1)
+    return plain if plain == uri else f"{plain}?…"
