@@ -1,4 +1,4 @@
-"""Operational messages on stderr: readable on a terminal, JSON lines otherwise. Never on stdout: that is the protocol's.
+"""Operational messages on stderr: readable on a terminal, JSON lines otherwise. Stdout is the protocol's.
 
 `structlog` is imported with the first message, not before: it costs more than the rest of the start.
 """

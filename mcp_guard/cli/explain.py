@@ -56,7 +56,7 @@ class OfflineFacts:
 
 
 @click.command(
-    epilog="""Example: mcp-guard explain --policy project.yaml files/write_file '{"path": "/etc/hosts", "content": "x"}'"""
+    epilog="""Example: mcp-guard explain --policy project.yaml files/write_file '{"path": "/etc/hosts"}'"""
 )
 @click.option("--config", type=click.Path(path_type=Path), help="Explain under this guard.yaml.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Explain under this policy.")
@@ -136,7 +136,9 @@ def _show(console: Console, explanation: Explanation, decision: Decision) -> Non
         for said in layer.rules:
             colour = {"allows": "green", "asks": "yellow", "denies": "red"}.get(said.verdict, "dim")
             where = f"{said.rule.file}:{said.rule.line}:{said.rule.column}"
-            console.print(f"  [{colour}]{_plain(said.rule.id)} {said.verdict}[/]: {_plain(said.why)}  [dim]{_plain(where)}[/]")
+            console.print(
+                f"  [{colour}]{_plain(said.rule.id)} {said.verdict}[/]: {_plain(said.why)}  [dim]{_plain(where)}[/]"
+            )
         if not layer.rules:
             console.print("  no rule is about this tool", style="dim")
     if decision == explanation.decision and explanation.changes:
