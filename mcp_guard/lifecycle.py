@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mcp_guard import __version__, refusal
@@ -137,7 +138,7 @@ def _open_all(
         deadline = servers[0].spec.timeout  # the client has its own patience with its one server
     timer = asyncio.get_running_loop().call_later(deadline, finish)
     for server in servers:
-        server.open(era, method, params, lambda reply, server=server: replied(server, reply))
+        server.open(era, method, params, partial(replied, server))
 
 
 def _all_modern(context: Context, replies: dict[str, dict[str, Any]]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from mcp_guard import catalog, log
@@ -114,7 +115,7 @@ class _Gathering:
         if len(self._left) > 1:
             self._timer = asyncio.get_running_loop().call_later(DEADLINE, self._finish)
         for server in list(self._left):
-            server.when_ready(lambda ready, server=server: self._ask(server, ready))
+            server.when_ready(partial(self._ask, server))
 
     def _ask(self, server: Downstream, ready: bool) -> None:
         key = KEYS[self._method]

@@ -99,7 +99,9 @@ def build_guard(
         session_key=session,
         clock=clock,
     )
-    loaded = [{"kind": layer.kind, "file": str(Path(layer.file).absolute()), "digest": layer.digest} for layer in layers]
+    loaded = [
+        {"kind": layer.kind, "file": str(Path(layer.file).absolute()), "digest": layer.digest} for layer in layers
+    ]
     record.note(EntryKind.LOADED, {"documents": loaded, "session": session})
     return guard
 
