@@ -196,10 +196,13 @@ def charged(decision: Decision) -> tuple[Charge, ...]:
 
 def bounded_text(text: str) -> str:
     """At most 256 characters, with a mark where more was said; never a lone surrogate, which no UTF-8 holds."""
-    if len(text) > TEXT_LIMIT:
-        mark = f"…[{len(text)} characters]"
-        text = text[: TEXT_LIMIT - len(mark)] + mark
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+    kept = text[: TEXT_LIMIT + 1]
+    if not kept.isascii():
+        kept = kept.encode("utf-8", "backslashreplace").decode()
+    if len(kept) <= TEXT_LIMIT:
+        return kept
+    mark = f"…[{len(text)} characters]"
+    return kept[: TEXT_LIMIT - len(mark)] + mark
 
 
 def bounded(value: Any, depth: int = 0) -> Any:

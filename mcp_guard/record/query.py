@@ -112,11 +112,14 @@ class Query:
         return counts
 
     def news(self, wanted: Filter, after: int) -> tuple[list[Row], int]:
-        """Rows that are new or newly finished since position `after`, and the position to ask from next time."""
+        """Rows that are new or newly finished since position `after`, and the position to ask from next time.
+
+        From 0 it begins like `entries`: with the newest ones, if there is a limit.
+        """
         self._connection.execute("BEGIN")
         try:
-            last = self.last()
-            return list(self._select(replace(wanted, after=after, limit=None))), max(after, last)
+            limit = None if after else wanted.limit
+            return list(self.entries(replace(wanted, after=after, limit=limit))), max(after, self.last())
         finally:
             self._connection.execute("COMMIT")
 

@@ -71,14 +71,16 @@ def used(connection: sqlite3.Connection, session: str, rule: str) -> Usage:
     row = connection.execute(query, (session, rule)).fetchone()
     if row is None:
         return _NOTHING
-    calls, sums = row
+    calls, text = row
     try:
-        usage = Usage(calls, {name: Decimal(amount) for name, amount in orjson.loads(sums).items()})
+        sums = {name: Decimal(amount) for name, amount in orjson.loads(text).items()}
+        for amount in sums.values():
+            decimal_text(amount)  # a negative sum would be credit
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise _changed(rule) from error
-    if not isinstance(calls, int) or calls < 0 or any(not amount >= 0 for amount in usage.sums.values()):
+    if not isinstance(calls, int) or calls < 0:
         raise _changed(rule)
-    return usage
+    return Usage(calls, sums)
 
 
 def added_sums(sums: dict[str, Decimal], more: Iterable[tuple[str, Decimal]], sign: int = 1) -> dict[str, Decimal]:

@@ -1,0 +1,194 @@
+"""`mcp-guard log`: what was asked for, what was let through, by which rule, and what became of it.
+
+Reads the record and writes nothing to it. All text goes through `shown`, as JSON through ASCII escapes: whoever
+named a tool must not get to write to the reader's terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mcp_guard.errors import GuardError
+from mcp_guard.record import place, shown
+from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.query import Exercise, Filter, Query, Row, open_for_reading
+
+POLL = 0.25  # seconds between two looks at the record under --follow
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+COLOURS = {"allow": "green", "ask": "yellow", "deny": "red"}
+COLUMNS = ("time", "who", "what", "effect", "why", "entry")
+
+Show = Callable[[Iterable[Row]], None]
+
+
+class InputIsWrong(click.ClickException):
+    """What a person has to mend, as one line and exit code 2."""
+
+    exit_code = 2
+
+
+def _moment(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+    """So long ago (`30m`, `2h`, `7d`), or a date and time; local time unless it says otherwise."""
+    if value is None:
+        return None
+    try:
+        if ago := re.fullmatch(r"([0-9]{1,9})([smhdw])", value):
+            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise click.BadParameter(
+            f"`{value}` is no time; write 30m, 2h, 7d, or a date such as 2026-12-31T18:00"
+        ) from None
+
+
+@click.command("log")
+@click.option("--denied", is_flag=True, help="Only calls that were refused or asked about.")
+@click.option("--tool", metavar="PATTERN", help="Only this tool: `server/tool` or `tool`; * stands for anything.")
+@click.option("--server", metavar="NAME", help="Only this tool server.")
+@click.option("--session", metavar="KEY", help="Only this session; the beginning of its key is enough.")
+@click.option("--since", metavar="WHEN", callback=_moment, help="Only what is newer: 30m, 2h, 7d, or a date and time.")
+@click.option("--follow", is_flag=True, help="Go on with what comes in, until Ctrl-C.")
+@click.option("--counts", is_flag=True, help="Per rule: how often it let a call through or refused one.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="The newest so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--state", type=click.Path(path_type=Path), help="The record's directory.")
+def log(
+    denied: bool,
+    tool: str | None,
+    server: str | None,
+    session: str | None,
+    since: datetime | None,
+    follow: bool,
+    counts: bool,
+    limit: int,
+    as_json: bool,
+    state: Path | None,
+) -> None:
+    """Show what was asked for and what was decided, oldest first.
+
+    \b
+    Example: what was refused in the last two hours
+      mcp-guard log --denied --since 2h
+    """
+    if follow and counts:
+        raise click.UsageError("--counts adds up what is there; it can't be combined with --follow")
+    wanted = Filter(denied, tool, server, session, since, limit)
+    try:
+        _log(place.state_directory(state), wanted, follow, counts, as_json)
+    except KeyboardInterrupt:
+        return  # the way to end --follow
+    except GuardError as error:
+        raise InputIsWrong(shown.escaped(str(error))) from error
+
+
+def _log(directory: Path, wanted: Filter, follow: bool, counts: bool, as_json: bool) -> None:
+    if not place.is_there(directory):
+        _say(
+            f"nothing is recorded yet in {shown.escaped(str(directory))}: put a server behind the guard with "
+            "`mcp-guard wrap -- COMMAND`, or see one at work with `mcp-guard demo`"
+        )
+        if not follow:
+            return
+    show = show_json if as_json else show_lines if follow or _is_plain() else show_table
+    if follow:
+        follow_record(directory, wanted, show, lambda: time.sleep(POLL))
+        return
+    with open_for_reading(directory) as query:
+        if counts:
+            _show_counts(query.exercised(wanted), as_json)
+            return
+        rows = list(query.entries(wanted))
+    if rows:
+        show(rows)
+    else:
+        _say("no entry is like that: leave out an option, or look further back with --since")
+
+
+def follow_record(directory: Path, wanted: Filter, show: Show, pause: Callable[[], None]) -> None:
+    """Show the newest entries, then what comes in, until `pause` raises. A call shows again when it is finished."""
+    while not place.is_there(directory):
+        pause()
+    with open_for_reading(directory) as query:
+        _follow(query, wanted, show, pause)
+
+
+def _follow(query: Query, wanted: Filter, show: Show, pause: Callable[[], None]) -> None:
+    seen, position = -1, 0
+    while True:
+        if (version := query.version()) != seen:  # read before the rows: what comes between is looked at again
+            rows, position = query.news(wanted, position)
+            show(rows)
+            seen = version
+        pause()
+
+
+def show_json(rows: Iterable[Row]) -> None:
+    """Each entry as it is stored, a decision together with its outcome; ASCII only."""
+    for row in rows:
+        fields = {"entry": row.id, **row.body}
+        if row.kind is EntryKind.DECISION:
+            fields |= {"outcome": row.outcome or None, "duration_ms": row.duration_ms, "note": row.note}
+        _print_json(fields)
+
+
+def show_lines(rows: Iterable[Row]) -> None:
+    """One line a row, in columns that don't depend on what comes later."""
+    for row in rows:
+        when, who, what, effect, why, entry = _cells(row)
+        click.echo(f"{when}  {entry:<14}  {effect:<20}  {who:<16}  {what:<32}  {why}".rstrip())
+
+
+def show_table(rows: Iterable[Row], console: Console | None = None) -> None:
+    """A table with colours, for a terminal."""
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for name in COLUMNS:
+        table.add_column(name, no_wrap=name in ("time", "entry"), overflow="fold")
+    for row in rows:
+        colour = COLOURS.get(row.effect, "dim")
+        cells = zip(COLUMNS, _cells(row), strict=True)
+        table.add_row(*(Text(cell, style=colour if name == "effect" else "") for name, cell in cells))
+    (console or Console()).print(table)
+
+
+def _cells(row: Row) -> tuple[str, str, str, str, str, str]:
+    """In the order of COLUMNS."""
+    when = row.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return when, shown.who(row), shown.what(row), shown.effect(row), shown.why(row), shown.escaped(row.id)
+
+
+def _show_counts(counts: dict[str, Exercise], as_json: bool) -> None:
+    if not counts:
+        _say("no rule came into play yet")
+    for rule, exercise in sorted(counts.items()):
+        if as_json:
+            fields = {"rule": rule, "allowed": exercise.allowed, "refused": exercise.refused}
+            _print_json(fields | {"last": exercise.last.isoformat()})
+        else:
+            last = exercise.last.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            tally = f"{exercise.allowed:>7} allowed  {exercise.refused:>7} refused"
+            click.echo(f"{shown.escaped(rule):<40}  {tally}  last {last}")
+
+
+def _print_json(fields: dict[str, Any]) -> None:
+    click.echo(json.dumps(fields).replace("\x7f", "\\u007f"))  # the one control character that JSON leaves as it is
+
+
+def _is_plain() -> bool:
+    return not Console().is_terminal or bool(os.environ.get("NO_COLOR"))
+
+
+def _say(sentence: str) -> None:
+    """Words that are no entries: on stderr, so that they are never taken for data."""
+    click.echo(sentence, err=True)

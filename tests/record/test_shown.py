@@ -1,0 +1,75 @@
+"""Words for a terminal: nothing that a client or a server named gets to move the reader's cursor."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_guard.model import Decision, Effect, Outcome, Reason
+from mcp_guard.record import shown
+from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.query import Filter, Row, open_for_reading
+from tests.record.examples import NOON, PAY, allow, deny, open_record, request
+
+
+@given(st.text())
+def test_only_visible_characters_and_single_spaces_are_left(text: str) -> None:
+    told = shown.escaped(text)
+    assert "  " not in told
+    assert {unicodedata.category(char)[0] for char in told if char != " "} <= set("LMNPS")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("files/write_file", "files/write_file"),
+        ("größe", "größe"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\u202eb", "a\\u202eb"),
+        ("a\u200bb", "a\\u200bb"),
+        ("\x9b31m", "\\x9b31m"),
+        ("a\r\nb\tc", "a\\x0d\\x0ab\\x09c"),
+        ("\U000e0041", "\\U000e0041"),
+        ("x   y", "x \\x20\\x20y"),
+        ("\xa0", "\\xa0"),
+    ],
+)
+def test_what_cannot_be_seen_is_written_as_its_code(text: str, told: str) -> None:
+    assert shown.escaped(text) == told
+
+
+def row(kind: EntryKind, **data: object) -> Row:
+    return Row("3f9a1c2e-1", 1, NOON, kind, "s", {"data": data, "version": "0.1"})
+
+
+@pytest.mark.parametrize("kind", list(EntryKind))
+def test_every_kind_of_entry_has_its_words(kind: EntryKind) -> None:
+    told = shown.what(row(kind, server="web\x1b", tools=[f"t{n}" for n in range(7)], sha256="abc"))
+    assert "\x1b" not in told
+    if kind not in (EntryKind.DECISION, EntryKind.OUTCOME, EntryKind.OPENED):
+        assert told.endswith(": server web\\x1b, tools t0, t1, t2, t3, t4 and 2 more")
+
+
+def test_an_entry_without_data_is_a_bare_sentence() -> None:
+    assert shown.what(row(EntryKind.STOPPED)) == "the guard stopped"
+
+
+def test_a_call_is_told_by_who_what_effect_and_why(tmp_path: Path) -> None:
+    with open_record(tmp_path) as record:
+        record.finish(record.step(request(), allow()), Outcome.OK, duration_ms=12.4)
+        record.step(request(client=""), allow())
+        record.step(request(target="", server="", method="tools/odd"), deny)
+        record.refuse(request(), Decision(Effect.ASK, Reason.NEEDS_APPROVAL, rules=(PAY,)), count=3)
+    with open_for_reading(record.directory) as query:
+        told = [(shown.who(r), shown.what(r), shown.effect(r), shown.why(r)) for r in query.entries(Filter())]
+    assert told == [
+        ("", "the guard 0.1.0 began to record", "", ""),
+        ("alice (assistant)", "bank/transfer_money", "allow, ok 12 ms", "policy/pay"),
+        ("alice", "bank/transfer_money", "allow, no outcome", "policy/pay"),
+        ("alice (assistant)", "tools/odd", "deny", "denied, policy/no-egress"),
+        ("alice (assistant)", "bank/transfer_money", "ask", "needs_approval, policy/pay, 3 times"),
+    ]
