@@ -13,7 +13,7 @@ from typing import Any
 
 from mcp_guard.catalog import Tool
 from mcp_guard.downstream import ServerSpec
-from mcp_guard.model import Call, Decision, Effect, EffectClass, Kind, Reason, Usage
+from mcp_guard.model import Call, Decision, Effect, EffectClass, Facts, Kind, Reason, Usage
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority
 from mcp_guard.protection import Protection, local_resolve
@@ -24,6 +24,18 @@ from mcp_guard.transports.spawn import Child
 from mcp_guard.wire import digest, keyed_digest, shape
 
 NO_EFFECTS: frozenset[EffectClass] = frozenset()
+
+
+def judge(authority: Authority, protection: Protection, call: Call, tool: Tool | None, facts: Facts) -> Decision:
+    """Everything that can refuse a call, in the order in which a refusal is most useful to whoever made it."""
+    if protection.named_by(call.params):
+        return Decision(Effect.DENY, Reason.PROTECTED)
+    decision = decide(authority, call, facts)
+    if decision.effect is not Effect.DENY and tool is not None:
+        problem = tool.check(call.arguments)
+        if problem is not None:
+            return Decision(Effect.DENY, Reason.INVALID_ARGUMENTS, detail=problem)
+    return decision
 
 
 @dataclass(slots=True)
@@ -54,16 +66,9 @@ class Guard:
         layers = self.authority.layers
         return bool(layers) and all(any(rule.is_grant and rule.kind is kind for rule in layer.rules) for layer in layers)
 
-    def judge(self, call: Call, tool: Tool | None, facts: LiveFacts) -> Decision:
-        """The one judgement of a call, in the order in which a refusal is most useful (law 3)."""
-        if self.protection.named_by(call.params):
-            return Decision(Effect.DENY, Reason.PROTECTED)
-        decision = decide(self.authority, call, facts)
-        if decision.effect is not Effect.DENY and tool is not None:
-            problem = tool.check(call.arguments)
-            if problem is not None:
-                return Decision(Effect.DENY, Reason.INVALID_ARGUMENTS, detail=problem)
-        return decision
+    def judge(self, call: Call, tool: Tool | None, facts: Facts) -> Decision:
+        """The one judgement of a call (law 3)."""
+        return judge(self.authority, self.protection, call, tool, facts)
 
     def describe(self, call: Call, session_key: str, client: str, names: Mapping[str, Any]) -> Request:
         """What the record keeps of a call: shape and keyed digest, no value (law 8)."""

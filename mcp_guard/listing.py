@@ -18,7 +18,8 @@ from mcp_guard.eras import Era, envelope, strip_own_meta
 from mcp_guard.errors import ServerGone
 from mcp_guard.model import Call, Kind
 from mcp_guard.patience import patiently
-from mcp_guard.policy.decide import narrowed_schema, visible
+from mcp_guard.policy.decide import visible
+from mcp_guard.policy.listing import narrowed_schema
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.session import InFlight
 

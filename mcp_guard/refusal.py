@@ -40,10 +40,15 @@ _RETRY = {
 _FINAL = "Repeating the call will not change this."
 
 
+def reason_text(reason: Reason) -> str:
+    """A reason as a sentence."""
+    return _TEXT.get(reason, "this call is not permitted.")
+
+
 def refusal_text(decision: Decision, detail: str = "") -> str:
     """What the model reads: the boundary, and the permitted next step."""
     reason = decision.reason or Reason.INTERNAL
-    parts = [f"Refused by policy: {_TEXT.get(reason, 'this call is not permitted.')}"]
+    parts = [f"Refused by policy: {reason_text(reason)}"]
     if detail:
         parts.append(f"{detail[0].upper()}{detail[1:]}.")
     parts.extend(decision.advice)

@@ -64,6 +64,17 @@ def parse(line: bytes, side: Side = "client") -> dict[str, Any]:
     return value
 
 
+def parse_arguments(text: str) -> dict[str, Any]:
+    """A tool's arguments as a person typed them, under the rules of `parse`."""
+    try:
+        value = _strict_value(text.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise Malformed("text that is not Unicode", code=PARSE_ERROR) from error
+    if type(value) is not dict or not _plain(value, MAX_DEPTH, everywhere=True):
+        raise Malformed("arguments are one JSON object, without keys that differ only in case")
+    return value
+
+
 def _strict_value(line: bytes) -> Any:
     try:
         value = orjson.loads(line)

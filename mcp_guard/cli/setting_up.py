@@ -83,7 +83,6 @@ def build_guard(
     prefixed: bool,
     own_files: Iterable[Path],
     durability: Literal["normal", "full"] = "normal",
-    port: int | None = None,
 ) -> Guard:
     """Open the record and put the parts together."""
     principal = local_principal()
@@ -91,19 +90,25 @@ def build_guard(
     record = Record.open(session=session, clock=clock, durability=durability)
     started = record.started(f"{mandate.digest}:{principal}") if mandate is not None else None
     layers = tuple(document for document in (policy, mandate) if document is not None)
-    authority = Authority(layers, started)
-    bases = [os.getcwd(), *(spec.cwd for spec in specs if spec.cwd)]
-    bases += [document.variables["project"] for document in layers if "project" in document.variables]
-    own = [str(path) for path in (*own_files, *(Path(document.file) for document in layers), record.directory)]
     guard = Guard(
-        authority=authority,
+        authority=Authority(layers, started),
         record=record,
         specs=specs,
         prefixed=prefixed,
-        protection=Protection(own, bases, port),
+        protection=protection_of(specs, layers, own_files, record.directory),
         session_key=session,
         clock=clock,
     )
     loaded = [{"kind": layer.kind, "file": os.path.abspath(layer.file), "digest": layer.digest} for layer in layers]
     record.note(EntryKind.LOADED, {"documents": loaded, "session": session})
     return guard
+
+
+def protection_of(
+    specs: Iterable[ServerSpec], layers: Iterable[Document], own_files: Iterable[Path], state: Path
+) -> Protection:
+    """What is the guard's own: its configuration, its documents, its record."""
+    layers = tuple(layers)
+    bases = [os.getcwd(), *(spec.cwd for spec in specs if spec.cwd)]
+    bases += [document.variables["project"] for document in layers if "project" in document.variables]
+    return Protection([str(path) for path in (*own_files, *(layer.file for layer in layers), state)], bases)

@@ -111,6 +111,12 @@ class Query:
                 counts[rule] = Exercise(so_far.allowed + carried, so_far.refused + row.count - carried, row.time)
         return counts
 
+    def first_seen(self, server: str) -> frozenset[str] | None:
+        """The tools that servers of this name had when each was first seen; None if none ever was."""
+        rows = self._connection.execute("SELECT * FROM first_seen").fetchall()
+        lists = [orjson.loads(tools) for key, tools in rows if str(key).rpartition(":")[0] == server]
+        return frozenset(name for names in lists for name in names) if lists else None
+
     def news(self, wanted: Filter, after: int) -> tuple[list[Row], int]:
         """Rows that are new or newly finished since position `after`, and the position to ask from next time.
 

@@ -1,0 +1,178 @@
+"""`mcp-guard explain`: why a call is allowed or refused, by which line, and the smallest change that would allow it.
+
+Starts no server: what a server itself says (its schema, its annotations) isn't looked at, and no budget counts as used.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from mcp_guard.cli.setting_up import clock, load_documents, local_principal, parse_settings, protection_of
+from mcp_guard.config import load_config
+from mcp_guard.downstream import ServerSpec
+from mcp_guard.errors import InputError, Malformed
+from mcp_guard.guard import judge
+from mcp_guard.model import Call, Decision, EffectClass, Usage
+from mcp_guard.policy.document import Authority
+from mcp_guard.policy.explain import Explanation, explain_call
+from mcp_guard.protection import local_resolve
+from mcp_guard.record import place
+from mcp_guard.record.query import Filter, open_for_reading
+from mcp_guard.record.shown import escaped
+from mcp_guard.refusal import reason_text
+from mcp_guard.wire import parse_arguments
+
+_ENTRY = re.compile(r"[0-9a-f]{8}-[0-9]+")
+_COLOURS = {"allow": "green", "ask": "yellow", "deny": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineFacts:
+    """Facts without a server and without a session: nothing is used up, and what was seen comes from the record."""
+
+    now: datetime
+    seen: dict[str, frozenset[str]]
+
+    def used(self, rule: str) -> Usage:
+        return Usage()
+
+    def resolve(self, path: str) -> str | None:
+        return local_resolve(path)
+
+    def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
+        return frozenset()
+
+    def known_at_first_sight(self, server: str, tool: str) -> bool:
+        return server not in self.seen or tool in self.seen[server]
+
+
+@click.command(
+    epilog="""Example: mcp-guard explain --policy project.yaml files/write_file '{"path": "/etc/hosts", "content": "x"}'"""
+)
+@click.option("--config", type=click.Path(path_type=Path), help="Explain under this guard.yaml.")
+@click.option("--policy", type=click.Path(path_type=Path), help="Explain under this policy.")
+@click.option("--mandate", type=click.Path(path_type=Path), help="And this mandate.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.argument("subject", metavar="SERVER/TOOL | ENTRY")
+@click.argument("arguments", required=False, metavar="JSON")
+def explain(
+    config: Path | None,
+    policy: Path | None,
+    mandate: Path | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+    subject: str,
+    arguments: str | None,
+) -> int:
+    """Say whether a call is allowed, denied or asked about, by which rule in which line, and what would allow it.
+
+    With the id of an entry, as `mcp-guard log` and refusals show it, say what was decided then. Exit code 1 when the
+    answer isn't "allowed".
+    """
+    if _ENTRY.fullmatch(subject) and arguments is None:
+        return _entry(subject, as_json)
+    server, slash, tool = subject.partition("/")
+    if not (server and slash and tool):
+        raise InputError(f"`{subject}` is neither SERVER/TOOL nor the id of an entry, such as files/write_file")
+    specs: tuple[ServerSpec, ...] = ()
+    variables = parse_settings(settings, Path.cwd())
+    if policy is None:
+        loaded = load_config(config or Path("guard.yaml"))
+        policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
+        variables = {**loaded.variables, **variables}
+    first, second = load_documents(policy, mandate, variables)
+    layers = tuple(document for document in (first, second) if document is not None)
+    now = clock()
+    authority = Authority(layers, now)
+    try:
+        given = parse_arguments(arguments or "{}")
+    except Malformed as error:
+        raise InputError(f"the arguments can't be read: {error}; write one JSON object") from None
+    call = Call(local_principal(), "tools/call", server, tool, {"name": tool, "arguments": given})
+    facts = OfflineFacts(now, _seen(server))
+    own = (config or Path("guard.yaml"),) if specs else ()
+    protection = protection_of(specs, layers, own, place.state_directory(None))
+    decision = judge(authority, protection, call, None, facts)
+    explanation = explain_call(authority, call, facts)
+    if as_json:
+        shown = explanation.to_dict()
+        if decision != explanation.decision:
+            shown.update(effect="deny", reason=str(decision.reason), changes=[])
+        click.echo(json.dumps(shown, indent=2))
+    else:
+        _show(Console(highlight=False, soft_wrap=True), explanation, decision)
+    return 0 if decision.allowed else 1
+
+
+def _seen(server: str) -> dict[str, frozenset[str]]:
+    directory = place.state_directory(None)
+    if not place.is_there(directory):
+        return {}
+    with open_for_reading(directory) as query:
+        seen = query.first_seen(server)
+    return {} if seen is None else {server: seen}
+
+
+def _show(console: Console, explanation: Explanation, decision: Decision) -> None:
+    effect = decision.effect.name.lower()
+    words = {"allow": "allowed", "ask": "asks a person", "deny": "denied"}[effect]
+    console.print(f"[bold {_COLOURS[effect]}]{words}[/]  {_plain(explanation.call)}")
+    if decision.reason is not None:
+        console.print(f"  {decision.reason.value}: {reason_text(decision.reason)}")
+    if not explanation.layers:
+        console.print("  there is no policy, so nothing is granted; name one with --policy or in guard.yaml")
+    for layer in explanation.layers:
+        console.print(f"\n{layer.layer} {_plain(layer.file)}: {layer.decision.effect.name.lower()}")
+        for said in layer.rules:
+            colour = {"allows": "green", "asks": "yellow", "denies": "red"}.get(said.verdict, "dim")
+            where = f"{said.rule.file}:{said.rule.line}:{said.rule.column}"
+            console.print(f"  [{colour}]{_plain(said.rule.id)} {said.verdict}[/]: {_plain(said.why)}  [dim]{_plain(where)}[/]")
+        if not layer.rules:
+            console.print("  no rule is about this tool", style="dim")
+    if decision == explanation.decision and explanation.changes:
+        console.print("\nWhat would allow it, if it should be:")
+        for change in explanation.changes:
+            console.print(f"  {_plain(change.file)}: {_plain(change.words)}")
+            if change.line:
+                console.print(f"    {_plain(change.line)}", style="cyan")
+
+
+def _entry(entry: str, as_json: bool) -> int:
+    """What the record says of one decision."""
+    with open_for_reading(place.state_directory(None)) as query:
+        found = next((row for row in query.entries(Filter()) if row.id == entry), None)
+    if found is None:
+        raise InputError(f"no entry `{entry}` is in the record; `mcp-guard log` shows the ids")
+    if as_json:
+        click.echo(json.dumps({"id": found.id, "time": found.time.isoformat(), **found.body}, indent=2))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        facts: dict[str, Any] = {
+            "when": found.time.astimezone().isoformat(sep=" ", timespec="seconds"),
+            "who": f"{found.principal} {found.client}",
+            "what": f"{found.method} {found.name}",
+            "arguments": json.dumps(found.body.get("shape", {})),
+            "decision": f"{found.effect} {found.reason}",
+            "rules": ", ".join(found.rules),
+            "why": found.detail,
+            "outcome": found.outcome,
+        }
+        for name, value in facts.items():
+            if value:
+                console.print(f"[bold]{name}[/]: {_plain(str(value))}")
+    return 0 if found.effect == "allow" else 1
+
+
+def _plain(text: str) -> str:
+    """Text that may come from a client or a server: it steers neither the terminal nor our markup."""
+    return escape(escaped(text))

@@ -1,0 +1,171 @@
+"""Why a call is decided as it is: every layer, every rule that could be about it, and the smallest change to allow it.
+
+For the person who owns the documents, never for a client: it names files, lines, denies and thresholds. The verdict
+comes from `decide` itself, the reasons from the questions that it asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mcp_guard.model import Answer, Call, Decision, Effect, Facts, Reason, RuleRef
+from mcp_guard.policy.decide import decide, decide_layer
+from mcp_guard.policy.document import Authority, Document
+from mcp_guard.policy.examine import Clause, Examined, examine
+from mcp_guard.policy.index import Reach
+from mcp_guard.policy.matching import Classes, classes_for, covers, fires, given_arguments
+from mcp_guard.policy.refusals import place
+from mcp_guard.policy.rules import Rule, answer
+from mcp_guard.policy.suggest import granting_line
+from mcp_guard.policy.yaml_source import quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one rule says of the call: `allows`, `asks`, `denies` or `says nothing`, and why."""
+
+    rule: RuleRef
+    verdict: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The smallest change to one file that removes one obstacle; `line` is YAML to paste under `grants:`, or empty."""
+
+    file: str
+    words: str
+    line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSaid:
+    """One document's say."""
+
+    layer: str
+    file: str
+    decision: Decision
+    rules: tuple[Said, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The decision, and how it came about. All `changes` together allow the call; there are none if it is allowed."""
+
+    call: str
+    decision: Decision
+    layers: tuple[LayerSaid, ...]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(change for layer in self.layers for change in layer.changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        return {
+            "call": self.call,
+            **_decision(self.decision),
+            "layers": [
+                {
+                    "layer": layer.layer,
+                    "file": layer.file,
+                    **_decision(layer.decision),
+                    "rules": [{**_ref(said.rule), "verdict": said.verdict, "why": said.why} for said in layer.rules],
+                }
+                for layer in self.layers
+            ],
+            "changes": [{"file": c.file, "words": c.words, "line": c.line} for c in self.changes],
+        }
+
+
+def explain_call(authority: Authority, call: Call, facts: Facts) -> Explanation:
+    """Explain what `decide` says of the call; total, as that is."""
+    layers = tuple(_layer(authority, number, call, facts) for number in range(len(authority.layers)))
+    return Explanation(call.name, decide(authority, call, facts), layers)
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    return {
+        "effect": decision.effect.name.lower(),
+        "reason": None if decision.reason is None else decision.reason.value,
+        "detail": decision.detail,
+    }
+
+
+def _ref(rule: RuleRef) -> dict[str, Any]:
+    kinds = {Effect.ALLOW: "grant", Effect.ASK: "ask", Effect.DENY: "deny"}
+    return {"id": rule.id, "kind": kinds[rule.effect], "file": rule.file, "line": rule.line, "column": rule.column}
+
+
+def _layer(authority: Authority, number: int, call: Call, facts: Facts) -> LayerSaid:
+    document = authority.layers[number]
+    decision = decide_layer(authority, number, call, facts)
+    speakers = document.index.speakers(call.kind, call.server, call.target)
+    classes = classes_for(speakers, authority.tools, call, facts)
+    arguments = given_arguments(call)
+    examined = [examine(reach, call, arguments, classes, facts) for reach in speakers.grants]
+    tightening = [_tightening(reach, call, arguments, classes, facts) for reach in (*speakers.asks, *speakers.denies)]
+    rules = sorted([*map(_granting, examined), *tightening], key=lambda said: (said.rule.line, said.rule.column))
+    fired = [said for said in tightening if said.verdict != "says nothing"]
+    changes = () if decision.allowed else tuple(_changes(document, decision, examined, fired, call, facts))
+    return LayerSaid(document.kind, document.file, decision, tuple(rules), changes)
+
+
+def _granting(one: Examined) -> Said:
+    if one.failures:
+        return Said(one.rule.ref, "says nothing", one.words)
+    return Said(one.rule.ref, "asks" if one.rule.asks else "allows", "everything fits")
+
+
+def _tightening(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, classes: Classes, facts: Facts) -> Said:
+    rule = reach.rule
+    if fires(reach, call, arguments, classes, facts):
+        verdict = "denies" if rule.ref.effect is Effect.DENY else "asks"
+        return Said(rule.ref, verdict, "nothing in it is a clear no")
+    if not covers(reach, call, classes, facts):
+        return Said(rule.ref, "says nothing", "its effect, time, principal or URI clearly doesn't fit")
+    return Said(rule.ref, "says nothing", _clear_no(rule, arguments or {}, facts))
+
+
+def _clear_no(rule: Rule, arguments: Mapping[str, Any], facts: Facts) -> str:
+    for name, limit in (rule.arguments.listed if rule.arguments else {}).items():
+        if name not in arguments:
+            return f"argument {quoted(name)} isn't given"
+        if answer(limit, arguments[name], facts) is Answer.NO:
+            return f"argument {quoted(name)} clearly doesn't fit"
+    return "an argument clearly doesn't fit"
+
+
+def _changes(
+    document: Document, decision: Decision, examined: list[Examined], fired: list[Said], call: Call, facts: Facts
+) -> Iterator[Change]:
+    """What stands in the way, each with its own way out."""
+    file = document.file
+    if decision.reason is Reason.INTERNAL:
+        return
+    if decision.reason is Reason.EXPIRED and not decision.rules:
+        yield Change(file, "the mandate is over: give a new one")
+        return
+    for said in fired:
+        at = f"`{said.rule.id}` ({said.rule.file}:{said.rule.line}:{said.rule.column})"
+        yield Change(file, f"narrow or remove {'deny' if said.verdict == 'denies' else 'ask'} {at}")
+    carrying = [one for one in examined if not one.failures]
+    if not carrying:
+        yield _grant(document, examined, call, facts)
+    elif all(one.rule.asks for one in carrying):
+        yield Change(file, f"take `ask: true` out of grant {place(carrying[0].rule)}")
+
+
+def _grant(document: Document, examined: list[Examined], call: Call, facts: Facts) -> Change:
+    file = document.file
+    for clause, way in ((Clause.BUDGET, "raise the budget of"), (Clause.UNTIL, "move the end of")):
+        for one in examined:
+            if one.clauses == {clause}:
+                return Change(file, f"{way} grant {place(one.rule)}")
+    line = granting_line(call, facts, taken={rule.ref.id for rule in document.rules})
+    if not line:
+        return Change(file, "no grant can be written for this call")
+    return Change(file, "add this grant", line)

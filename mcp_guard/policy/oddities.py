@@ -1,0 +1,170 @@
+"""What `check` points out in documents that load: rules that can't do what their author most likely meant.
+
+Advice, not judgement: nothing here changes a decision. Only what can be told for certain from names is said.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from mcp_guard.model import Effect, EffectClass, Kind
+from mcp_guard.policy.canonical import loose
+from mcp_guard.policy.document import Authority, Document
+from mcp_guard.policy.refusals import place
+from mcp_guard.policy.rules import Arguments, Limit, Rule
+
+# Words that a shell or code tool goes by, as a whole word of its name: `run_command`, `executePython`, `bash`.
+_SHELL_WORDS = frozenset(
+    {"bash", "sh", "zsh", "shell", "powershell", "pwsh", "cmd", "exec", "execute", "eval", "terminal", "command"}
+    | {"commands", "subprocess", "repl", "python", "javascript", "script", "interpreter"}
+)
+_HARMLESS = frozenset({"get", "list", "read", "search", "find", "describe", "show"})  # `list_commands` only reads
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """One thing to look at, and where it stands."""
+
+    message: str
+    rule: str
+    file: str
+    line: int
+    column: int
+
+
+def oddities(
+    authority: Authority, known_tools: Mapping[str, Iterable[str]], *, now: datetime | None = None
+) -> list[Oddity]:
+    """All oddities of the documents, in reading order. `known_tools` are the tools of each server, as far as known.
+
+    A server that `known_tools` doesn't have counts as one that isn't configured; with no servers at all, names aren't
+    judged. Without `now`, rules that are over aren't looked for.
+    """
+    known = {server: frozenset(tools) for server, tools in known_tools.items()}
+    denies = [rule for layer in authority.layers for rule in layer.rules if _covers_everything(rule)]
+    found: list[Oddity] = []
+    for layer in authority.layers:
+        for rule in layer.rules:
+            said = [*_names(rule, known), *_overlapped(rule, denies, known, authority), *_over(rule, now)]
+            found += [_oddity(rule, message) for message in [*said, *_shells(rule, known, authority)]]
+        found += _duplicates(layer)
+    return found
+
+
+def _oddity(rule: Rule, message: str) -> Oddity:
+    return Oddity(message, rule.ref.id, rule.ref.file, rule.ref.line, rule.ref.column)
+
+
+def _targets(rule: Rule, known: Mapping[str, frozenset[str]], authority: Authority) -> list[tuple[str, str]]:
+    """The tools that the rule is about, as far as they can be told now."""
+    if rule.kind is not Kind.TOOL:
+        return []
+    pairs = [(server, tool) for server, tools in known.items() for tool in sorted(tools)]
+    if rule.effects:
+        return [(s, t) for s, t in pairs if _described(authority, s, t) and _described(authority, s, t) <= rule.effects]
+    named = [(name.server, name.target) for name in rule.names if name.exact]
+    return list(dict.fromkeys([*named, *(pair for pair in pairs if rule.may_name(*pair))]))
+
+
+def _described(authority: Authority, server: str, tool: str) -> frozenset[EffectClass]:
+    entry = authority.tools.get(f"{server}/{tool}")
+    return entry.effects if entry is not None else frozenset()
+
+
+def _names(rule: Rule, known: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    """A grant for what no server has. Denies may well name what isn't there yet."""
+    if not known or not rule.is_grant:
+        return
+    for name in rule.names:
+        if not any(_fits_server(rule, server, name.server) for server in known):
+            yield f"no server is called `{name.server}`{_meant(name.server, known)}"
+        elif rule.kind is Kind.TOOL and not any(name.matches(s, t) for s, tools in known.items() for t in tools):
+            there = known.get(name.server, frozenset())
+            yield f"no server has the tool `{name}`{_meant(name.target, there)}"
+
+
+def _fits_server(rule: Rule, server: str, written: str) -> bool:
+    return "*" in written or server == written
+
+
+def _meant(word: str, there: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, sorted(there), 1, 0.6)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def _covers_everything(rule: Rule) -> bool:
+    return rule.ref.effect is Effect.DENY and rule.unconditional and rule.when is None and rule.uri is None
+
+
+def _overlapped(
+    rule: Rule, denies: list[Rule], known: Mapping[str, frozenset[str]], authority: Authority
+) -> Iterator[str]:
+    """A grant or ask all of whose tools some deny covers whatever the arguments are."""
+    if rule.ref.effect is Effect.DENY:
+        return
+    targets = _targets(rule, known, authority)
+    over = [next((deny for deny in denies if _denies(deny, *target, authority)), None) for target in targets]
+    if targets and all(over):
+        named = dict.fromkeys(place(deny) for deny in over if deny is not None)
+        yield f"it never counts: deny {', '.join(named)} covers all of it"
+
+
+def _denies(deny: Rule, server: str, tool: str, authority: Authority) -> bool:
+    if deny.kind is not Kind.TOOL:
+        return False
+    if deny.effects:
+        return bool((_described(authority, server, tool) or frozenset(EffectClass)) & deny.effects)
+    return any(name.covers(loose(server), loose(tool)) for name in deny.names)
+
+
+def _over(rule: Rule, now: datetime | None) -> Iterator[str]:
+    if now is not None and rule.until is not None and now >= rule.until:
+        yield f"it never counts: it ended at {rule.until:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _shells(rule: Rule, known: Mapping[str, frozenset[str]], authority: Authority) -> Iterator[str]:
+    """Law 7: whoever runs commands or code can do what the guard's user can, whatever the arguments look like."""
+    if not rule.is_grant:
+        return
+    if EffectClass.EXECUTE in rule.effects:
+        yield "it grants tools that execute commands or code: no limit on arguments confines those"
+    for server, tool in _targets(rule, known, authority):
+        if EffectClass.EXECUTE in _described(authority, server, tool) or looks_like_a_shell(tool):
+            yield f"`{server}/{tool}` executes commands or code: no limit on arguments confines it"
+
+
+def looks_like_a_shell(tool: str) -> bool:
+    """Does the tool's name say that it runs commands or code?"""
+    words = [word.lower() for word in _WORD.findall(tool)]
+    return bool(words) and words[0] not in _HARMLESS and not _SHELL_WORDS.isdisjoint(words)
+
+
+def _duplicates(layer: Document) -> Iterator[Oddity]:
+    seen: dict[object, Rule] = {}
+    for rule in layer.rules:
+        content = _content(rule)
+        first = seen.setdefault(content, rule)
+        if first is not rule:
+            yield _oddity(rule, f"it says the same as {place(first)}")
+
+
+def _content(rule: Rule) -> object:
+    """All that a rule says, without its id, its place and its advice."""
+    arguments = None if rule.arguments is None else _arguments(rule.arguments)
+    uri = None if rule.uri is None else rule.uri.constraint
+    budget = None if rule.budget is None else (rule.budget.calls, tuple(sorted(rule.budget.sums.items())))
+    target = (rule.ref.effect, rule.kind, frozenset(rule.names), rule.effects)
+    return (*target, arguments, uri, rule.when, rule.asks, budget, rule.until)
+
+
+def _arguments(limits: Arguments) -> object:
+    return (_limits(limits.listed), _limits(limits.optional), limits.others)
+
+
+def _limits(named: Mapping[str, Limit]) -> object:
+    return frozenset((name, limit.constraint) for name, limit in named.items())

@@ -1,0 +1,80 @@
+"""A document's rules as plain sentences that a person can read aloud before agreeing to them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from mcp_guard.model import Effect, Kind
+from mcp_guard.policy.document import Document
+from mcp_guard.policy.limits import limits_in_words
+from mcp_guard.policy.rules import Budget, Rule, When
+
+
+def sentence(document: Document) -> list[str]:
+    """One sentence a rule, in the order of the document; before a mandate's rules, one for its task and its end."""
+    rules = [rule_sentence(rule) for rule in document.rules]
+    return [_mandate(document), *rules] if document.kind == "mandate" else rules
+
+
+def rule_sentence(rule: Rule) -> str:
+    """`write-project: may call files/write_file with path: ...; nothing else.`"""
+    what = f"{_target(rule)} with {limits_in_words(rule)}"
+    if rule.ref.effect is Effect.DENY:
+        said = f"never {_verb(rule)} {what}"
+    elif rule.ref.effect is Effect.ASK:
+        said = f"asks a person before it may {_verb(rule)} {what}"
+    else:
+        said = f"may{', each time a person agrees,' if rule.asks else ''} {_verb(rule)} {what}"
+    return f"{rule.ref.id}: {', '.join([said, *_conditions(rule)])}."
+
+
+def _mandate(document: Document) -> str:
+    if isinstance(document.expires, timedelta):
+        end = f"ends {in_words(document.expires)} after it starts"
+    else:
+        end = f"ends at {document.expires:%Y-%m-%dT%H:%M:%SZ}"
+    return f"For this task, which {end}: {document.task.strip()}"
+
+
+def in_words(span: timedelta) -> str:
+    """A span in its largest whole unit: `90 minutes`, `2 hours`."""
+    seconds = int(span.total_seconds())
+    sizes = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+    unit, count = next((unit, seconds // size) for unit, size in sizes if seconds % size == 0)
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+def _verb(rule: Rule) -> str:
+    return {Kind.TOOL: "call", Kind.PROMPT: "use the prompt", Kind.RESOURCE: "read a resource of"}[rule.kind]
+
+
+def _target(rule: Rule) -> str:
+    if rule.effects:
+        classes = sorted(rule.effects)
+        if rule.is_grant:
+            return f"any tool that has no other effect than {' or '.join(classes)}"
+        return f"any tool that has the effect {' or '.join(classes)}"
+    if rule.kind is Kind.RESOURCE:
+        return " or ".join(name.server for name in rule.names)
+    return " or ".join(str(name) for name in rule.names)
+
+
+def _conditions(rule: Rule) -> list[str]:
+    said = [] if rule.when is None else _when(rule.when)
+    if rule.budget is not None:
+        said += _budget(rule.budget)
+    if rule.until is not None:
+        said.append(f"until {rule.until:%Y-%m-%dT%H:%M:%SZ}")
+    return said
+
+
+def _when(when: When) -> list[str]:
+    said = [f"only for {' or '.join(when.principals)}"] if when.principals else []
+    return [*said, f"only {when.window.words}"] if when.window is not None else said
+
+
+def _budget(budget: Budget) -> list[str]:
+    said = [f"up to {limit} of {name} a session" for name, limit in budget.sums.items()]
+    if budget.calls is None:
+        return said
+    return [f"at most {budget.calls} {'time' if budget.calls == 1 else 'times'} a session", *said]
