@@ -268,8 +268,9 @@ class Gateway:
         names = tool.argument_names if tool is not None else {}
         entry = self.guard.record.step(
             self.guard.describe(call, session.key, session.client, names),
-            lambda view: self.guard.judge(call, tool, self.context.facts(view)),
+            lambda view: self.guard.judge(call, tool, self.context.facts(call.server, view)),
         )
+        self.guard.latest = entry.time
         if not entry.decision.allowed:
             return carried.request.finish(carried.refuse(entry.decision, entry.id))
         return self._send(carried, entry)

@@ -75,7 +75,7 @@ def shows(context: Context, tool: Tool) -> bool:
 
 def shows_call(context: Context, call: Call) -> bool:
     """Could this target be used at all by this client, whatever the arguments?"""
-    return visible(context.guard.authority, call, context.facts())
+    return visible(context.guard.authority, call, context.facts(call.server))
 
 
 def announce(context: Context) -> None:
@@ -199,7 +199,7 @@ def _framed(context: Context, frame: Mapping[str, Any], key: str, items: list[An
 def _shown_tool(context: Context, tool: Tool) -> dict[str, Any]:
     """The descriptor as the client sees it: its name, and a schema that says what is granted."""
     call = Call(context.session.principal, "tools/call", tool.server, tool.name, {})
-    schema = narrowed_schema(context.guard.authority, call, tool.schema, context.facts())
+    schema = narrowed_schema(context.guard.authority, call, tool.schema, context.facts(tool.server))
     return {**tool.descriptor, "name": tool.exposed, "inputSchema": schema}
 
 

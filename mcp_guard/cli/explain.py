@@ -41,12 +41,13 @@ class OfflineFacts:
 
     now: datetime
     seen: dict[str, frozenset[str]]
+    base: str | None  # where the server's relative paths start
 
     def used(self, rule: str) -> Usage:
         return Usage()
 
     def resolve(self, path: str) -> str | None:
-        return local_resolve(path)
+        return local_resolve(path, self.base)
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         return frozenset()
@@ -99,7 +100,8 @@ def explain(
     except Malformed as error:
         raise InputError(f"the arguments can't be read: {error}; write one JSON object") from None
     call = Call(local_principal(), "tools/call", server, tool, {"name": tool, "arguments": given})
-    facts = OfflineFacts(now, _seen(server))
+    base = next((spec.cwd for spec in specs if spec.name == server), None)
+    facts = OfflineFacts(now, _seen(server), base)
     own = (config or Path("guard.yaml"),) if specs else ()
     protection = protection_of(specs, layers, own, place.state_directory(None))
     decision = judge(authority, protection, call, None, facts)
