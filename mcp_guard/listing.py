@@ -15,7 +15,7 @@ from mcp_guard import catalog, log
 from mcp_guard.catalog import Listing, Tool
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream, identity
-from mcp_guard.eras import Era, envelope, strip_own_meta
+from mcp_guard.eras import Era, strip_own_meta
 from mcp_guard.errors import ServerGone
 from mcp_guard.model import Call, Kind
 from mcp_guard.patience import patiently
@@ -41,12 +41,12 @@ _KINDS = {"prompts/list": Kind.PROMPT, "resources/list": Kind.RESOURCE, "resourc
 Fetched = Callable[["list[Any] | None", Mapping[str, Any]], None]
 
 
-def answer(context: Context, request: InFlight, method: str, params: dict[str, Any]) -> None:
+def answer(context: Context, request: InFlight, method: str) -> None:
     """Ask every server, keep what the judge lets through, answer once."""
     kind = _KINDS.get(method)
     if kind is not None and not context.guard.grants(kind):
         return request.finish({"result": _framed(context, {}, KEYS[method], [])})
-    _Gathering(context, request, method, params).begin()
+    _Gathering(context, request, method).begin()
     return None
 
 
@@ -64,7 +64,7 @@ def known_tools(context: Context, exposed: str, then: Callable[[], None]) -> Non
     if not waiting:
         return then()
     for server in waiting:
-        _fetch_tools(context, server, {}, one_less)
+        _fetch_tools(context, server, one_less)
     return None
 
 
@@ -100,11 +100,10 @@ def _may_own(context: Context, server: Downstream, exposed: str) -> bool:
 class _Gathering:
     """One listing request over all servers."""
 
-    def __init__(self, context: Context, request: InFlight, method: str, params: dict[str, Any]) -> None:
+    def __init__(self, context: Context, request: InFlight, method: str) -> None:
         self._context = context
         self._request = request
         self._method = method
-        self._params = params
         self._left = set(context.session.servers)
         self._late: set[Downstream] = set()  # left out of the answer, since they were too slow
         self._items: dict[str, list[Any]] = {}
@@ -123,12 +122,11 @@ class _Gathering:
         if not ready or capability not in server.capabilities:
             return self._got(server, [], {})
         if self._method == "tools/list":
-            return _fetch_tools(self._context, server, self._params, lambda: self._got_tools(server))
+            return _fetch_tools(self._context, server, lambda: self._got_tools(server))
         return _fetch(
             self._context,
             server,
             self._method,
-            self._params,
             lambda items, frame: self._got(server, self._shown(server, items or []), frame),
         )
 
@@ -203,7 +201,7 @@ def _shown_tool(context: Context, tool: Tool) -> dict[str, Any]:
     return {**tool.descriptor, "name": tool.exposed, "inputSchema": schema}
 
 
-def _fetch_tools(context: Context, server: Downstream, params: Mapping[str, Any], then: Callable[[], None]) -> None:
+def _fetch_tools(context: Context, server: Downstream, then: Callable[[], None]) -> None:
     """List one server's tools, remember them, and go on. On failure what was known is kept as not known."""
 
     def fetched(items: list[Any] | None, frame: Mapping[str, Any]) -> None:
@@ -214,7 +212,7 @@ def _fetch_tools(context: Context, server: Downstream, params: Mapping[str, Any]
 
     def ready(is_ready: bool) -> None:
         if is_ready and "tools" in server.capabilities:
-            return _fetch(context, server, "tools/list", params, fetched)
+            return _fetch(context, server, "tools/list", fetched)
         if is_ready:
             server.listing = Listing()
         return then()
@@ -240,7 +238,7 @@ def _sighted(context: Context, server: Downstream, listing: Listing, then: Calla
     patiently(step, then)
 
 
-def _fetch(context: Context, server: Downstream, method: str, params: Mapping[str, Any], done: Fetched) -> None:
+def _fetch(context: Context, server: Downstream, method: str, done: Fetched) -> None:
     """All pages of one listing of one server. `done(None, {})` if it failed."""
     items: list[Any] = []
     first: dict[str, Any] = {}
@@ -248,7 +246,7 @@ def _fetch(context: Context, server: Downstream, method: str, params: Mapping[st
     key = KEYS[method]
 
     def ask(cursor: str | None) -> None:
-        meta = envelope(params) if context.session.era is Era.MODERN else {}
+        meta = context.session.envelope if context.session.era is Era.MODERN else {}
         asked: dict[str, Any] = {"_meta": meta} if meta else {}
         if cursor is not None:
             asked["cursor"] = cursor
