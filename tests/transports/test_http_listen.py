@@ -106,6 +106,14 @@ def test_localhost_is_refused_when_somebody_else_has_one_of_its_families() -> No
             free.bind(("127.0.0.1", port))
 
 
+def test_nobody_else_can_bind_the_port_from_then_on() -> None:
+    [ours] = listen("127.0.0.1", 0)
+    with ours, socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError, match="in use"):
+            other.bind(ours.getsockname())
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
 async def test_the_announced_url_works(host: str) -> None:
     if host == "::1" and not has_ipv6():
