@@ -182,7 +182,7 @@ class Downstream:
         self.child = None
         link = self._link = StdioLink(
             child,
-            on_notification=lambda method, params: self._current(life) and self._notified(method, params),
+            on_notification=lambda method, params: self._notified(life, method, params),
             on_request=lambda method: self.events.server_asked(self, method),
             on_odd=lambda why: self.events.server_odd(self, why),
             on_gone=lambda why: self._ended(life, why),
@@ -239,7 +239,9 @@ class Downstream:
     def _acceptable(self, era: Era, hello: dict[str, Any]) -> bool:
         return era is Era.MODERN or hello.get("protocolVersion") in LEGACY_REVISIONS
 
-    def _notified(self, method: str, params: dict[str, Any] | None) -> None:
+    def _notified(self, life: int, method: str, params: dict[str, Any] | None) -> None:
+        if not self._current(life):
+            return
         if method == "notifications/tools/list_changed":
             self.listing = None
         self.events.server_notified(self, method, params)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -71,7 +72,7 @@ class Gateway:
         """Bytes that never became a request. A flood of them is counted, not written out."""
         self._malformed += 1
         if self._malformed <= 100 or self._malformed & (self._malformed - 1) == 0:
-            self.context.refused("(none)", "", "", Kind.TOOL, reason, why, count=1)
+            self.context.refused("(none)", "", "", Kind.TOOL, reason, why)
 
     def pause(self, paused: bool) -> None:
         """The client takes nothing more at the moment, or does again."""
@@ -151,7 +152,8 @@ class Gateway:
         handler = _BOTH.get(method)
         if handler is None:
             return self._handle(None, request, method, params)
-        return lifecycle.ensure_modern(self.context, request, params, lambda: self._handle(handler, request, method, params))
+        go_on = partial(self._handle, handler, request, method, params)
+        return lifecycle.ensure_modern(self.context, request, params, go_on)
 
     def _handle(self, handler: Handler | None, request: InFlight, method: str, params: dict[str, Any]) -> None:
         if handler is None:
@@ -266,8 +268,9 @@ class Gateway:
         names = tool.argument_names if tool is not None else {}
         entry = self.guard.record.step(
             self.guard.describe(call, session.key, session.client, names),
-            lambda view: self.guard.judge(call, tool, self.context.facts(view)),
+            lambda view: self.guard.judge(call, tool, self.context.facts(call.server, view)),
         )
+        self.guard.latest = entry.time
         if not entry.decision.allowed:
             return carried.request.finish(carried.refuse(entry.decision, entry.id))
         return self._send(carried, entry)
@@ -294,13 +297,15 @@ class Gateway:
             if timer is not None:
                 timer.cancel()
             duration = (loop.time() - started) * 1000
-            patiently(
-                lambda: (
-                    self.guard.record.finish(entry, outcome, duration_ms=duration, note=note),
-                    request.finish(answer),
-                )[1],
-                lambda: request.finish(refusal.withheld(entry.id, "its outcome could not be recorded", self.session.era)),
-            )
+
+            def record() -> None:
+                self.guard.record.finish(entry, outcome, duration_ms=duration, note=note)
+                request.finish(answer)  # Invariant: nobody sees a result whose outcome isn't committed
+
+            def unrecorded() -> None:
+                request.finish(refusal.withheld(entry.id, "its outcome could not be recorded", self.session.era))
+
+            patiently(record, unrecorded)
 
         def answered(reply: dict[str, Any]) -> None:
             outcome, answer, note = self._outcome(entry, reply)

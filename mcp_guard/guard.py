@@ -6,6 +6,7 @@ It judges; `gateway.py` makes it so. Opens a conversation for each client and ho
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -64,7 +65,9 @@ class Guard:
     def grants(self, kind: Kind) -> bool:
         """Does every layer grant something of this kind? If not, servers' capabilities for it aren't shown."""
         layers = self.authority.layers
-        return bool(layers) and all(any(rule.is_grant and rule.kind is kind for rule in layer.rules) for layer in layers)
+        return bool(layers) and all(
+            any(rule.is_grant and rule.kind is kind for rule in layer.rules) for layer in layers
+        )
 
     def judge(self, call: Call, tool: Tool | None, facts: Facts) -> Decision:
         """The one judgement of a call (law 3)."""
@@ -77,7 +80,7 @@ class Guard:
             session=session_key,
             method=call.method,
             server=call.server,
-            target=call.target,
+            target=call.target if call.kind is not Kind.RESOURCE else without_query(call.target),
             kind=call.kind,
             shape=shape(call.arguments, names),
             digest=keyed_digest(self.record.key, {"method": call.method, "params": without_progress(call.params)}),
@@ -100,13 +103,17 @@ class LiveFacts:
     usage: UsageView | None
     known: Mapping[str, frozenset[str]]  # by server: the tools that were there at first sight
     tools: Mapping[tuple[str, str], Tool]  # by server and the server's own name
+    base: str | None = None  # where the server's relative paths start; None: where the guard's do
+    _resolved: dict[str, str | None] = field(default_factory=dict)  # one judgement asks for the same path repeatedly
 
     def used(self, rule: str) -> Usage:
         """Outside of a transaction (listings), nothing was used: a listing doesn't depend on budgets (law 3)."""
         return self.usage.used(rule) if self.usage is not None else Usage()
 
     def resolve(self, path: str) -> str | None:
-        return local_resolve(path)
+        if path not in self._resolved:
+            self._resolved[path] = local_resolve(path, self.base)
+        return self._resolved[path]
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         found = self.tools.get((server, tool))
@@ -122,3 +129,10 @@ def without_progress(params: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(meta, Mapping) or "progressToken" not in meta:
         return params
     return {**params, "_meta": {key: value for key, value in meta.items() if key != "progressToken"}}
+
+
+def without_query(uri: str) -> str:
+    """A resource's URI for the record: a query or fragment is an argument by another name, and may hold a secret."""
+    plain = re.split(r"[?#]", uri, maxsplit=1)[0]
+    plain = re.sub(r"//[^/@]*@", "//…@", plain, count=1)
+    return plain if plain == uri else f"{plain}?…"

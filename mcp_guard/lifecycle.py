@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mcp_guard import __version__, refusal
@@ -137,7 +138,7 @@ def _open_all(
         deadline = servers[0].spec.timeout  # the client has its own patience with its one server
     timer = asyncio.get_running_loop().call_later(deadline, finish)
     for server in servers:
-        server.open(era, method, params, lambda reply, server=server: replied(server, reply))
+        server.open(era, method, params, partial(replied, server))
 
 
 def _all_modern(context: Context, replies: dict[str, dict[str, Any]]) -> bool:
@@ -191,7 +192,8 @@ def _together(context: Context) -> dict[str, Any]:
         capabilities["completions"] = {}
     if guard.grants(Kind.RESOURCE):
         capabilities["resources"] = {"listChanged": True}
-    if context.session.era is Era.LEGACY and any("logging" in server.capabilities for server in context.session.servers):
+    logging = any("logging" in server.capabilities for server in context.session.servers)
+    if logging and context.session.era is Era.LEGACY:
         capabilities["logging"] = {}
     told = [
         f"{server.name}: {server.hello['instructions']}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from mcp_guard import catalog, log
@@ -74,7 +75,7 @@ def shows(context: Context, tool: Tool) -> bool:
 
 def shows_call(context: Context, call: Call) -> bool:
     """Could this target be used at all by this client, whatever the arguments?"""
-    return visible(context.guard.authority, call, context.facts())
+    return visible(context.guard.authority, call, context.facts(call.server))
 
 
 def announce(context: Context) -> None:
@@ -114,7 +115,7 @@ class _Gathering:
         if len(self._left) > 1:
             self._timer = asyncio.get_running_loop().call_later(DEADLINE, self._finish)
         for server in list(self._left):
-            server.when_ready(lambda ready, server=server: self._ask(server, ready))
+            server.when_ready(partial(self._ask, server))
 
     def _ask(self, server: Downstream, ready: bool) -> None:
         key = KEYS[self._method]
@@ -198,7 +199,7 @@ def _framed(context: Context, frame: Mapping[str, Any], key: str, items: list[An
 def _shown_tool(context: Context, tool: Tool) -> dict[str, Any]:
     """The descriptor as the client sees it: its name, and a schema that says what is granted."""
     call = Call(context.session.principal, "tools/call", tool.server, tool.name, {})
-    schema = narrowed_schema(context.guard.authority, call, tool.schema, context.facts())
+    schema = narrowed_schema(context.guard.authority, call, tool.schema, context.facts(tool.server))
     return {**tool.descriptor, "name": tool.exposed, "inputSchema": schema}
 
 

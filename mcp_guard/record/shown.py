@@ -72,7 +72,9 @@ def why(row: Row) -> str:
     """The reason and the deciding rule, and for how many like it the entry stands."""
     rule = row.rules[0] if row.rules else ""
     times = f"{row.count} times" if row.count > 1 else ""
-    return escaped(", ".join(part for part in (row.reason, rule, times) if part))
+    # A refusal of what no rule is about: the detail says whether it was hidden, or isn't there at all.
+    detail = row.detail if not rule and row.reason else ""
+    return escaped(", ".join(part for part in (row.reason, rule, detail, times) if part))
 
 
 def _with_data(sentence: str, row: Row) -> str:
