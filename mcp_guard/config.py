@@ -140,7 +140,9 @@ def _in_words(source: Source, errors: ValidationError) -> InputError:
         key, parent = str(path[-1]), path[:-1]
         generic = ("servers", "*") if len(parent) == 2 and parent[0] == "servers" else parent
         if key in _LATER.get(generic, set()):
-            return source.error(f"`{key}` isn't in this version yet", path, "take it out: nothing would use it", key=True)
+            return source.error(
+                f"`{key}` isn't in this version yet", path, "take it out: nothing would use it", key=True
+            )
         form: Any = {(): ConfigForm, ("servers", "*"): ServerForm, ("record",): RecordForm}.get(generic, ConfigForm)
         return source.error(f"unknown key `{key[:64]}`", path, did_you_mean(key, form.model_fields), key=True)
     if error["type"] == "missing":

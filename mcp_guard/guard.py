@@ -65,7 +65,9 @@ class Guard:
     def grants(self, kind: Kind) -> bool:
         """Does every layer grant something of this kind? If not, servers' capabilities for it aren't shown."""
         layers = self.authority.layers
-        return bool(layers) and all(any(rule.is_grant and rule.kind is kind for rule in layer.rules) for layer in layers)
+        return bool(layers) and all(
+            any(rule.is_grant and rule.kind is kind for rule in layer.rules) for layer in layers
+        )
 
     def judge(self, call: Call, tool: Tool | None, facts: Facts) -> Decision:
         """The one judgement of a call (law 3)."""

@@ -154,4 +154,3 @@ def local_resolve(path: str) -> str | None:
         return os.path.realpath(path)
     except (OSError, ValueError):
         return None
-
