@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mcp_guard import log, refusal
 from mcp_guard.downstream import Downstream
 from mcp_guard.guard import Guard, LiveFacts
 from mcp_guard.model import Call, Decision, Effect, Kind, Reason
 from mcp_guard.patience import patiently
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.usage import UsageView
-from mcp_guard.session import Session
+from mcp_guard.session import InFlight, Session
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class Context:
     guard: Guard
     session: Session
     known: dict[str, frozenset[str]] = field(default_factory=dict)  # by server: what was there at first sight
+    fetching: dict[str, list[Callable[[], None]]] = field(default_factory=dict)  # by server: who waits for its tools
 
     def server(self, name: str) -> Downstream | None:
         """The session's server of this name."""
@@ -38,13 +40,35 @@ class Context:
         """An entry that isn't a call. If it can't be written, calls can't either, and say so themselves."""
         patiently(lambda: self.guard.record.note(kind, data), lambda: None)
 
-    def refused(self, method: str, server: str, target: str, kind: Kind, reason: Reason, detail: str) -> None:
-        """Record a refusal of what never became a judged call; the client's answer doesn't hang on it."""
+    def refused(
+        self,
+        method: str,
+        server: str,
+        target: str,
+        kind: Kind,
+        reason: Reason,
+        detail: str,
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Record a refusal of what never became a judged call, and go on when it is committed, or can't be."""
         call = Call(self.session.principal, method, server, target, {}, kind)
         described = self.guard.describe(call, self.session.key, self.session.client, {})
         decision = Decision(Effect.DENY, reason, detail=detail)
 
         def step() -> None:
             self.guard.record.refuse(described, decision)
+            then()
 
-        patiently(step, lambda: None)
+        patiently(step, then)
+
+
+def guarded(request: InFlight, step: Callable[[], None]) -> None:
+    """Take a step of a request before anything of it is sent: whatever goes wrong in it, the client gets an answer.
+
+    A step may come from a timer or from a server's answer, where nobody catches what it raises.
+    """
+    try:
+        step()
+    except Exception as error:
+        log.warning("a request failed in the guard", error=type(error).__name__)
+        request.finish(refusal.internal_error())

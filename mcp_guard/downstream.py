@@ -97,6 +97,7 @@ class Downstream:
     _since: float = 0.0
     _timer: asyncio.TimerHandle | None = None
     _starting: asyncio.Task[None] | None = None
+    _paused: bool = False  # also for the next process: one that restarts must not flood a client that doesn't read
     _life: int = 0  # counts processes, so that what an earlier one still says is not taken for this one's
 
     @property
@@ -150,6 +151,7 @@ class Downstream:
 
     def pause(self, paused: bool) -> None:
         """The client can't take more at the moment, or can again."""
+        self._paused = paused
         if self._link is not None:
             self._link.pause(paused)
 
@@ -197,6 +199,7 @@ class Downstream:
             except (OSError, ValueError) as error:
                 self._ended(life, str(error))
                 return failed(_gone(f"The tool server `{self.name}` can't be reached."))
+            link.pause(self._paused)
             if self._current(life):
                 then()
 
@@ -272,7 +275,10 @@ class Downstream:
     def _release(self, ready: bool) -> None:
         parked, self._parked = self._parked, []
         for go_on in parked:
-            go_on(ready)
+            try:
+                go_on(ready)
+            except Exception as error:  # it is one request's; the others wait, too
+                self.events.server_odd(self, f"not taken: {type(error).__name__}")
 
 
 class _Once:

@@ -59,9 +59,18 @@ def without_server_requests(capabilities: Any) -> Any:
 
 def strip_own_meta(params: dict[str, Any]) -> dict[str, Any]:
     """`params` or a result without the guard's own keys in its `_meta`."""
-    meta = params.get("_meta")
+    return _stripped(params, "_meta")
+
+
+def strip_own_data(error: dict[str, Any]) -> dict[str, Any]:
+    """A server's error without the guard's own keys in its `data`, where a refusal carries its decision."""
+    return _stripped(error, "data")
+
+
+def _stripped(value: dict[str, Any], place: str) -> dict[str, Any]:
+    meta = value.get(place)
     if not isinstance(meta, dict) or not any(key.startswith(OWN_META_PREFIX) for key in meta):
-        return params
-    kept = {key: value for key, value in meta.items() if not key.startswith(OWN_META_PREFIX)}
-    rest = {key: value for key, value in params.items() if key != "_meta"}
-    return {**rest, "_meta": kept} if kept else rest
+        return value
+    kept = {key: inner for key, inner in meta.items() if not key.startswith(OWN_META_PREFIX)}
+    rest = {key: inner for key, inner in value.items() if key != place}
+    return {**rest, place: kept} if kept else rest

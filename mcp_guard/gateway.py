@@ -17,14 +17,15 @@ from weakref import WeakSet
 
 from mcp_guard import lifecycle, listing, log, refusal
 from mcp_guard.catalog import Tool
-from mcp_guard.context import Context
+from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream
-from mcp_guard.eras import MODERN_REVISIONS, UNSUPPORTED_REVISION, Era, envelope, revision_of, strip_own_meta
+from mcp_guard.eras import MODERN_REVISIONS, UNSUPPORTED_REVISION, Era, revision_of, strip_own_data, strip_own_meta
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import Guard
 from mcp_guard.model import Call, Decision, Effect, Kind, Outcome, Reason
 from mcp_guard.patience import patiently
 from mcp_guard.record.entries import Entry, EntryKind
+from mcp_guard.record.usage import UsageView
 from mcp_guard.session import MAX_IN_FLIGHT, InFlight, Session
 from mcp_guard.transports.front import Answer, Notify
 
@@ -32,6 +33,8 @@ CALL_MEMBERS = frozenset({"name", "arguments", "_meta"})
 _READ_MEMBERS = frozenset({"uri", "_meta"})
 _COMPLETE_MEMBERS = frozenset({"ref", "argument", "context", "_meta"})
 _LIST_MEMBERS = frozenset({"cursor", "_meta"})
+_LEVEL_MEMBERS = frozenset({"level", "_meta"})
+_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 
 Refuse = Callable[[Decision, "str | None"], dict[str, Any]]
 
@@ -55,11 +58,7 @@ class Gateway:
     ) -> InFlight:
         """Take one request; it is answered exactly once, unless it is cancelled."""
         request = self.session.begin(id, answer, notify)
-        try:
-            self._route(request, method, strip_own_meta(params) if params is not None else {})
-        except Exception as error:  # the last line of defence: nothing was sent, or `_sent` took over
-            log.warning("a request failed in the guard", error=type(error).__name__)
-            request.finish(refusal.internal_error())
+        guarded(request, lambda: self._route(request, method, strip_own_meta(params) if params is not None else {}))
         return request
 
     def notification(self, method: str, params: dict[str, Any] | None) -> None:
@@ -88,9 +87,9 @@ class Gateway:
     def server_notified(self, server: Downstream, method: str, params: dict[str, Any] | None) -> None:
         """Pass on what a client may be told unasked."""
         if method == "notifications/tools/list_changed":
-            listing.announce(self.context)
+            listing.changed(self.context, server)
         elif method == "notifications/message":
-            self.session.notify(method, params)
+            self.session.notify(method, None if params is None else strip_own_meta(params))
         elif method in ("notifications/resources/list_changed", "notifications/prompts/list_changed"):
             kind = Kind.RESOURCE if "resources" in method else Kind.PROMPT
             if self.guard.grants(kind):
@@ -147,7 +146,6 @@ class Gateway:
             return request.finish({"error": error})
         if self.session.era is Era.LEGACY and self.session.settled:
             return request.finish(refusal.invalid_request("this connection began with `initialize`"))
-        self.session.envelope = envelope(params)
         if method == "server/discover":
             return lifecycle.discover(self.context, request, params)
         handler = _BOTH.get(method)
@@ -158,8 +156,8 @@ class Gateway:
 
     def _handle(self, handler: Handler | None, request: InFlight, method: str, params: dict[str, Any]) -> None:
         if handler is None:
-            self.context.refused(method[:64], "", "", Kind.TOOL, Reason.UNKNOWN_METHOD, "")
-            return request.finish(refusal.unknown_method())
+            answer = refusal.unknown_method()
+            return self._not_there(request, answer, method[:64], "", "", Kind.TOOL, Reason.UNKNOWN_METHOD)
         return handler(self, request, method, params)
 
     # One handler a method.
@@ -169,30 +167,47 @@ class Gateway:
             return request.finish(refusal.invalid_params("the cursor is not known"))
         if params.keys() - _LIST_MEMBERS:
             return request.finish(refusal.invalid_params("the request has members that the method doesn't have"))
-        return listing.answer(self.context, request, method)
+        return listing.answer(self.context, request, method, params)
 
     def _call_tool(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         name, arguments = params.get("name"), params.get("arguments", {})
         if not isinstance(name, str) or not isinstance(arguments, dict):
             return request.finish(refusal.invalid_params("`name` must be text and `arguments` an object"))
-        return listing.known_tools(self.context, name, lambda: self._call_listed(request, method, name, params))
+        return listing.known_tools(
+            self.context,
+            name,
+            lambda: guarded(request, lambda: self._call_listed(request, method, name, params)),
+            params,
+        )
 
     def _call_listed(self, request: InFlight, method: str, name: str, params: dict[str, Any]) -> None:
         tool = self.session.tools().get(name)
         server = self.context.server(tool.server) if tool is not None else None
         if tool is None or server is None:
-            self.context.refused(method, "", name, Kind.TOOL, Reason.UNKNOWN_TARGET, "no server lists it")
-            return request.finish(refusal.unknown_tool(name))
+            absent = listing.unlisted_owner(self.context, name)
+            if absent is not None:
+                return self._call_absent(request, method, absent, name, params)
+            return self._not_there(request, refusal.unknown_tool(name), method, "", name, detail="no server lists it")
         if not listing.shows(self.context, tool):
-            self.context.refused(method, tool.server, tool.name, Kind.TOOL, Reason.UNKNOWN_TARGET, "nothing grants it")
-            return request.finish(refusal.unknown_tool(name))
+            answer = refusal.unknown_tool(name)
+            return self._not_there(request, answer, method, tool.server, tool.name, detail="nothing grants it")
         call = Call(self.session.principal, method, tool.server, tool.name, {**params, "name": tool.name})
         return self._carry(
-            _Carried(request, call, server, tool, lambda decision, entry: self._refused_call(tool, decision, entry)),
+            _Carried(request, call, server, tool, self._refused_call),
             beside=params.keys() - CALL_MEMBERS,
         )
 
-    def _refused_call(self, tool: Tool, decision: Decision, entry: str | None) -> dict[str, Any]:
+    def _call_absent(
+        self, request: InFlight, method: str, server: Downstream, name: str, params: dict[str, Any]
+    ) -> None:
+        """A server whose tools can't be told at the moment. The same for every name, so that it says of none."""
+        own = listing.own_name(self.context, server, name)
+        call = Call(self.session.principal, method, server.name, own, {**params, "name": own})
+        carried = _Carried(request, call, server, None, self._refused_call)
+        decision = Decision(Effect.DENY, Reason.UNAVAILABLE)
+        patiently(lambda: self._refuse_recorded(carried, decision), lambda: self._unrecorded(carried))
+
+    def _refused_call(self, decision: Decision, entry: str | None) -> dict[str, Any]:
         # What a schema says is known to the client, and helps it; other details are the person's.
         detail = decision.detail if decision.reason is Reason.INVALID_ARGUMENTS else ""
         return refusal.refused_call(decision, entry, self.session.era, detail)
@@ -205,8 +220,7 @@ class Gateway:
                 carried = _Carried(request, call, server, None, refusal.refused_request)
                 return self._carry(carried, beside=params.keys() - CALL_MEMBERS)
         shown = name if isinstance(name, str) else ""
-        self.context.refused(method, "", shown, Kind.PROMPT, Reason.UNKNOWN_TARGET, "")
-        return request.finish(refusal.unknown_prompt(name))
+        return self._not_there(request, refusal.unknown_prompt(name), method, "", shown, Kind.PROMPT)
 
     def _read_resource(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         uri = params.get("uri")
@@ -216,8 +230,8 @@ class Gateway:
                 if listing.shows_call(self.context, call):
                     carried = _Carried(request, call, server, None, refusal.refused_request)
                     return self._carry(carried, beside=params.keys() - _READ_MEMBERS)
-        self.context.refused(method, "", uri if isinstance(uri, str) else "", Kind.RESOURCE, Reason.UNKNOWN_TARGET, "")
-        return request.finish(refusal.unknown_resource(uri))
+        shown = uri if isinstance(uri, str) else ""
+        return self._not_there(request, refusal.unknown_resource(uri), method, "", shown, Kind.RESOURCE)
 
     def _complete(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         """Completion shows what a prompt or a resource would take: judged as that prompt or resource is."""
@@ -230,18 +244,34 @@ class Gateway:
                 if listing.shows_call(self.context, call):
                     carried = _Carried(request, call, server, None, refusal.refused_request)
                     return self._carry(carried, beside=params.keys() - _COMPLETE_MEMBERS)
-        self.context.refused(method, "", "", Kind.PROMPT, Reason.UNKNOWN_TARGET, "")
-        return request.finish(refusal.invalid_params("nothing that is granted can be completed so"))
+        answer = refusal.invalid_params("nothing that is granted can be completed so")
+        return self._not_there(request, answer, method, "", "", Kind.PROMPT)
+
+    def _not_there(
+        self,
+        request: InFlight,
+        answer: dict[str, Any],
+        method: str,
+        server: str,
+        target: str,
+        kind: Kind = Kind.TOOL,
+        reason: Reason = Reason.UNKNOWN_TARGET,
+        detail: str = "",
+    ) -> None:
+        """Record that somebody asked for what isn't there or is hidden, then say that it isn't there (law 2, law 6)."""
+        self.context.refused(method, server, target, kind, reason, detail, then=lambda: request.finish(answer))
 
     def _set_level(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         """How much servers log: no authority is exercised. Told to each server that has logging."""
+        if params.get("level") not in _LEVELS or params.keys() - _LEVEL_MEMBERS:
+            return request.finish(refusal.invalid_params("`level` is not one that the protocol has"))
         able = [server for server in self.session.servers if "logging" in server.capabilities]
         for server in able:
             try:
                 server.request(method, params, _nobody)
             except ServerGone:
                 continue
-        request.finish({"result": {}} if able else refusal.unknown_method())
+        return request.finish({"result": {}} if able else refusal.unknown_method())
 
     def _prompt_owners(self, name: object) -> list[tuple[Downstream, str]]:
         if not isinstance(name, str):
@@ -269,12 +299,19 @@ class Gateway:
         names = tool.argument_names if tool is not None else {}
         entry = self.guard.record.step(
             self.guard.describe(call, session.key, session.client, names),
-            lambda view: self.guard.judge(call, tool, self.context.facts(call.server, view)),
+            lambda view: self._judged(call, tool, view),
         )
         self.guard.latest = entry.time
         if not entry.decision.allowed:
             return carried.request.finish(carried.refuse(entry.decision, entry.id))
         return self._send(carried, entry)
+
+    def _judged(self, call: Call, tool: Tool | None, view: UsageView) -> Decision:
+        try:
+            return self.guard.judge(call, tool, self.context.facts(call.server, view))
+        except Exception as error:  # unclear means no (law 4); its text may carry a value, so it isn't shown
+            log.warning("a call could not be judged", error=type(error).__name__)
+            return Decision(Effect.DENY, Reason.INTERNAL, detail=type(error).__name__)
 
     def _refuse_recorded(self, carried: _Carried, decision: Decision) -> None:
         names = carried.tool.argument_names if carried.tool is not None else {}
@@ -299,17 +336,15 @@ class Gateway:
                 timer.cancel()
             duration = (loop.time() - started) * 1000
 
-            def record() -> None:
+            def step() -> None:
                 self.guard.record.finish(entry, outcome, duration_ms=duration, note=note)
-                request.finish(answer)  # Invariant: nobody sees a result whose outcome isn't committed
+                request.finish(answer)
 
-            def unrecorded() -> None:
-                request.finish(refusal.withheld(entry.id, "its outcome could not be recorded", self.session.era))
-
-            patiently(record, unrecorded)
+            why = "its outcome could not be recorded"
+            patiently(step, lambda: request.finish(self._withheld(call, entry, why)))
 
         def answered(reply: dict[str, Any]) -> None:
-            outcome, answer, note = self._outcome(entry, reply)
+            outcome, answer, note = self._outcome(call, entry, reply)
             settle(outcome, answer, note)
 
         def cancelled(reason: str | None) -> None:
@@ -322,7 +357,9 @@ class Gateway:
             settle(Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), "timed out")
 
         try:
-            cancel = server.request(call.method, dict(call.params), answered, request.progress)
+            cancel = server.request(
+                call.method, dict(call.params), answered, lambda params: request.progress(strip_own_meta(params))
+            )
         except ServerGone as gone:
             return self._not_sent(carried, entry, str(gone))
         if request.waiting:
@@ -339,17 +376,22 @@ class Gateway:
         )
         carried.request.finish(carried.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE), entry.id))
 
-    def _outcome(self, entry: Entry, reply: dict[str, Any]) -> tuple[Outcome, dict[str, Any], str]:
+    def _withheld(self, call: Call, entry: Entry, why: str) -> dict[str, Any]:
+        if call.method == "tools/call":
+            return refusal.withheld(entry.id, why, self.session.era)
+        return refusal.withheld_request(entry.id, why)
+
+    def _outcome(self, call: Call, entry: Entry, reply: dict[str, Any]) -> tuple[Outcome, dict[str, Any], str]:
         """What became of it, and what the client is given."""
         if "gone" in reply:
             why = "The tool server ended before it answered."
             return Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), str(reply["gone"])
         if "error" in reply:
-            return Outcome.ERROR, {"error": reply["error"]}, ""
+            return Outcome.ERROR, {"error": strip_own_data(reply["error"])}, ""
         result = strip_own_meta(reply["result"])
-        if self.session.era is Era.MODERN and result.get("resultType", "complete") != "complete":
+        if result.get("resultType", "complete") != "complete":  # in both eras: a client may look at it in either
             why = "the server asked for input, or answered in a way that nothing grants"
-            return Outcome.WITHHELD, refusal.withheld(entry.id, why, self.session.era), "resultType"
+            return Outcome.WITHHELD, self._withheld(call, entry, why), "resultType"
         return (Outcome.TOOL_ERROR if result.get("isError") is True else Outcome.OK), {"result": result}, ""
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from mcp_guard import __version__, refusal
-from mcp_guard.context import Context
+from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import NOT_OPENED, Downstream, State
 from mcp_guard.eras import (
     LEGACY_REVISIONS,
@@ -22,9 +22,11 @@ from mcp_guard.eras import (
     Era,
     envelope,
     revision_of,
+    strip_own_data,
     strip_own_meta,
     without_server_requests,
 )
+from mcp_guard.errors import ServerGone
 from mcp_guard.model import Kind
 from mcp_guard.session import InFlight
 
@@ -50,35 +52,88 @@ def initialize(context: Context, request: InFlight, params: dict[str, Any]) -> N
 
     def done(replies: dict[str, dict[str, Any]]) -> None:
         if not context.guard.prefixed:
-            return request.finish(_mirrored(context, replies))
+            answer = _mirrored(context, replies)
+            if "error" in answer:  # nothing has begun: the client may try again, in the other era too
+                session.era, session.settled = None, False
+            return request.finish(answer)
         asked = params.get("protocolVersion")
         revision = asked if asked in LEGACY_REVISIONS else LEGACY_REVISIONS[-1]
         return request.finish({"result": {"protocolVersion": revision, **_together(context)}})
 
-    _open_all(context, Era.LEGACY, "initialize", params, HANDSHAKE_DEADLINE, done)
+    _open_all(
+        context,
+        Era.LEGACY,
+        "initialize",
+        params,
+        HANDSHAKE_DEADLINE,
+        lambda replies: guarded(request, lambda: done(replies)),
+    )
     return None
 
 
 def discover(context: Context, request: InFlight, params: dict[str, Any]) -> None:
     """The question of the modern era: which revisions, which capabilities."""
+    if context.session.era is Era.MODERN:
+        return _discover_again(context, request, params)
 
     def done(replies: dict[str, dict[str, Any]]) -> None:
         if not _all_modern(context, replies):
             return request.finish(_not_modern(context, replies))
         context.session.era = Era.MODERN
-        if not context.guard.prefixed:
-            return request.finish(_mirrored(context, replies))
-        result = {
-            "resultType": "complete",
-            "supportedVersions": list(MODERN_REVISIONS),
-            "ttlMs": 0,
-            "cacheScope": "private",
-            **_together(context),
-        }
-        result["_meta"] = {SERVER_INFO_KEY: result.pop("serverInfo")}
-        return request.finish({"result": result})
+        return request.finish(_together_modern(context) if context.guard.prefixed else _mirrored(context, replies))
 
-    _open_all(context, Era.MODERN, "server/discover", params, DISCOVERY_DEADLINE, done)
+    _open_modern(context, request, params, done)
+    return None
+
+
+def _discover_again(context: Context, request: InFlight, params: dict[str, Any]) -> None:
+    """The servers are open and may be at work: the one is asked, none is started anew."""
+    if context.guard.prefixed:
+        return request.finish(_together_modern(context))
+    server = context.session.servers[0]
+
+    def replied(reply: dict[str, Any]) -> None:
+        gone = {"error": {"code": NOT_OPENED, "message": "The tool server ended before it answered."}}
+        answer = gone if "gone" in reply else reply
+        guarded(request, lambda: request.finish(_mirrored(context, {server.name: answer})))
+
+    def ready(_: bool) -> None:
+        try:
+            request.sent(server.request("server/discover", params, replied))
+        except ServerGone:
+            replied({"gone": ""})
+
+    server.when_ready(ready)
+    return None
+
+
+def _together_modern(context: Context) -> dict[str, Any]:
+    result = {
+        "resultType": "complete",
+        "supportedVersions": list(MODERN_REVISIONS),
+        "ttlMs": 0,
+        "cacheScope": "private",
+        **_together(context),
+    }
+    result["_meta"] = {SERVER_INFO_KEY: result.pop("serverInfo")}
+    return {"result": result}
+
+
+def _open_modern(
+    context: Context, request: InFlight, params: dict[str, Any], done: Callable[[dict[str, dict[str, Any]]], None]
+) -> None:
+    """Open every server in the modern era, once for all requests that want it."""
+    session = context.session
+    session.joining.append(lambda replies: guarded(request, lambda: done(replies)))
+    if len(session.joining) > 1:
+        return
+
+    def opened(replies: dict[str, dict[str, Any]]) -> None:
+        joined, session.joining = session.joining, []
+        for go_on in joined:
+            go_on(replies)
+
+    _open_all(context, Era.MODERN, "server/discover", params, DISCOVERY_DEADLINE, opened)
 
 
 def _not_modern(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -86,7 +141,7 @@ def _not_modern(context: Context, replies: dict[str, dict[str, Any]]) -> dict[st
     if not context.guard.prefixed:
         for reply in replies.values():
             if "error" in reply and reply["error"].get("code") != NOT_OPENED:
-                return reply
+                return {"error": strip_own_data(reply["error"])}
     return refusal.unknown_method()
 
 
@@ -105,7 +160,7 @@ def ensure_modern(context: Context, request: InFlight, params: dict[str, Any], t
         return request.finish({"error": error})
 
     meta = {"_meta": envelope(params)}
-    _open_all(context, Era.MODERN, "server/discover", meta, DISCOVERY_DEADLINE, done)
+    _open_modern(context, request, meta, done)
     return None
 
 
@@ -143,6 +198,8 @@ def _open_all(
 
 def _all_modern(context: Context, replies: dict[str, dict[str, Any]]) -> bool:
     servers = context.session.servers
+    if context.session.settled:  # the client has gone on in the other era meanwhile
+        return False
     return all(server.state is State.READY and _speaks_modern(replies.get(server.name, {})) for server in servers)
 
 
@@ -158,14 +215,14 @@ def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str,
         return refusal.invalid_request("the tool server did not answer in time")
     reply = next(iter(replies.values()))
     if "result" not in reply:
-        return reply
+        return {"error": strip_own_data(reply["error"])}
     result = strip_own_meta(reply["result"])
     capabilities = result.get("capabilities")
     if isinstance(capabilities, dict):
         result = {**result, "capabilities": _granted(context, capabilities)}
     if not context.guard.authority.layers:
         result = {key: value for key, value in result.items() if key != "instructions"}
-    if "supportedVersions" in result:
+    if isinstance(result.get("supportedVersions"), list):
         spoken = [version for version in result["supportedVersions"] if version in MODERN_REVISIONS]
         result = {**result, "supportedVersions": spoken}
     return {"result": result}

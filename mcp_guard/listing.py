@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from mcp_guard import catalog, log
 from mcp_guard.catalog import Listing, Tool
-from mcp_guard.context import Context
+from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream, identity
-from mcp_guard.eras import Era, strip_own_meta
+from mcp_guard.eras import Era, envelope, strip_own_meta
 from mcp_guard.errors import ServerGone
 from mcp_guard.model import Call, Kind
 from mcp_guard.patience import patiently
@@ -23,9 +23,13 @@ from mcp_guard.policy.decide import visible
 from mcp_guard.policy.listing import narrowed_schema
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.session import InFlight
+from mcp_guard.wire import serialize
 
 MAX_PAGES = 1000
 MAX_ITEMS = 100_000
+MAX_SIZE = 64 << 20
+"""Bytes of all pages of one listing, roughly: a server could make the guard keep a thousand large pages."""
+REPEATS = 2
 DEADLINE = 5.0
 """Seconds after which several servers' listing goes out without those that haven't answered; `list_changed` follows."""
 ANNOUNCE_AFTER = 0.05
@@ -41,17 +45,22 @@ _KINDS = {"prompts/list": Kind.PROMPT, "resources/list": Kind.RESOURCE, "resourc
 Fetched = Callable[["list[Any] | None", Mapping[str, Any]], None]
 
 
-def answer(context: Context, request: InFlight, method: str) -> None:
+def answer(context: Context, request: InFlight, method: str, params: dict[str, Any]) -> None:
     """Ask every server, keep what the judge lets through, answer once."""
     kind = _KINDS.get(method)
     if kind is not None and not context.guard.grants(kind):
         return request.finish({"result": _framed(context, {}, KEYS[method], [])})
-    _Gathering(context, request, method).begin()
+    _Gathering(context, request, method, params).begin()
     return None
 
 
-def known_tools(context: Context, exposed: str, then: Callable[[], None]) -> None:
-    """Go on once the tools of every server that `exposed` may belong to are known, or can't be."""
+def known_tools(
+    context: Context, exposed: str, then: Callable[[], None], params: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """Go on once the tools of every server that `exposed` may belong to are known, or can't be.
+
+    `params` are those of the call: in the modern era a listing repeats who asks, and in which revision.
+    """
     waiting = [server for server in context.session.unsettled() if _may_own(context, server, exposed)]
     left = len(waiting)
 
@@ -64,7 +73,7 @@ def known_tools(context: Context, exposed: str, then: Callable[[], None]) -> Non
     if not waiting:
         return then()
     for server in waiting:
-        _fetch_tools(context, server, one_less)
+        _fetch_tools(context, server, params, one_less)
     return None
 
 
@@ -76,6 +85,23 @@ def shows(context: Context, tool: Tool) -> bool:
 def shows_call(context: Context, call: Call) -> bool:
     """Could this target be used at all by this client, whatever the arguments?"""
     return visible(context.guard.authority, call, context.facts(call.server))
+
+
+def unlisted_owner(context: Context, exposed: str) -> Downstream | None:
+    """The server that a name may belong to and whose tools can't be told at the moment."""
+    servers = [server for server in context.session.servers if _may_own(context, server, exposed)]
+    return next((server for server in servers if server.listing is None), None)
+
+
+def own_name(context: Context, server: Downstream, exposed: str) -> str:
+    """The server's own name for what the client calls `exposed`."""
+    return exposed[len(server.name) + len(catalog.SEPARATOR) :] if context.guard.prefixed else exposed
+
+
+def changed(context: Context, server: Downstream) -> None:
+    """A server's tools are others now: a listing that is under way may show the old ones."""
+    context.fetching.pop(server.name, None)
+    announce(context)
 
 
 def announce(context: Context) -> None:
@@ -100,10 +126,11 @@ def _may_own(context: Context, server: Downstream, exposed: str) -> bool:
 class _Gathering:
     """One listing request over all servers."""
 
-    def __init__(self, context: Context, request: InFlight, method: str) -> None:
+    def __init__(self, context: Context, request: InFlight, method: str, params: dict[str, Any]) -> None:
         self._context = context
         self._request = request
         self._method = method
+        self._params = params
         self._left = set(context.session.servers)
         self._late: set[Downstream] = set()  # left out of the answer, since they were too slow
         self._items: dict[str, list[Any]] = {}
@@ -112,9 +139,12 @@ class _Gathering:
 
     def begin(self) -> None:
         if len(self._left) > 1:
-            self._timer = asyncio.get_running_loop().call_later(DEADLINE, self._finish)
+            self._timer = asyncio.get_running_loop().call_later(DEADLINE, guarded, self._request, self._finish)
         for server in list(self._left):
-            server.when_ready(partial(self._ask, server))
+            self._begin_with(server)
+
+    def _begin_with(self, server: Downstream) -> None:
+        server.when_ready(lambda ready: guarded(self._request, lambda: self._ask(server, ready)))
 
     def _ask(self, server: Downstream, ready: bool) -> None:
         key = KEYS[self._method]
@@ -122,12 +152,17 @@ class _Gathering:
         if not ready or capability not in server.capabilities:
             return self._got(server, [], {})
         if self._method == "tools/list":
-            return _fetch_tools(self._context, server, lambda: self._got_tools(server))
+            return _fetch_tools(
+                self._context, server, self._params, lambda: guarded(self._request, lambda: self._got_tools(server))
+            )
         return _fetch(
             self._context,
             server,
             self._method,
-            lambda items, frame: self._got(server, self._shown(server, items or []), frame),
+            self._params,
+            lambda items, frame: guarded(
+                self._request, lambda: self._got(server, self._shown(server, items or []), frame)
+            ),
         )
 
     def _got_tools(self, server: Downstream) -> None:
@@ -197,25 +232,52 @@ def _framed(context: Context, frame: Mapping[str, Any], key: str, items: list[An
 def _shown_tool(context: Context, tool: Tool) -> dict[str, Any]:
     """The descriptor as the client sees it: its name, and a schema that says what is granted."""
     call = Call(context.session.principal, "tools/call", tool.server, tool.name, {})
-    schema = narrowed_schema(context.guard.authority, call, tool.schema, context.facts(tool.server))
+    try:
+        schema = narrowed_schema(context.guard.authority, call, tool.schema, context.facts(tool.server))
+    except Exception:  # a schema that only its own server understands: a hint less, and the call is judged all the same
+        schema = dict(tool.schema)
     return {**tool.descriptor, "name": tool.exposed, "inputSchema": schema}
 
 
-def _fetch_tools(context: Context, server: Downstream, then: Callable[[], None]) -> None:
-    """List one server's tools, remember them, and go on. On failure what was known is kept as not known."""
+def _fetch_tools(
+    context: Context, server: Downstream, params: Mapping[str, Any], then: Callable[[], None], again: int = REPEATS
+) -> None:
+    """List one server's tools, remember them, and go on. On failure what was known is kept as not known.
+
+    Who asks while a listing is under way shares it. One that the server made stale meanwhile is asked for again, a few
+    times: a server that always says so must not keep us for ever.
+    """
+    waiting = context.fetching.setdefault(server.name, [])
+    waiting.append(then)
+    if len(waiting) > 1:
+        return
+
+    def finish() -> None:
+        if context.fetching.get(server.name) is waiting:
+            del context.fetching[server.name]
+        for go_on in waiting:
+            go_on()
 
     def fetched(items: list[Any] | None, frame: Mapping[str, Any]) -> None:
-        if items is None:
-            return then()
-        listing = catalog.list_tools(server.name, items, prefixed=context.guard.prefixed, frame=frame)
-        return _sighted(context, server, listing, then)
+        if context.fetching.get(server.name) is not waiting and items is not None and again:
+            for go_on in waiting:
+                _fetch_tools(context, server, params, go_on, again - 1)
+            return
+        try:
+            if items is None:
+                return finish()
+            listing = catalog.list_tools(server.name, items, prefixed=context.guard.prefixed, frame=frame)
+            return _sighted(context, server, listing, finish)
+        except Exception as error:
+            log.warning("a listing could not be read", server=server.name, error=type(error).__name__)
+            return finish()
 
     def ready(is_ready: bool) -> None:
         if is_ready and "tools" in server.capabilities:
-            return _fetch(context, server, "tools/list", fetched)
+            return _fetch(context, server, "tools/list", params, fetched)
         if is_ready:
             server.listing = Listing()
-        return then()
+        return finish()
 
     server.when_ready(ready)
 
@@ -232,44 +294,64 @@ def _sighted(context: Context, server: Downstream, listing: Listing, then: Calla
         if listing.withheld and listing.withheld != previous:
             tools = [{"tool": gone.name, "why": gone.why} for gone in listing.withheld[:50]]
             context.note(EntryKind.WITHHELD, {"server": server.name, "tools": tools})
-            log.warning("tools withheld", server=server.name, tools=", ".join(gone.name for gone in listing.withheld))
+            names = ", ".join(gone.name for gone in listing.withheld[:50])
+            log.warning("tools withheld", server=server.name, tools=names)
         then()
 
     patiently(step, then)
 
 
-def _fetch(context: Context, server: Downstream, method: str, done: Fetched) -> None:
+def _fetch(context: Context, server: Downstream, method: str, params: Mapping[str, Any], done: Fetched) -> None:
     """All pages of one listing of one server. `done(None, {})` if it failed."""
     items: list[Any] = []
     first: dict[str, Any] = {}
     seen: set[str] = set()
+    size = 0
     key = KEYS[method]
+    give_up: Callable[[str | None], None] = _nothing_to_cancel
+
+    def end(found: list[Any] | None) -> None:
+        timer.cancel()
+        done(found, first if found is not None else {})
+
+    def late() -> None:
+        give_up("timed out")
+        log.warning("a listing takes too long", server=server.name, method=method)
+        end(None)
 
     def ask(cursor: str | None) -> None:
-        meta = context.session.envelope if context.session.era is Era.MODERN else {}
+        nonlocal give_up
+        meta = envelope(params) if context.session.era is Era.MODERN else {}
         asked: dict[str, Any] = {"_meta": meta} if meta else {}
         if cursor is not None:
             asked["cursor"] = cursor
         try:
-            server.request(method, asked or None, page)
+            give_up = server.request(method, asked or None, page)
         except ServerGone:
-            done(None, {})
+            end(None)
 
     def page(reply: dict[str, Any]) -> None:
+        nonlocal size
         result = reply.get("result")
         found = result.get(key) if isinstance(result, dict) else None
         if result is None or not isinstance(found, list):
-            return done(None, {})
+            return end(None)
         if not seen:
             first.update({name: value for name, value in result.items() if name not in (key, "nextCursor")})
         items.extend(found)
         cursor = result.get("nextCursor")
         if not isinstance(cursor, str) or cursor == "":
-            return done(items, first)
-        if cursor in seen or len(seen) >= MAX_PAGES or len(items) > MAX_ITEMS:
+            return end(items)
+        size += len(serialize(result))
+        if cursor in seen or len(seen) >= MAX_PAGES or len(items) > MAX_ITEMS or size > MAX_SIZE:
             log.warning("a listing has too many pages", server=server.name, method=method)
-            return done(None, {})
+            return end(None)
         seen.add(cursor)
         return ask(cursor)
 
+    timer = asyncio.get_running_loop().call_later(server.spec.timeout, late)
     ask(None)
+
+
+def _nothing_to_cancel(_: str | None) -> None:
+    """Nothing was sent yet."""

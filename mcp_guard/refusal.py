@@ -132,16 +132,28 @@ def internal_error() -> dict[str, Any]:
 
 def withheld(entry: str | None, why: str, era: Era | None) -> dict[str, Any]:
     """A call that was sent and whose answer isn't passed on. It may have happened, and it is not to be repeated."""
-    meta = {"entry": entry, "kind": "withheld", "effect": "allow", "rule": None, "reason": "withheld", "advice": None}
-    text = f"The call was made, and its answer is withheld: {why}. Do not repeat it: it may have taken effect."
     result: dict[str, Any] = {
-        "content": [{"type": "text", "text": text}],
+        "content": [{"type": "text", "text": _withheld_text(why)}],
         "isError": True,
-        "_meta": {DECISION_KEY: meta},
+        "_meta": _withheld_meta(entry),
     }
     if era is Era.MODERN:
         result["resultType"] = "complete"
     return {"result": result}
+
+
+def withheld_request(entry: str | None, why: str) -> dict[str, Any]:
+    """As `withheld`, for a request of another method, whose result has no place for it."""
+    return {"error": {"code": REFUSED, "message": _withheld_text(why), "data": _withheld_meta(entry)}}
+
+
+def _withheld_text(why: str) -> str:
+    return f"The call was made, and its answer is withheld: {why}. Do not repeat it: it may have taken effect."
+
+
+def _withheld_meta(entry: str | None) -> dict[str, Any]:
+    meta = {"entry": entry, "kind": "withheld", "effect": "allow", "rule": None, "reason": "withheld", "advice": None}
+    return {DECISION_KEY: meta}
 
 
 def unknown_outcome(entry: str | None, why: str) -> dict[str, Any]:

@@ -71,10 +71,11 @@ class Session:
     servers: list[Downstream] = field(default_factory=list)
     era: Era | None = None
     settled: bool = False  # the client has initialized: the connection stays in the legacy era
-    envelope: dict[str, Any] = field(default_factory=dict)  # modern era: what the client last said of itself
     client: str = ""  # what the client calls itself: for display only
     in_flight: set[InFlight] = field(default_factory=set)
     closed: bool = False
+    joining: list[Callable[[dict[str, dict[str, Any]]], None]] = field(default_factory=list)
+    """Who waits for the servers to open in the modern era: requests that come meanwhile join, and start nothing anew."""
     list_changed_due: bool = False  # a `list_changed` is about to be sent: more of them in the meantime add nothing
     seen_requests: set[tuple[str, str]] = field(default_factory=set)  # server requests recorded once each
     _listings: tuple[Listing | None, ...] = ()
