@@ -101,9 +101,6 @@ class Scripted:
         self.scripts.get(str(name), unknown)(request)
         return request
 
-    def pause(self, paused: bool) -> None:
-        """HTTP has its own flow control: a front never asks for this."""
-
     def notification(self, method: str, params: dict[str, Any] | None) -> None:
         self.notifications.append((method, params))
         self.changed.set()
