@@ -155,7 +155,10 @@ def test_an_until_that_the_arguments_would_have_failed_anyway_is_not_the_reason(
 def test_when_limits_a_grant_to_principals_and_hours() -> None:
     text = """\
 grants:
-  - {id: a, tool: s/t, args: any, when: {principal: [ann, "team-*"], time: {after: "09:00", before: "17:00", days: [fri]}}}
+  - id: a
+    tool: s/t
+    args: any
+    when: {principal: [ann, "team-*"], time: {after: "09:00", before: "17:00", days: [fri]}}
 """
     assert judge(text, call("s/t", "ann")).effect is ALLOW
     assert judge(text, call("s/t", "team-x")).effect is ALLOW
@@ -274,7 +277,7 @@ def test_of_several_listed_arguments_one_clear_no_is_enough() -> None:
     assert judge(text, call("s/t", a=1, b=2)).effect is DENY
 
 
-@pytest.mark.parametrize("name", ["s/send", "S/SEND", "s/Send", "s/ｓend", "s/se\u200bnd"])
+@pytest.mark.parametrize("name", ["s/send", "S/SEND", "s/Send", "s/\uff53end", "s/se\u200bnd"])
 def test_a_deny_covers_whatever_looks_like_the_name(name: str) -> None:
     text = "grants: [{id: a, tool: '*/*', args: any}]\ndeny: [{id: d, tool: s/sEnd}]"
     assert ids(judge(text, call(name))) == ["d"]
