@@ -1,10 +1,11 @@
-"""Operational messages on stderr: readable on a terminal, JSON lines otherwise. Never on stdout: that is the protocol's.
+"""Operational messages on stderr: readable on a terminal, JSON lines otherwise. Never on stdout: that is the protocol.
 
 `structlog` is imported with the first message, not before: it costs more than the rest of the start.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import Any
@@ -17,7 +18,7 @@ def _configured() -> Any:
     if _logger is None:
         import structlog
 
-        shared = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+        shared: list[Any] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
         plain = bool(os.environ.get("NO_COLOR"))
         last: list[Any] = (
             [structlog.dev.ConsoleRenderer(colors=not plain)]
@@ -35,12 +36,18 @@ def _configured() -> Any:
 
 def info(event: str, **values: object) -> None:
     """Something that a person who looks after the guard may want to know."""
-    _configured().info(event, **{key: _printable(value) for key, value in values.items()})
+    _say("info", event, values)
 
 
 def warning(event: str, **values: object) -> None:
     """Something that a person should look at."""
-    _configured().warning(event, **{key: _printable(value) for key, value in values.items()})
+    _say("warning", event, values)
+
+
+def _say(level: str, event: str, values: dict[str, object]) -> None:
+    # Invariant: nothing is raised. Whoever logs is about to answer a client, and stderr may be closed or its disk full.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        getattr(_configured(), level)(event, **{key: _printable(value) for key, value in values.items()})
 
 
 def _printable(value: object) -> object:
