@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -63,10 +63,15 @@ class Config:
     durability: Literal["normal", "full"]
 
 
-_LATER = {
+_LATER: dict[tuple[int | str, ...], set[str]] = {
     (): {"lock", "listen", "bounds", "candidate"},
     ("servers", "*"): {"url", "token_env", "contain"},
     ("record",): {"values"},
+}
+_FORMS: dict[tuple[int | str, ...], type[_Form]] = {
+    (): ConfigForm,
+    ("servers", "*"): ServerForm,
+    ("record",): RecordForm,
 }
 
 
@@ -138,12 +143,12 @@ def _in_words(source: Source, errors: ValidationError) -> InputError:
     path = error["loc"]
     if error["type"] == "extra_forbidden":
         key, parent = str(path[-1]), path[:-1]
-        generic = ("servers", "*") if len(parent) == 2 and parent[0] == "servers" else parent
+        generic: tuple[int | str, ...] = ("servers", "*") if len(parent) == 2 and parent[0] == "servers" else parent
         if key in _LATER.get(generic, set()):
             return source.error(
                 f"`{key}` isn't in this version yet", path, "take it out: nothing would use it", key=True
             )
-        form: Any = {(): ConfigForm, ("servers", "*"): ServerForm, ("record",): RecordForm}.get(generic, ConfigForm)
+        form = _FORMS.get(generic, ConfigForm)
         return source.error(f"unknown key `{key[:64]}`", path, did_you_mean(key, form.model_fields), key=True)
     if error["type"] == "missing":
         return source.error(f"`{path[-1]}` is missing", path[:-1], f"write `{path[-1]}: ...`")

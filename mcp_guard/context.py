@@ -29,10 +29,12 @@ class Context:
         """The session's server of this name."""
         return next((server for server in self.session.servers if server.name == name), None)
 
-    def facts(self, view: UsageView | None = None) -> LiveFacts:
-        """What is known now; with `view`, inside the transaction that it belongs to."""
+    def facts(self, server: str, view: UsageView | None = None) -> LiveFacts:
+        """What is known now of calls to `server`; with `view`, inside the transaction that it belongs to."""
         now = view.now if view is not None else self.guard.now()
-        return LiveFacts(now, view, self.known, self.session.by_server())
+        found = self.server(server)
+        base = found.spec.cwd if found is not None else None
+        return LiveFacts(now, view, self.known, self.session.by_server(), base)
 
     def note(self, kind: EntryKind, data: Mapping[str, Any]) -> None:
         """An entry that isn't a call. If it can't be written, calls can't either, and say so themselves."""

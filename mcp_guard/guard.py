@@ -103,13 +103,17 @@ class LiveFacts:
     usage: UsageView | None
     known: Mapping[str, frozenset[str]]  # by server: the tools that were there at first sight
     tools: Mapping[tuple[str, str], Tool]  # by server and the server's own name
+    base: str | None = None  # where the server's relative paths start; None: where the guard's do
+    _resolved: dict[str, str | None] = field(default_factory=dict)  # one judgement asks for the same path repeatedly
 
     def used(self, rule: str) -> Usage:
         """Outside of a transaction (listings), nothing was used: a listing doesn't depend on budgets (law 3)."""
         return self.usage.used(rule) if self.usage is not None else Usage()
 
     def resolve(self, path: str) -> str | None:
-        return local_resolve(path)
+        if path not in self._resolved:
+            self._resolved[path] = local_resolve(path, self.base)
+        return self._resolved[path]
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         found = self.tools.get((server, tool))

@@ -249,9 +249,8 @@ def _together(context: Context) -> dict[str, Any]:
         capabilities["completions"] = {}
     if guard.grants(Kind.RESOURCE):
         capabilities["resources"] = {"listChanged": True}
-    if context.session.era is Era.LEGACY and any(
-        "logging" in server.capabilities for server in context.session.servers
-    ):
+    logging = any("logging" in server.capabilities for server in context.session.servers)
+    if logging and context.session.era is Era.LEGACY:
         capabilities["logging"] = {}
     told = [
         f"{server.name}: {server.hello['instructions']}"

@@ -1,4 +1,4 @@
-"""Operational messages on stderr: readable on a terminal, JSON lines otherwise. Never on stdout: that is the protocol's.
+"""Operational messages on stderr: readable on a terminal, JSON lines otherwise. Stdout is the protocol's.
 
 `structlog` is imported with the first message, not before: it costs more than the rest of the start.
 """
@@ -17,15 +17,12 @@ def _configured() -> Any:
     if _logger is None:
         import structlog
 
-        shared = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+        shared: list[Any] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
         plain = bool(os.environ.get("NO_COLOR"))
-        last: list[Any] = (
-            [structlog.dev.ConsoleRenderer(colors=not plain)]
-            if sys.stderr.isatty()
-            else [structlog.processors.JSONRenderer()]
-        )
+        console = structlog.dev.ConsoleRenderer(colors=not plain)
+        last = console if sys.stderr.isatty() else structlog.processors.JSONRenderer()
         structlog.configure(
-            processors=[*shared, *last],
+            processors=[*shared, last],
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),
             cache_logger_on_first_use=True,
         )

@@ -14,7 +14,7 @@ from enum import Enum, IntEnum, StrEnum
 from typing import Any, Protocol
 
 Json = Any
-"""A JSON value as `wire.parse` yields it: None, bool, int, float, str, list, dict. Kept as `Any`: it is raw on purpose."""
+"""A JSON value as `wire.parse` yields it. `Any`, since it is raw on purpose."""
 
 
 class Effect(IntEnum):

@@ -148,9 +148,12 @@ def _spellings(text: str) -> Iterable[str]:
         yield unquote(text)
 
 
-def local_resolve(path: str) -> str | None:
-    """Where a path leads once symbolic links are followed, as far as it exists; None if that can't be told."""
+def local_resolve(path: str, base: str | None = None) -> str | None:
+    """Where a path leads once symbolic links are followed, as far as it exists; None if that can't be told.
+
+    A relative path starts from `base`, the directory of the server that will read it.
+    """
     try:
-        return os.path.realpath(path)
+        return os.path.realpath(path if base is None else os.path.join(base, path))
     except (OSError, ValueError):
         return None

@@ -50,6 +50,7 @@ def measure(chains: list[Chain], rounds: int, calls: int, tick: Callable[[], Non
             gc.collect()
             gc.disable()
             for turn in turns:
+                callers[turn].wake(chains[turn].tool)
                 samples[turn].append([callers[turn].echo(chains[turn].tool) for _ in range(calls)])
                 tick()
             gc.enable()

@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -118,12 +119,15 @@ def guard_http(place: Place, server: str) -> Callable[[ExitStack], Caller]:
 
 def background(stack: ExitStack, command: list[str], environment: dict[str, str], port: int) -> None:
     """Start a server that listens on `port`, wait until it does, and end it with the stack."""
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    errors = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, env=environment, stdin=quiet, stdout=quiet, stderr=errors)
     stack.callback(end, process)
     deadline = time.monotonic() + START_PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise Broken(f"`{' '.join(command)}` ended with exit code {process.returncode}")
+            errors.seek(0)
+            raise Broken(f"`{' '.join(command)}` ended: {errors.read()[-2000:].decode(errors='replace')}")
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

@@ -26,7 +26,7 @@ from mcp_guard.protection import Protection
 from mcp_guard.record.store import Record
 
 SIZES = ((1, 1), (100, 3), (1000, 3), (1000, 200))
-"""Rules in the policy, and how many of them are grants for the called tool: these are examined, the others passed by."""
+"""Rules in the policy; how many of them are grants for the called tool: these are examined, the others passed by."""
 KINDS = ("decide", "step", "outcome")
 
 

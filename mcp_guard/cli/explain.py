@@ -41,12 +41,13 @@ class OfflineFacts:
 
     now: datetime
     seen: dict[str, frozenset[str]]
+    base: str | None  # where the server's relative paths start
 
     def used(self, rule: str) -> Usage:
         return Usage()
 
     def resolve(self, path: str) -> str | None:
-        return local_resolve(path)
+        return local_resolve(path, self.base)
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         return frozenset()
@@ -56,7 +57,7 @@ class OfflineFacts:
 
 
 @click.command(
-    epilog="""Example: mcp-guard explain --policy project.yaml files/write_file '{"path": "/etc/hosts", "content": "x"}'"""
+    epilog="""Example: mcp-guard explain --policy project.yaml files/write_file '{"path": "/etc/hosts"}'"""
 )
 @click.option("--config", type=click.Path(path_type=Path), help="Explain under this guard.yaml.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Explain under this policy.")
@@ -99,7 +100,8 @@ def explain(
     except Malformed as error:
         raise InputError(f"the arguments can't be read: {error}; write one JSON object") from None
     call = Call(local_principal(), "tools/call", server, tool, {"name": tool, "arguments": given})
-    facts = OfflineFacts(now, _seen(server))
+    base = next((spec.cwd for spec in specs if spec.name == server), None)
+    facts = OfflineFacts(now, _seen(server), base)
     own = (config or Path("guard.yaml"),) if specs else ()
     protection = protection_of(specs, layers, own, place.state_directory(None))
     decision = judge(authority, protection, call, None, facts)
@@ -136,7 +138,9 @@ def _show(console: Console, explanation: Explanation, decision: Decision) -> Non
         for said in layer.rules:
             colour = {"allows": "green", "asks": "yellow", "denies": "red"}.get(said.verdict, "dim")
             where = f"{said.rule.file}:{said.rule.line}:{said.rule.column}"
-            console.print(f"  [{colour}]{_plain(said.rule.id)} {said.verdict}[/]: {_plain(said.why)}  [dim]{_plain(where)}[/]")
+            console.print(
+                f"  [{colour}]{_plain(said.rule.id)} {said.verdict}[/]: {_plain(said.why)}  [dim]{_plain(where)}[/]"
+            )
         if not layer.rules:
             console.print("  no rule is about this tool", style="dim")
     if decision == explanation.decision and explanation.changes:

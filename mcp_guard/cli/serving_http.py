@@ -17,7 +17,10 @@ from mcp_guard.transports.http_listen import parse_address
 
 
 def serve_http(guard: Guard, address: str, token_env: str | None) -> int:
-    """Serve clients on `address` (HOST:PORT). Returns the exit code; raises InputError for an address that isn't safe."""
+    """Serve clients on `address` (HOST:PORT). Returns the exit code.
+
+    Raises InputError for an address that isn't safe.
+    """
     host, port = parse_address(address)
     conversations = Conversations(guard, one_client=False)
     with ExitStack() as stack:

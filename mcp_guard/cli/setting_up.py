@@ -99,7 +99,9 @@ def build_guard(
         session_key=session,
         clock=clock,
     )
-    loaded = [{"kind": layer.kind, "file": os.path.abspath(layer.file), "digest": layer.digest} for layer in layers]
+    loaded = [
+        {"kind": layer.kind, "file": str(Path(layer.file).absolute()), "digest": layer.digest} for layer in layers
+    ]
     record.note(EntryKind.LOADED, {"documents": loaded, "session": session})
     return guard
 
@@ -109,6 +111,6 @@ def protection_of(
 ) -> Protection:
     """What is the guard's own: its configuration, its documents, its record."""
     layers = tuple(layers)
-    bases = [os.getcwd(), *(spec.cwd for spec in specs if spec.cwd)]
+    bases = [str(Path.cwd()), *(spec.cwd for spec in specs if spec.cwd)]
     bases += [document.variables["project"] for document in layers if "project" in document.variables]
     return Protection([str(path) for path in (*own_files, *(layer.file for layer in layers), state)], bases)

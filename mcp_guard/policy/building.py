@@ -27,7 +27,7 @@ from mcp_guard.policy.form_errors import in_rule
 from mcp_guard.policy.names import NamePattern
 from mcp_guard.policy.rules import Arguments, Budget, Limit, Rule, When
 from mcp_guard.policy.times import DAYS, Clock, Window, parse_clock, parse_moment
-from mcp_guard.policy.yaml_source import Path, Source
+from mcp_guard.policy.yaml_source import Path, Source, quoted
 
 _EFFECTS = {"grants": Effect.ALLOW, "ask": Effect.ASK, "deny": Effect.DENY}
 
@@ -140,19 +140,18 @@ class Builder:
         try:
             constraint = parse_constraint(data, in_grant=in_grant, variables=self.variables, home=self.home)
         except ConstraintError as error:
-            at = (*path, *error.path)
-            raise self._error(error.message, at, error.hint, key=at in self.source.keys) from None
+            about_key = bool(error.path) and f"`{error.path[-1]}`" in error.message
+            raise self._error(error.message, (*path, *error.path), error.hint, key=about_key) from None
         return Limit(constraint, compile_check(constraint))
 
     def _budget(self, form: BudgetForm, arguments: Arguments | None, path: Path) -> Budget:
         if form.per == "mandate" and self.kind != "mandate":
             raise self._error("`per: mandate` in a policy", (*path, "budget", "per"), "write `per: session`")
+        granted = None if arguments is None or arguments.others else {*arguments.listed, *arguments.optional}
         for name in form.sum or {}:
-            closed = arguments is not None and not arguments.others
-            if arguments is not None and closed and name not in {**arguments.listed, **arguments.optional}:
-                raise self._error(
-                    f"`sum` names `{name}`, which isn't granted", (*path, "budget", "sum", name), "list it in `args`"
-                )
+            if granted is not None and name not in granted:
+                at = (*path, "budget", "sum", name)
+                raise self._error(f"`sum` names {quoted(name)}, which isn't listed", at, "list it in `args`", key=True)
         sums = {name: Decimal(repr(amount)) for name, amount in (form.sum or {}).items()}
         return Budget(form.calls, MappingProxyType(sums))
 
@@ -160,7 +159,7 @@ class Builder:
         path = ("tools", name)
         server, _, target = name.partition("/")
         if "*" in name or "$" in name or not server or not target or not name.isprintable() or name != name.strip():
-            raise self._error(f"`{name[:60]}` isn't one tool", path, "entries are exact `server/tool` names", key=True)
+            raise self._error(f"{quoted(name)} isn't one tool", path, "entries are exact `server/tool` names", key=True)
         gives = tuple(
             Gives(
                 entry.label,

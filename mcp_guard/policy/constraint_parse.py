@@ -1,0 +1,330 @@
+"""A constraint as a document writes it, turned into the closed union or refused with the way out.
+
+Core. Knows the data (dicts, lists, scalars) but neither YAML nor positions: an error carries the path to the offending
+place. `$name` variables and `~` are expanded here, once, so that nothing later knows them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from mcp_guard.policy.canonical import Unclear, parse_authority, parse_host, why_odd_host
+from mcp_guard.policy.constraint_kinds import (
+    All,
+    Anything,
+    Constraint,
+    ConstraintError,
+    Domain,
+    DomainIn,
+    Each,
+    Fields,
+    HostIn,
+    Matches,
+    MaxItems,
+    MaxLength,
+    NoneOf,
+    NotName,
+    Number,
+    OneOf,
+    OrNull,
+    Place,
+    Range,
+    Some,
+    Under,
+    Within,
+    exact,
+    json_types,
+)
+from mcp_guard.policy.constraint_paths import FILE_URI
+from mcp_guard.policy.constraint_pattern import why_not_glob, why_not_pattern
+from mcp_guard.policy.constraint_variables import Path, Scope, absolute, expand, plain
+
+_T = TypeVar("_T")
+
+MAX_DEPTH = 40  # keys and positions from the argument down; deeper is a slip, and would cost the stack
+
+_PLACE = re.compile(r"(?:(https?)://)?(\.?)(.+)")
+_RANGE_KEYS = ("min", "above", "max", "below")
+_LATER = ("from", "not_from")
+_OTHER_WORDS = {  # what people write who know another language
+    "enum": "in", "one_of": "in", "equals": "in", "eq": "in", "const": "in", "not": "not_in", "none_of": "not_in",
+    "minimum": "min", "gte": "min", "ge": "min", "maximum": "max", "lte": "max", "le": "max", "gt": "above",
+    "lt": "below", "exclusiveMinimum": "above", "exclusiveMaximum": "below", "maxLength": "max_length",
+    "pattern": "matches", "regex": "matches", "like": "matches", "not_like": "not_name", "prefix": "under",
+    "path": "under", "domain": "domain_in", "host": "host_in", "url": "host_in", "items": "each", "all": "each",
+    "any_of": "some", "contains": "some", "properties": "fields", "maxItems": "max_items",
+}  # fmt: skip
+
+
+def parse_constraint(data: object, *, in_grant: bool, variables: Mapping[str, str], home: str) -> Constraint:
+    """The constraint that `data` writes; raises ConstraintError with the path to the offending place inside `data`.
+
+    Variables are expanded in literals, `in`, `not_in`, `under`, `domain_in` and `host_in`; in these `$$` is a dollar.
+    `home` is what `~` means: an absolute path, used only if `~` is. `in_grant` refuses what only narrows a deny.
+    """
+    return _parse(data, Scope(in_grant, variables, home), ())
+
+
+def _parse(data: object, scope: Scope, path: Path) -> Constraint:
+    if len(path) > MAX_DEPTH:
+        raise ConstraintError("the constraint is nested too deeply", path)
+    if isinstance(data, Mapping):
+        return _mapping(data, scope, path)
+    if data is None:
+        raise ConstraintError("the constraint is empty", path, "write `any` to permit every value")
+    if isinstance(data, (list, tuple)):
+        raise ConstraintError("a list is no constraint", path, "write `in: [...]` for one of several values")
+    if data == "any":
+        return Anything()
+    return _one_of([data], scope, path, listed=False)
+
+
+def _mapping(data: Mapping[object, object], scope: Scope, path: Path) -> Constraint:
+    entries = {_key(key, path): value for key, value in data.items()}
+    nullable = _null(entries.pop("null"), path) if "null" in entries else False
+    if not entries:
+        raise ConstraintError("the constraint says nothing", path, "write `any` to permit every value, null too")
+    parts: list[Constraint] = []
+    bounds = {key: value for key, value in entries.items() if key in _RANGE_KEYS}
+    for key, value in entries.items():
+        if key not in bounds:
+            parts.append(_PARSERS[key](value, scope, (*path, key)))
+        elif key == next(iter(bounds)):
+            parts.append(_range(bounds, path))
+    constraint: Constraint = parts[0] if len(parts) == 1 else All(tuple(parts))
+    if not json_types(constraint):
+        keys = ", ".join(f"`{key}`" for key in entries)
+        raise ConstraintError(f"no value satisfies {keys} together: they are about different types", path)
+    return OrNull(constraint) if nullable else constraint
+
+
+def _key(key: object, path: Path) -> str:
+    if key is None:  # an unquoted `null:` is null in YAML
+        return "null"
+    if not isinstance(key, str):
+        raise ConstraintError(f"the key `{key}` of a constraint is not text", path)
+    if key in _LATER:
+        raise ConstraintError(f"`{key}` is not available in this version yet", (*path, key))
+    if key == "any":
+        raise ConstraintError("`any` stands alone", (*path, key), "write `any` instead of the mapping")
+    if key not in _PARSERS and key not in _RANGE_KEYS and key != "null":
+        close = difflib.get_close_matches(key, [*_PARSERS, *_RANGE_KEYS, "null"], n=1)
+        meant = _OTHER_WORDS.get(key) or (close[0] if close else "")
+        hint = f"did you mean `{meant}`?" if meant else f"known are {', '.join([*_PARSERS, *_RANGE_KEYS, 'null'])}"
+        raise ConstraintError(f"unknown constraint `{key}`", (*path, key), hint)
+    return key
+
+
+def _null(value: object, path: Path) -> bool:
+    if value != "ok":
+        raise ConstraintError("`null` takes only `ok`", (*path, "null"), "leave it out to refuse null")
+    return True
+
+
+def _one_of(values: Sequence[object], scope: Scope, path: Path, *, listed: bool = True) -> OneOf:
+    texts: list[str] = []
+    numbers: list[Number] = []
+    flags: list[bool] = []
+    for index, value in enumerate(values):
+        place = (*path, index) if listed else path
+        if isinstance(value, bool):
+            flags.append(value)
+        elif isinstance(value, (int, float)):
+            numbers.append(_number(value, place))
+        elif isinstance(value, str):
+            texts.extend(_literal(value, scope, place))
+        elif value is None:
+            raise ConstraintError("null is not a value to list", place, "add `null: ok` beside the other keys")
+        else:
+            raise ConstraintError("only text, numbers, true and false can be listed", place)
+    return OneOf(_unique(texts), _unique(numbers), _unique(flags))
+
+
+def _literal(text: str, scope: Scope, path: Path) -> tuple[str, ...]:
+    """The texts that `text` stands for: itself, and under `~` the path that it means as well."""
+    expanded = expand(text, scope, path)
+    if expanded == "~" or expanded.startswith("~/"):
+        return expanded, absolute(expanded, scope, path)
+    if expanded != text and expanded.startswith("/"):
+        return (absolute(expanded, scope, path),)
+    return (expanded,)
+
+
+def _in(value: object, scope: Scope, path: Path) -> OneOf:
+    return _one_of(_list(value, path), scope, path)
+
+
+def _not_in(value: object, scope: Scope, path: Path) -> NoneOf:
+    return NoneOf(_in(value, scope, path))
+
+
+def _range(bounds: Mapping[str, object], path: Path) -> Range:
+    limits = {key: _number(value, (*path, key)) for key, value in bounds.items()}
+    for pair in (("min", "above"), ("max", "below")):
+        if pair[0] in limits and pair[1] in limits:
+            raise ConstraintError(f"`{pair[0]}` and `{pair[1]}` both", (*path, pair[1]), "keep the one you mean")
+    low, high = limits.get("min", limits.get("above")), limits.get("max", limits.get("below"))
+    constraint = Range(low, high, low_open="above" in limits, high_open="below" in limits)
+    if low is not None and high is not None:
+        is_open = constraint.low_open or constraint.high_open
+        if exact(low) > exact(high) or (exact(low) == exact(high) and is_open):
+            raise ConstraintError("no number satisfies these limits", path)
+    return constraint
+
+
+def _number(value: object, path: Path) -> Number:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConstraintError("this must be a number", path)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConstraintError("this must be a finite number", path)
+    return value
+
+
+def _count(value: object, path: Path) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConstraintError("this must be a whole number, zero or more", path)
+    return value
+
+
+def _text(value: object, path: Path) -> str:
+    if not isinstance(value, str):
+        raise ConstraintError("this must be text", path, "put it in quotes")
+    return value
+
+
+def _list(value: object, path: Path) -> Sequence[object]:
+    if not isinstance(value, (list, tuple)):
+        raise ConstraintError("this must be a list", path, "write `[...]` around it")
+    if not value:
+        raise ConstraintError("the list is empty", path)
+    return value
+
+
+def _unique(values: Sequence[_T]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _max_length(value: object, scope: Scope, path: Path) -> MaxLength:
+    return MaxLength(_count(value, path))
+
+
+def _max_items(value: object, scope: Scope, path: Path) -> MaxItems:
+    return MaxItems(_count(value, path))
+
+
+def _matches(value: object, scope: Scope, path: Path) -> Matches:
+    pattern = _text(value, path)
+    if reason := why_not_pattern(pattern):
+        raise ConstraintError(f"the pattern {reason}", path)
+    return Matches(pattern)
+
+
+def _under(value: object, scope: Scope, path: Path) -> Under:
+    text = expand(_text(value, path), scope, path)
+    if text.startswith(FILE_URI):
+        return Under(absolute(text[len(FILE_URI) :], scope, path), uri=True)
+    return Under(absolute(text, scope, path))
+
+
+def _within(value: object, scope: Scope, path: Path) -> Within:
+    if value != ".":
+        raise ConstraintError("`within` takes only `.`", path, "write `under: ...` for a directory of your choice")
+    return Within()
+
+
+def _not_name(value: object, scope: Scope, path: Path) -> NotName:
+    globs: list[str] = []
+    for index, entry in enumerate(_list(value, path)):
+        place = (*path, index)
+        glob = _text(entry, place)
+        if reason := why_not_glob(glob):
+            raise ConstraintError(f"the name pattern {reason}", place)
+        globs.append(plain(glob, place))
+    return NotName(_unique(globs))
+
+
+def _domain_in(value: object, scope: Scope, path: Path) -> DomainIn:
+    entries = enumerate(_list(value, path))
+    return DomainIn(_unique([_domain(_text(e, (*path, i)), scope, (*path, i)) for i, e in entries]))
+
+
+def _domain(text: str, scope: Scope, path: Path) -> Domain:
+    expanded = expand(text, scope, path)
+    subdomains = expanded.startswith(".")
+    host = parse_host(expanded[1:] if subdomains else expanded)
+    if isinstance(host, Unclear):
+        raise _bad_host(expanded, host, path)
+    return _checked(Domain(host, subdomains), path)
+
+
+def _host_in(value: object, scope: Scope, path: Path) -> HostIn:
+    entries = enumerate(_list(value, path))
+    return HostIn(_unique([_place(_text(e, (*path, i)), scope, (*path, i)) for i, e in entries]))
+
+
+def _place(text: str, scope: Scope, path: Path) -> Place:
+    expanded = expand(text, scope, path)
+    match = _PLACE.fullmatch(expanded)
+    if match is None:
+        raise ConstraintError("this is no host", path)
+    origin = parse_authority(match[3], match[1] or "https")
+    if isinstance(origin, Unclear):
+        raise _bad_host(expanded, origin, path)
+    return Place(_checked(Domain(origin.host, bool(match[2])), path), origin.scheme, origin.port)
+
+
+def _checked(domain: Domain, path: Path) -> Domain:
+    if domain.subdomains and why_odd_host(domain.host) is not None:
+        raise ConstraintError("sub-domains need a plain name, no address and no `xn--`", path, "list each host")
+    return domain
+
+
+def _bad_host(text: str, unclear: Unclear, path: Path) -> ConstraintError:
+    if "*" in text:
+        hint = "write `.example.com` for every sub-domain"
+    elif "@" in text:
+        hint = "write the domain alone; `in` lists whole addresses"
+    elif "/" in text:
+        hint = "write the host alone, without a path"
+    else:
+        hint = "write it as plain ASCII, such as `example.com` or `.example.com`"
+    return ConstraintError(f"the host `{text}` {unclear.why}", path, hint)
+
+
+def _each(value: object, scope: Scope, path: Path) -> Each:
+    return Each(_parse(value, scope, path))
+
+
+def _some(value: object, scope: Scope, path: Path) -> Some:
+    if scope.in_grant:
+        raise ConstraintError(
+            "`some` can't stand in a grant: it would let the other elements be anything", path, "use `each`"
+        )
+    return Some(_parse(value, scope, path))
+
+
+def _fields(value: object, scope: Scope, path: Path) -> Fields:
+    if not isinstance(value, Mapping) or not value:
+        raise ConstraintError("`fields` takes a mapping of field names to constraints", path)
+    return Fields(tuple((_text(name, path), _parse(part, scope, (*path, str(name)))) for name, part in value.items()))
+
+
+_PARSERS: dict[str, Callable[[object, Scope, Path], Constraint]] = {
+    "in": _in,
+    "not_in": _not_in,
+    "max_length": _max_length,
+    "matches": _matches,
+    "under": _under,
+    "within": _within,
+    "not_name": _not_name,
+    "domain_in": _domain_in,
+    "host_in": _host_in,
+    "each": _each,
+    "some": _some,
+    "fields": _fields,
+    "max_items": _max_items,
+}
