@@ -19,7 +19,15 @@ from mcp_guard import lifecycle, listing, log, refusal
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream
-from mcp_guard.eras import MODERN_REVISIONS, UNSUPPORTED_REVISION, Era, revision_of, strip_own_data, strip_own_meta
+from mcp_guard.eras import (
+    MODERN_REVISIONS,
+    UNSUPPORTED_REVISION,
+    Era,
+    envelope,
+    revision_of,
+    strip_own_data,
+    strip_own_meta,
+)
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import Guard
 from mcp_guard.model import Call, Decision, Effect, Kind, Outcome, Reason
@@ -146,6 +154,7 @@ class Gateway:
             return request.finish({"error": error})
         if self.session.era is Era.LEGACY and self.session.settled:
             return request.finish(refusal.invalid_request("this connection began with `initialize`"))
+        self.session.envelope = envelope(params)
         if method == "server/discover":
             return lifecycle.discover(self.context, request, params)
         handler = _BOTH.get(method)
@@ -167,7 +176,7 @@ class Gateway:
             return request.finish(refusal.invalid_params("the cursor is not known"))
         if params.keys() - _LIST_MEMBERS:
             return request.finish(refusal.invalid_params("the request has members that the method doesn't have"))
-        return listing.answer(self.context, request, method, params)
+        return listing.answer(self.context, request, method)
 
     def _call_tool(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         name, arguments = params.get("name"), params.get("arguments", {})
@@ -177,7 +186,6 @@ class Gateway:
             self.context,
             name,
             lambda: guarded(request, lambda: self._call_listed(request, method, name, params)),
-            params,
         )
 
     def _call_listed(self, request: InFlight, method: str, name: str, params: dict[str, Any]) -> None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from mcp_guard import catalog, log
 from mcp_guard.catalog import Listing, Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream, identity
-from mcp_guard.eras import Era, envelope, strip_own_meta
+from mcp_guard.eras import Era, strip_own_meta
 from mcp_guard.errors import ServerGone
 from mcp_guard.model import Call, Kind
 from mcp_guard.patience import patiently
@@ -45,22 +44,17 @@ _KINDS = {"prompts/list": Kind.PROMPT, "resources/list": Kind.RESOURCE, "resourc
 Fetched = Callable[["list[Any] | None", Mapping[str, Any]], None]
 
 
-def answer(context: Context, request: InFlight, method: str, params: dict[str, Any]) -> None:
+def answer(context: Context, request: InFlight, method: str) -> None:
     """Ask every server, keep what the judge lets through, answer once."""
     kind = _KINDS.get(method)
     if kind is not None and not context.guard.grants(kind):
         return request.finish({"result": _framed(context, {}, KEYS[method], [])})
-    _Gathering(context, request, method, params).begin()
+    _Gathering(context, request, method).begin()
     return None
 
 
-def known_tools(
-    context: Context, exposed: str, then: Callable[[], None], params: Mapping[str, Any] = MappingProxyType({})
-) -> None:
-    """Go on once the tools of every server that `exposed` may belong to are known, or can't be.
-
-    `params` are those of the call: in the modern era a listing repeats who asks, and in which revision.
-    """
+def known_tools(context: Context, exposed: str, then: Callable[[], None]) -> None:
+    """Go on once the tools of every server that `exposed` may belong to are known, or can't be."""
     waiting = [server for server in context.session.unsettled() if _may_own(context, server, exposed)]
     left = len(waiting)
 
@@ -73,7 +67,7 @@ def known_tools(
     if not waiting:
         return then()
     for server in waiting:
-        _fetch_tools(context, server, params, one_less)
+        _fetch_tools(context, server, one_less)
     return None
 
 
@@ -126,11 +120,10 @@ def _may_own(context: Context, server: Downstream, exposed: str) -> bool:
 class _Gathering:
     """One listing request over all servers."""
 
-    def __init__(self, context: Context, request: InFlight, method: str, params: dict[str, Any]) -> None:
+    def __init__(self, context: Context, request: InFlight, method: str) -> None:
         self._context = context
         self._request = request
         self._method = method
-        self._params = params
         self._left = set(context.session.servers)
         self._late: set[Downstream] = set()  # left out of the answer, since they were too slow
         self._items: dict[str, list[Any]] = {}
@@ -152,14 +145,11 @@ class _Gathering:
         if not ready or capability not in server.capabilities:
             return self._got(server, [], {})
         if self._method == "tools/list":
-            return _fetch_tools(
-                self._context, server, self._params, lambda: guarded(self._request, lambda: self._got_tools(server))
-            )
+            return _fetch_tools(self._context, server, lambda: guarded(self._request, lambda: self._got_tools(server)))
         return _fetch(
             self._context,
             server,
             self._method,
-            self._params,
             lambda items, frame: guarded(
                 self._request, lambda: self._got(server, self._shown(server, items or []), frame)
             ),
@@ -239,9 +229,7 @@ def _shown_tool(context: Context, tool: Tool) -> dict[str, Any]:
     return {**tool.descriptor, "name": tool.exposed, "inputSchema": schema}
 
 
-def _fetch_tools(
-    context: Context, server: Downstream, params: Mapping[str, Any], then: Callable[[], None], again: int = REPEATS
-) -> None:
+def _fetch_tools(context: Context, server: Downstream, then: Callable[[], None], again: int = REPEATS) -> None:
     """List one server's tools, remember them, and go on. On failure what was known is kept as not known.
 
     Who asks while a listing is under way shares it. One that the server made stale meanwhile is asked for again, a few
@@ -261,7 +249,7 @@ def _fetch_tools(
     def fetched(items: list[Any] | None, frame: Mapping[str, Any]) -> None:
         if context.fetching.get(server.name) is not waiting and items is not None and again:
             for go_on in waiting:
-                _fetch_tools(context, server, params, go_on, again - 1)
+                _fetch_tools(context, server, go_on, again - 1)
             return
         try:
             if items is None:
@@ -274,7 +262,7 @@ def _fetch_tools(
 
     def ready(is_ready: bool) -> None:
         if is_ready and "tools" in server.capabilities:
-            return _fetch(context, server, "tools/list", params, fetched)
+            return _fetch(context, server, "tools/list", fetched)
         if is_ready:
             server.listing = Listing()
         return finish()
@@ -301,7 +289,7 @@ def _sighted(context: Context, server: Downstream, listing: Listing, then: Calla
     patiently(step, then)
 
 
-def _fetch(context: Context, server: Downstream, method: str, params: Mapping[str, Any], done: Fetched) -> None:
+def _fetch(context: Context, server: Downstream, method: str, done: Fetched) -> None:
     """All pages of one listing of one server. `done(None, {})` if it failed."""
     items: list[Any] = []
     first: dict[str, Any] = {}
@@ -321,7 +309,7 @@ def _fetch(context: Context, server: Downstream, method: str, params: Mapping[st
 
     def ask(cursor: str | None) -> None:
         nonlocal give_up
-        meta = envelope(params) if context.session.era is Era.MODERN else {}
+        meta = context.session.envelope if context.session.era is Era.MODERN else {}
         asked: dict[str, Any] = {"_meta": meta} if meta else {}
         if cursor is not None:
             asked["cursor"] = cursor

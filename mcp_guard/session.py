@@ -71,6 +71,7 @@ class Session:
     servers: list[Downstream] = field(default_factory=list)
     era: Era | None = None
     settled: bool = False  # the client has initialized: the connection stays in the legacy era
+    envelope: dict[str, Any] = field(default_factory=dict)  # modern era: what the client last said of itself
     client: str = ""  # what the client calls itself: for display only
     in_flight: set[InFlight] = field(default_factory=set)
     closed: bool = False
