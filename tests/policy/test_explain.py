@@ -189,7 +189,8 @@ deny:
 """
     assert sentence(policy(text)) == [
         "a: may, each time a person agrees, call s/t or s/u with optionally n: at most 5; any others, "
-        "only for ann or bob, only from 09:00 until 17:00 on mon, fri, at most 1 time a session, up to 10 of n a session, "
+        "only for ann or bob, only from 09:00 until 17:00 on mon, fri, at most 1 time a session, "
+        "up to 10 of n a session, "
         "until 2027-01-01T00:00:00Z.",
         "b: may read a resource of s with uri: anything.",
         "c: may call any tool that has no other effect than read or write with any arguments.",

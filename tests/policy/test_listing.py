@@ -76,6 +76,12 @@ def test_a_closed_grant_removes_narrows_requires_and_closes() -> None:
     assert narrowed["title"] == "T"
 
 
+def test_a_closed_grant_leaves_no_way_in_by_pattern() -> None:
+    patterned = {**SCHEMA, "patternProperties": {"^z": {}}}
+    narrowed = narrowed_schema(under("grants: [{id: g, tool: s/t, args: {a: any}}]"), call("s/t"), patterned, Still())
+    assert "patternProperties" not in narrowed
+
+
 def test_others_leave_the_rest_open() -> None:
     narrowed = shown("grants: [{id: g, tool: s/t, args: {a: {max: 5}}, others: any}]")
     assert narrowed["properties"]["b"] == SCHEMA["properties"]["b"]

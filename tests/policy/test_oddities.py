@@ -91,10 +91,22 @@ def test_a_grant_to_what_is_described_as_executing_is_pointed_out() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    (
-        "bash shell exec run_command eval python terminal execute_sql executePython Bash run-shell "
-        "code_interpreter RunPowerShell python3"
-    ).split(),
+    [
+        "bash",
+        "shell",
+        "exec",
+        "run_command",
+        "eval",
+        "python",
+        "terminal",
+        "execute_sql",
+        "executePython",
+        "Bash",
+        "run-shell",
+        "code_interpreter",
+        "RunPowerShell",
+        "python3",
+    ],
 )
 def test_names_of_shells_are_known(name: str) -> None:
     assert looks_like_a_shell(name)
