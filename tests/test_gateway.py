@@ -23,7 +23,9 @@ PROMPT = 'version: 1\ngrants: [{id: p, prompt: "raw/greet", args: any}, {id: t, 
 
 
 def raw(**replies: Any) -> list[RecordingDownstream]:
-    return [RecordingDownstream(tools=[ECHO], replies={name.replace("_", "/"): reply for name, reply in replies.items()})]
+    return [
+        RecordingDownstream(tools=[ECHO], replies={name.replace("_", "/"): reply for name, reply in replies.items()})
+    ]
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -160,7 +162,15 @@ async def test_what_is_withheld_of_another_method_is_an_error(tmp_path: Path, er
 @ERAS
 @pytest.mark.parametrize(
     "method",
-    ["tools/calls", "TOOLS/CALL", " tools/call", "tasks/get", "sampling/createMessage", "subscriptions/listen", "x" * 999],
+    [
+        "tools/calls",
+        "TOOLS/CALL",
+        " tools/call",
+        "tasks/get",
+        "sampling/createMessage",
+        "subscriptions/listen",
+        "x" * 999,
+    ],
 )
 async def test_an_unknown_method_is_refused_and_recorded(tmp_path: Path, era: Era, method: str) -> None:
     with Scene(tmp_path, era=era) as scene:
@@ -219,7 +229,12 @@ async def test_malformed_bytes_are_recorded_and_a_flood_of_them_is_only_counted(
 
 async def test_a_clients_notification_never_reaches_a_server(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
-        for method in ("notifications/tools/call", "notifications/progress", "notifications/x", "notifications/message"):
+        for method in (
+            "notifications/tools/call",
+            "notifications/progress",
+            "notifications/x",
+            "notifications/message",
+        ):
             scene.gateway.notification(method, {"name": "echo", "arguments": {}})
         assert scene.servers[0].requests == []
         assert [row.reason for row in scene.rows()] == [Reason.UNKNOWN_METHOD] * 3
@@ -355,4 +370,3 @@ async def test_the_guards_time_does_not_go_back_in_a_listing(tmp_path: Path) -> 
         await scene.call("echo")
         scene.guard.clock = lambda: datetime(2020, 1, 1, tzinfo=UTC)
         assert scene.guard.now() >= before
-
