@@ -56,9 +56,7 @@ class OfflineFacts:
         return server not in self.seen or tool in self.seen[server]
 
 
-@click.command(
-    epilog="""Example: mcp-guard explain --policy project.yaml files/write_file '{"path": "/etc/hosts"}'"""
-)
+@click.command(epilog="""Example: mcp-guard explain --policy project.yaml files/write_file '{"path": "/etc/hosts"}'""")
 @click.option("--config", type=click.Path(path_type=Path), help="Explain under this guard.yaml.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Explain under this policy.")
 @click.option("--mandate", type=click.Path(path_type=Path), help="And this mandate.")
