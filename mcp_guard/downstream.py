@@ -96,9 +96,9 @@ class Downstream:
     _crashes: int = 0
     _since: float = 0.0
     _timer: asyncio.TimerHandle | None = None
-    _paused: bool = False
     _restarting: bool = False  # nobody asked for the process that is being opened: it may be tried again
     _starting: asyncio.Task[None] | None = None
+    _paused: bool = False  # also for the next process: one that restarts must not flood a client that doesn't read
     _life: int = 0  # counts processes, so that what an earlier one still says is not taken for this one's
 
     @property
@@ -158,7 +158,7 @@ class Downstream:
 
     def pause(self, paused: bool) -> None:
         """The client can't take more at the moment, or can again."""
-        self._paused = paused  # for the next process too
+        self._paused = paused
         if self._link is not None:
             self._link.pause(paused)
 
@@ -194,20 +194,15 @@ class Downstream:
             self._ended(life, f"it can't be started: {type(error).__name__}")
             return failed(_gone(f"The tool server `{self.name}` can't be started."))
         self.child = None
-
-        def notified(method: str, params: dict[str, Any] | None) -> None:
-            if self._current(life):
-                self._notified(method, params)
-
         link = self._link = StdioLink(
             child,
-            on_notification=notified,
+            on_notification=lambda method, params: self._notified(life, method, params),
             on_request=lambda method: self.events.server_asked(self, method),
             on_odd=lambda why: self.events.server_odd(self, why),
             on_gone=lambda why: self._ended(life, why),
             on_pressure=self.on_pressure,
         )
-        link.pause(self._paused)
+        link.pause(self._paused)  # before it is attached, or what it says at once gets through
         self._since = asyncio.get_running_loop().time()
         self.events.server_changed(self, "started", f"pid {child.process.pid}")
 
@@ -217,6 +212,7 @@ class Downstream:
             except (OSError, ValueError) as error:
                 self._ended(life, type(error).__name__)
                 return failed(_gone(f"The tool server `{self.name}` can't be reached."))
+            link.pause(self._paused)
             if self._current(life):
                 then()
 
@@ -269,7 +265,9 @@ class Downstream:
     def _acceptable(self, era: Era, hello: dict[str, Any]) -> bool:
         return era is Era.MODERN or hello.get("protocolVersion") in LEGACY_REVISIONS
 
-    def _notified(self, method: str, params: dict[str, Any] | None) -> None:
+    def _notified(self, life: int, method: str, params: dict[str, Any] | None) -> None:
+        if not self._current(life):
+            return
         if method == "notifications/tools/list_changed":
             self.listing = None
         self.events.server_notified(self, method, params)
@@ -308,7 +306,10 @@ class Downstream:
     def _release(self, ready: bool) -> None:
         parked, self._parked = self._parked, []
         for go_on in parked:
-            go_on(ready)
+            try:
+                go_on(ready)
+            except Exception as error:  # it is one request's; the others wait, too
+                self.events.server_odd(self, f"not taken: {type(error).__name__}")
 
 
 class _Once:

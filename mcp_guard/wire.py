@@ -66,27 +66,6 @@ def parse(line: bytes, side: Side = "client") -> dict[str, Any]:
     return value
 
 
-_ANSWER = re.compile(
-    rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*([0-9]{1,16})\s*,'
-    rb'\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"(?:result|error)"'
-)
-
-
-def answered_id(line: bytes) -> int | None:
-    """Which request of ours a malformed line of a server was meant to answer; None if it doesn't look like an answer.
-
-    Read leniently, and good for one thing only: to tell the caller that no usable answer will come.
-    """
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        found = _ANSWER.match(line)
-        return int(found[1]) if found else None
-    if type(value) is not dict or "method" in value or not value.keys() & {"result", "error"}:
-        return None
-    return value.get("id") if type(value.get("id")) is int else None
-
-
 def _strict_value(line: bytes) -> Any:
     try:
         value = orjson.loads(line)
@@ -157,6 +136,27 @@ def _plain(value: Any, depth: int, *, folded: bool = True, everywhere: bool = Tr
         if (kind is dict or kind is list) and not _plain(inner, depth - 1, folded=everywhere, everywhere=everywhere):
             return False
     return True
+
+
+_ANSWER = re.compile(
+    rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*([0-9]{1,16})\s*,'
+    rb'\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"(?:result|error)"'
+)
+
+
+def answered_id(line: bytes) -> int | None:
+    """Which request of ours a malformed line of a server was meant to answer; None if it doesn't look like an answer.
+
+    Read leniently, and good for one thing only: to tell the caller that no usable answer will come.
+    """
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        found = _ANSWER.match(line)
+        return int(found[1]) if found else None
+    if type(value) is not dict or "method" in value or not value.keys() & {"result", "error"}:
+        return None
+    return value.get("id") if type(value.get("id")) is int else None
 
 
 def valid_id(value: Any) -> bool:
