@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import jsonschema_rs
@@ -167,7 +168,11 @@ def compile_schema(schema: Any) -> tuple[Validator | None, str]:
 
 
 def _in_words(error: Any) -> str:
-    """Where and which keyword of the schema says no; never the value."""
-    place = ".".join(str(step) for step in error.instance_path)
+    """Where and which keyword of the schema says no; never a value, nor a name that the schema doesn't have (law 8).
+
+    Where a schema binds members that it doesn't name, their names are the client's own and may hold a secret.
+    """
+    named = {step for before, step in pairwise(error.schema_path) if before == "properties"}
+    place = ".".join(str(step) if isinstance(step, int) or step in named else "*" for step in error.instance_path)
     keyword = str(error.schema_path[-1]) if error.schema_path else "schema"
     return f"`{place or 'arguments'}` does not fit the tool's inputSchema (`{keyword}`)"

@@ -145,7 +145,9 @@ class _Gathering:
         if not ready or capability not in server.capabilities:
             return self._got(server, [], {})
         if self._method == "tools/list":
-            return _fetch_tools(self._context, server, lambda: guarded(self._request, lambda: self._got_tools(server)))
+            return _fetch_tools(
+                self._context, server, lambda: guarded(self._request, lambda: self._got_tools(server)), fresh=True
+            )
         return _fetch(
             self._context,
             server,
@@ -229,16 +231,21 @@ def _shown_tool(context: Context, tool: Tool) -> dict[str, Any]:
     return {**tool.descriptor, "name": tool.exposed, "inputSchema": schema}
 
 
-def _fetch_tools(context: Context, server: Downstream, then: Callable[[], None], again: int = REPEATS) -> None:
+def _fetch_tools(
+    context: Context, server: Downstream, then: Callable[[], None], again: int = REPEATS, *, fresh: bool = False
+) -> None:
     """List one server's tools, remember them, and go on. On failure what was known is kept as not known.
 
-    Who asks while a listing is under way shares it. One that the server made stale meanwhile is asked for again, a few
-    times: a server that always says so must not keep us for ever.
+    A call that comes while a listing is under way shares it. A client that asks itself (`fresh`) has it asked for anew,
+    and who waited for an answer that may be lost waits for this one. One that the server made stale meanwhile is asked
+    for again, a few times: a server that always says so must not keep us for ever.
     """
-    waiting = context.fetching.setdefault(server.name, [])
-    waiting.append(then)
-    if len(waiting) > 1:
+    before = context.fetching.get(server.name, [])
+    if before and not fresh:
+        before.append(then)
         return
+    waiting = context.fetching[server.name] = [*before, then]
+    before.clear()
 
     def finish() -> None:
         if context.fetching.get(server.name) is waiting:

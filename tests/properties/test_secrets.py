@@ -70,6 +70,7 @@ async def test_no_argument_leaves_a_trace_in_the_record_or_on_standard_error(tmp
         await client.send({"id": "end", "method": "ping"})
         await answer
     assert len(stand.decisions()) >= len(CALLS)
+    assert [row.body for row in stand.rows() if SECRET in str(row.body)] == []
     for file in stand.state.iterdir():
         assert SECRET.encode() not in file.read_bytes(), file.name
     own = [line for line in client.stderr.splitlines() if "Traceback" in line or SECRET in line]
