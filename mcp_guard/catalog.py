@@ -16,6 +16,7 @@ from typing import Any
 import jsonschema_rs
 
 from mcp_guard.model import EffectClass
+from mcp_guard.schema_size import is_too_much
 
 SEPARATOR = "__"
 SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
@@ -149,6 +150,8 @@ def compile_schema(schema: Any) -> tuple[Validator | None, str]:
     if not isinstance(schema, Mapping):
         return None, "it has no inputSchema"
     try:
+        if is_too_much(schema):
+            return None, "its inputSchema refers to itself in so many ways that it can't be checked"
         validator = jsonschema_rs.validator_for(
             dict(schema),
             retriever=_refuse_retrieval,

@@ -133,8 +133,8 @@ def without_progress(params: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def without_made_up_names(decision: Decision, call: Call, names: Mapping[str, Any]) -> Decision:
-    """The decision as it may be recorded: a name that the tool's schema doesn't have is the client's own, and a model can
-    put a secret into a name as well as into a value (law 8). What the client is told back stays as it is.
+    """The decision as it may be recorded. A name that the tool's schema doesn't have is the client's own, and a model
+    can put a secret into a name as well as into a value (law 8).
     """
     if not decision.detail:
         return decision

@@ -161,7 +161,7 @@ class _Gathering:
         listing = server.listing
         if server in self._late and listing is not None:
             return announce(self._context)  # it came after the answer had gone out without it
-        return self._got(server, self._shown_tools(listing), listing.frame if listing is not None else {})
+        return self._got(server, [], listing.frame if listing is not None else {})
 
     def _shown_tools(self, listing: Listing | None) -> list[Any]:
         if listing is None:
@@ -202,11 +202,9 @@ class _Gathering:
         if self._timer is not None:
             self._timer.cancel()
         left, self._left = self._left, set()
-        for server in left:
-            if self._method == "tools/list" and server.listing is not None:
-                self._items[server.name] = self._shown_tools(server.listing)  # slow to say it again
-            else:
-                self._late.add(server)
+        if self._method == "tools/list":  # only now: which names several servers share shows when all have answered
+            self._items = {server.name: self._shown_tools(server.listing) for server in self._context.session.servers}
+        self._late |= {server for server in left if server.listing is None or self._method != "tools/list"}
         items = [item for server in self._context.session.servers for item in self._items.get(server.name, ())]
         frame = {} if self._context.guard.prefixed else self._frame
         self._request.finish({"result": _framed(self._context, frame, KEYS[self._method], items)})
@@ -257,7 +255,7 @@ def _fetch_tools(
         if context.fetching.get(server.name) is not waiting and items is not None and again:
             for go_on in waiting:
                 _fetch_tools(context, server, go_on, again - 1)
-            return
+            return None
         try:
             if items is None:
                 return finish()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import Any
@@ -32,12 +33,18 @@ def _configured() -> Any:
 
 def info(event: str, **values: object) -> None:
     """Something that a person who looks after the guard may want to know."""
-    _configured().info(event, **{key: _printable(value) for key, value in values.items()})
+    _say("info", event, values)
 
 
 def warning(event: str, **values: object) -> None:
     """Something that a person should look at."""
-    _configured().warning(event, **{key: _printable(value) for key, value in values.items()})
+    _say("warning", event, values)
+
+
+def _say(level: str, event: str, values: dict[str, object]) -> None:
+    # Where nobody reads standard error any more, a message is lost; a request must not be lost with it.
+    with contextlib.suppress(OSError, ValueError):
+        getattr(_configured(), level)(event, **{key: _printable(value) for key, value in values.items()})
 
 
 def _printable(value: object) -> object:

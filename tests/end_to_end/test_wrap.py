@@ -25,7 +25,14 @@ async def begin(client: RawClient, era: str) -> None:
 @ERAS
 async def test_results_and_descriptors_arrive_as_the_server_sent_them(tmp_path: Path, era: str) -> None:
     stand = Stand(tmp_path)
-    value = {"null": None, "float": 1.0, "tiny": 1e-7, "int": 2**60, "list": [1, 1.5, "é\u0000"], "": {}}
+    value: dict[str, Any] = {
+        "null": None,
+        "float": 1.0,
+        "tiny": 1e-7,
+        "int": 2**60,
+        "list": [1, 1.5, "é\u0000"],
+        "": {},
+    }
     seen: list[Any] = []
     for command in (None, stand.server()):
         async with stand.wrap() if command is None else RawClient(command) as client:
@@ -125,7 +132,8 @@ async def test_cancelling_what_is_answered_or_was_never_asked_does_nothing(tmp_p
     async with stand.wrap() as client:
         await client.initialize()
         await client.request("tools/call", {"name": "echo", "arguments": {"text": "x"}}, id=50)
-        for request in (50, "50", None, 1.5, [], "never"):
+        odd: list[Any] = [50, "50", None, 1.5, [], "never"]
+        for request in odd:
             await client.notify("notifications/cancelled", {"requestId": request})
         assert (await client.call("echo", {"text": "y"}))["content"][0]["text"] == "y"
     assert stand.trace("notifications/cancelled") == []
@@ -208,7 +216,8 @@ async def test_first_requests_that_come_together_open_the_server_once(tmp_path: 
         for answer in started:
             await client.result(answer)
     assert len(stand.trace("server/discover")) == 1
-    assert len(stand.ledger()) == 5 and len({line["pid"] for line in stand.ledger()}) == 1
+    assert len(stand.ledger()) == 5
+    assert len({line["pid"] for line in stand.ledger()}) == 1
 
 
 async def test_asking_again_what_a_server_is_disturbs_no_call(tmp_path: Path) -> None:
@@ -256,7 +265,9 @@ async def test_a_cursor_that_was_not_ours_is_refused_and_all_pages_come_as_one(t
     async with stand.wrap("--page-size", "4") as client:
         await client.initialize()
         page = await client.request("tools/list")
-        assert len(page["tools"]) == 15 and "nextCursor" not in page and page["x-fixture"] == "beside the list"
+        assert len(page["tools"]) == 15
+        assert "nextCursor" not in page
+        assert page["x-fixture"] == "beside the list"
         with pytest.raises(RpcError) as error:
             await client.request("tools/list", {"cursor": "at:4"})
         assert error.value.code == -32602
@@ -286,7 +297,8 @@ async def test_a_storm_of_changes_is_told_to_the_client_a_few_times(tmp_path: Pa
         told = [message for message in client.notifications if message["method"].endswith("list_changed")]
         assert len(told) < 20
         names = [tool["name"] for tool in await client.list_all()]
-        assert "grown_1" not in names and len(names) == 15  # a pattern covers what was there at first sight
+        assert "grown_1" not in names
+        assert len(names) == 15
 
 
 @pytest.mark.parametrize("method", ["elicitation/create", "sampling/createMessage", "roots/list"])
