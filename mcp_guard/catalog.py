@@ -10,20 +10,25 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema_rs
 
 from mcp_guard.model import EffectClass
-from mcp_guard.schema_size import is_too_much
 
 SEPARATOR = "__"
 SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _PREFIXED = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""What language-model interfaces accept as a tool's name; one name outside it breaks a whole session of some clients."""
+"""What language-model interfaces accept as a tool's name; one outside it breaks a whole session of some clients."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 """What the MCP specification asks of a name; used by `wrap`, which leaves names as they are."""
+
+MAX_VISITS = 10_000
+"""Subschemas that one value of the arguments may be checked against."""
+_MAX_SCHEMA_DEPTH = 200
+_MAX_OTHER_REFERENCES = 16
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 Validator = Callable[[Any], str | None]
 """Why the server's own inputSchema refuses the arguments; None if it takes them."""
@@ -149,16 +154,17 @@ def compile_schema(schema: Any) -> tuple[Validator | None, str]:
     """A validator for a server's inputSchema, or why there is none. References are never fetched."""
     if not isinstance(schema, Mapping):
         return None, "it has no inputSchema"
+    if _visits(schema) > MAX_VISITS:
+        return None, "its inputSchema repeats references so often that checking against it could take for ever"
     try:
-        if is_too_much(schema):
-            return None, "its inputSchema refers to itself in so many ways that it can't be checked"
         validator = jsonschema_rs.validator_for(
             dict(schema),
             retriever=_refuse_retrieval,
             pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000),
         )
     except Exception as error:
-        return None, f"its inputSchema can't be used: {str(error).splitlines()[0][:200]}"
+        why = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        return None, f"its inputSchema can't be used: {why}"
 
     def check(arguments: Any) -> str | None:
         try:
@@ -171,11 +177,72 @@ def compile_schema(schema: Any) -> tuple[Validator | None, str]:
 
 
 def _in_words(error: Any) -> str:
-    """Where and which keyword of the schema says no; never a value, nor a name that the schema doesn't have (law 8).
-
-    Where a schema binds members that it doesn't name, their names are the client's own and may hold a secret.
-    """
-    named = {step for before, step in pairwise(error.schema_path) if before == "properties"}
-    place = ".".join(str(step) if isinstance(step, int) or step in named else "*" for step in error.instance_path)
+    """Where and which keyword of the schema says no; never a value, nor a name that only the caller chose (law 8)."""
+    known = set(error.schema_path)
+    place = ".".join(str(step) if isinstance(step, int) or step in known else "*" for step in error.instance_path)
     keyword = str(error.schema_path[-1]) if error.schema_path else "schema"
     return f"`{place or 'arguments'}` does not fit the tool's inputSchema (`{keyword}`)"
+
+
+def _visits(root: Mapping[str, Any]) -> int:
+    """How many subschemas one value could meet in place, at the worst place: 30 lines of schema can make it 2^30.
+
+    Counts what `$ref` within the document and the logical keywords lead to. What refers in another way isn't followed;
+    more than a few of those count as too many.
+    """
+    counts: dict[int, int] = {}
+    others = 0
+
+    def count(schema: Any, depth: int = 0) -> int:
+        if not isinstance(schema, Mapping):
+            return 1
+        if id(schema) in counts:  # known, or met on the way to itself, where the validator stops too
+            return counts[id(schema)]
+        if depth > _MAX_SCHEMA_DEPTH:
+            return MAX_VISITS + 1
+        counts[id(schema)] = 1
+        total = 1 + sum(count(inner, depth + 1) for inner in _in_place(schema))
+        if isinstance(schema.get("$ref"), str):
+            total += count(_pointed(root, schema["$ref"]), depth + 1)
+        counts[id(schema)] = min(total, MAX_VISITS + 1)
+        return counts[id(schema)]
+
+    worst, stack = 0, [root]
+    while stack:
+        item: Any = stack.pop()
+        if isinstance(item, Mapping):
+            worst = max(worst, count(item))
+            others += sum(1 for key in _REFERENCES if isinstance(item.get(key), str) and not _is_pointer(item[key]))
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+    return MAX_VISITS + 1 if others > _MAX_OTHER_REFERENCES else worst
+
+
+def _in_place(schema: Mapping[str, Any]) -> Iterable[Any]:
+    for key in ("allOf", "anyOf", "oneOf"):
+        if isinstance(schema.get(key), list):
+            yield from schema[key]
+    yield from (schema[key] for key in ("not", "if", "then", "else") if key in schema)
+    for key in ("dependentSchemas", "dependencies"):
+        if isinstance(schema.get(key), Mapping):
+            yield from schema[key].values()
+
+
+def _is_pointer(reference: str) -> bool:
+    return reference == "#" or reference.startswith("#/")
+
+
+def _pointed(root: Any, reference: str) -> Any:
+    if not _is_pointer(reference):
+        return None
+    found = root
+    for step in reference.split("/")[1:]:
+        step = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(found, Mapping):
+            found = found.get(step)
+        elif isinstance(found, list) and step.isdecimal() and int(step) < len(found):
+            found = found[int(step)]
+        else:
+            return None
+    return found

@@ -139,7 +139,8 @@ def _check_names(source: Source, form: ConfigForm) -> None:
 
 def _in_words(source: Source, errors: ValidationError) -> InputError:
     found = errors.errors(include_url=False, include_input=False)
-    error = min(found, key=lambda one: source.place(one["loc"], key=one["type"] == "extra_forbidden"))
+    wrong = [one for one in found if one["type"] != "missing"] or found  # what is missing may stand there misspelt
+    error = min(wrong, key=lambda one: source.place(one["loc"], key=one["type"] == "extra_forbidden"))
     path = error["loc"]
     if error["type"] == "extra_forbidden":
         key, parent = str(path[-1]), path[:-1]

@@ -420,10 +420,10 @@ class Conversations:
         return gateway
 
     def input_schema(self, exposed: str) -> Mapping[str, Any] | None:
-        """The schema of a tool by the client's name for it, as some open conversation last listed it."""
+        """The schema of a tool by the client's name for it, as an open conversation shows it."""
         for gateway in self._open:
             tool = gateway.session.tools().get(exposed)
-            if tool is not None and not gateway.session.closed:
+            if tool is not None and not gateway.session.closed and listing.shows(gateway.context, tool):
                 return tool.schema
         return None
 

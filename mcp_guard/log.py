@@ -42,8 +42,8 @@ def warning(event: str, **values: object) -> None:
 
 
 def _say(level: str, event: str, values: dict[str, object]) -> None:
-    # Where nobody reads standard error any more, a message is lost; a request must not be lost with it.
-    with contextlib.suppress(OSError, ValueError):
+    # Invariant: nothing is raised. Whoever logs is about to answer a client, and stderr may be closed or its disk full.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         getattr(_configured(), level)(event, **{key: _printable(value) for key, value in values.items()})
 
 

@@ -1,39 +1,46 @@
 """Does a call name the guard's own files or addresses? (law 7)
 
-Edge: it looks at the file system, since a symbolic link can give a protected file any name. A text is tried as a path
-(absolute, `~`, `file:`, relative to the guard's and the servers' directories), lexically and resolved, and as a URL of
-the guard's own port. What a shell command or a program text does can't be covered that way; `check` flags such grants.
+Edge: it looks at the file system, since a symbolic link can give a protected file any name. A text is tried as a path,
+in every spelling that a server might read (`spellings.py`), from the guard's and the servers' directories, lexically
+and resolved; and as a URL of the guard's own port. What a shell command or a program text does can't be covered that
+way; `check` flags such grants.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
-from urllib.parse import unquote, urlsplit
+import stat
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 
-MAX_PATH = 4096
-_MAX_TEXTS = 100_000
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+from mcp_guard.spellings import MAX_PATH, addresses, spellings
+
+_MAX_STEPS = 50_000
+"""Texts and path segments in one call: each costs a look at the file system, and the guard's loop waits for it."""
+_MAX_ENTRIES = 10_000
+_PROC_LINK = re.compile(r"/+proc/+[^/]+/+(?:task/+[^/]+/+)?(cwd|root)(?=/|$)")
 
 
 class Protection:
-    """The guard's own files, directories and port.
+    """The guard's own files, directories, process and port.
 
     `paths` are files and directories; a directory covers what is below it. `bases` are the directories that a relative
     path may start from. `port` is the one that the guard listens on, if it does. The directories between a protected
     file and the nearest base (or the home directory) are protected by name: who may rename `policies/` could put
-    another policy in its place.
+    another policy in its place. Where neither is above it, all are but the topmost.
     """
 
     def __init__(self, paths: Iterable[str], bases: Iterable[str], port: int | None = None) -> None:
         own = [os.path.abspath(os.path.expanduser(path)) for path in paths]
         resolved = [os.path.realpath(path) for path in own]
         starts = [os.path.abspath(base) for base in bases]
-        tops = {top.casefold() for base in (*starts, os.path.expanduser("~")) for top in (base, os.path.realpath(base))}
-        self._paths = frozenset(path.casefold() for path in (*own, *resolved))
+        tops = {_fold(top) for base in (*starts, os.path.expanduser("~")) for top in (base, os.path.realpath(base))}
+        process = f"/proc/{os.getpid()}"  # its memory and environment, where there is such a directory
+        self._paths = frozenset(_fold(path) for path in (*own, *resolved, process))
+        self._below = tuple(path.rstrip("/") + "/" for path in self._paths)
         self._ways = frozenset(way for path in self._paths for way in _ways(path, tops))
-        self._identities = frozenset(filter(None, map(_identity, resolved)))
+        self._resolved = tuple(dict.fromkeys(resolved))
         self._bases = tuple(dict.fromkeys(starts))
         self._plain_bases = frozenset(base for base in starts if os.path.realpath(base) == base)
         self._port = port
@@ -44,12 +51,12 @@ class Protection:
 
     def named_by(self, value: object) -> bool:
         """Is one of the guard's own things named anywhere in `value`, at any depth? Too many texts count as yes."""
-        left = _MAX_TEXTS
+        left = _MAX_STEPS
         stack = [value]
         while stack:
             item = stack.pop()
             if isinstance(item, str):
-                left -= 1
+                left -= 1 + (item.count("/") if len(item) <= MAX_PATH else 0)
                 if left < 0 or self._named(item):
                     return True
             elif isinstance(item, Mapping):
@@ -60,70 +67,102 @@ class Protection:
         return False
 
     def _named(self, text: str) -> bool:
-        if not text or len(text) > MAX_PATH or "\n" in text:
-            return False  # no file system takes it as a path
-        scheme = _URL.match(text)
-        if scheme and scheme[0].casefold() != "file://":
-            return self._own_address(text)
-        return any(self._own_path(candidate) for candidate in self._candidates(text))
+        if self._port is not None and addresses(text, self._port):
+            return True
+        return any(self._own_path(path) for form in spellings(text) for path in self._places(form))
 
-    def _own_address(self, url: str) -> bool:
-        if self._port is None:
-            return False
-        try:
-            port = urlsplit(url).port
-        except ValueError:
-            return True  # a port that isn't one: unclear
-        return port == self._port  # whatever the host: a name can lead to this machine
-
-    def _candidates(self, text: str) -> Iterable[str]:
-        for form in _spellings(text):
-            if "\0" in form:
-                continue
-            if form.startswith("~"):
-                yield os.path.expanduser(form)
-            if os.path.isabs(form):
-                yield form
-            else:
-                for base in self._bases:
-                    yield os.path.join(base, form)
+    def _places(self, form: str) -> Iterator[str]:
+        if form.startswith("~"):
+            yield os.path.expanduser(form)
+        if form.startswith("/"):
+            yield form
+        else:
+            for base in self._bases:
+                yield f"{base}/{form}"
 
     def _own_path(self, path: str) -> bool:
-        lexical = os.path.normpath(path)
+        lexical = _normal(path)
         if self._covers(lexical):
             return True
+        # Some servers open a path as it is written and some its normal form; with a link in it, the two may differ.
+        written = {lexical, path} if path != lexical else {lexical}
+        for form in written:
+            link = _PROC_LINK.match(form)
+            if link and any(self._own_path(place) for place in self._process_places(link[1], form[link.end() :])):
+                return True
+            if len(form) <= MAX_PATH and self._leads_to_own(form, form == lexical):
+                return True
+        return False
+
+    def _process_places(self, link: str, rest: str) -> Iterator[str]:
+        """`/proc/self/cwd` is the server's, wherever it looks from; what the guard's own leads to says nothing."""
+        if link == "root":
+            yield rest or "/"
+        else:
+            for base in self._bases:
+                yield base + rest
+
+    def _leads_to_own(self, path: str, is_normal: bool) -> bool:
         try:
             found = os.lstat(path)
-        except (OSError, ValueError):
+        except ValueError:
+            return True  # a name that this file system has no bytes for: unclear
+        except OSError:
             # Nothing there (yet). Directly below a plain directory no link can lead elsewhere; else follow them.
-            return os.path.dirname(lexical) not in self._plain_bases and self._covers(os.path.realpath(path))
-        if (found.st_dev, found.st_ino) in self._identities:  # hard links
+            plain = is_normal and path.rpartition("/")[0] in self._plain_bases
+            return not plain and self._covers(os.path.realpath(path))
+        real = os.path.realpath(path)
+        if self._covers(real):
             return True
-        return self._covers(os.path.realpath(path))
+        if stat.S_ISLNK(found.st_mode):
+            try:
+                found = os.stat(path)
+            except OSError:
+                return False  # it dangles, and where it leads isn't ours
+        return self._is_own(found)
+
+    def _is_own(self, found: os.stat_result) -> bool:
+        """Is it one of our files under another name: a hard link, a mount?"""
+        identity = found.st_dev, found.st_ino
+        if any(_identity(path) == identity for path in self._resolved):
+            return True
+        if found.st_nlink < 2 or not stat.S_ISREG(found.st_mode):
+            return False
+        entries = 0
+        for directory in self._resolved:  # looked at now: files come, go and are replaced
+            for above, _, names in os.walk(directory):
+                entries += len(names)
+                if entries > _MAX_ENTRIES or any(_identity(f"{above}/{name}") == identity for name in names):
+                    return True
+        return False
 
     def _covers(self, path: str) -> bool:
-        folded = path.casefold()  # some file systems fold case, and no tool needs the other spelling
-        if folded in self._ways:
-            return True
-        while True:
-            if folded in self._paths:
-                return True
-            parent = os.path.dirname(folded)
-            if parent == folded:
-                return False
-            folded = parent
+        folded = _fold(path)
+        return folded in self._paths or folded in self._ways or folded.startswith(self._below)
 
 
-def _ways(path: str, tops: set[str]) -> Iterable[str]:
-    """The directories above `path`, up to the nearest of `tops`; none if there is no such directory above it."""
+def _fold(path: str) -> str:
+    """Some file systems fold case or compose letters, and no tool needs the other spelling."""
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def _normal(path: str) -> str:
+    """`path` without `.`, `..` and doubled separators; POSIX would keep exactly two leading ones."""
+    return "/" + os.path.normpath(path).lstrip("/")
+
+
+def _ways(path: str, tops: set[str]) -> list[str]:
+    """The directories above `path` up to the nearest of `tops`; without one, up to the second from the root."""
     above: list[str] = []
-    parent = os.path.dirname(path)
-    while parent != os.path.dirname(parent):
+    parent = path.rpartition("/")[0]
+    while parent.count("/") > 1 or parent in tops:
         if parent in tops:
             return above
         above.append(parent)
-        parent = os.path.dirname(parent)
-    return []
+        parent = parent.rpartition("/")[0]
+    return above
 
 
 def _identity(path: str) -> tuple[int, int] | None:
@@ -132,20 +171,6 @@ def _identity(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _spellings(text: str) -> Iterable[str]:
-    """The text as a path, and as a path inside a `file:` URL or percent-encoding."""
-    yield text
-    if text[:5].casefold() == "file:":
-        rest = text[5:]
-        if rest.startswith("//"):
-            rest = rest[2:]
-            rest = rest[rest.find("/") :] if "/" in rest else rest
-        yield rest
-        yield unquote(rest)
-    elif "%" in text:
-        yield unquote(text)
 
 
 def local_resolve(path: str, base: str | None = None) -> str | None:

@@ -13,6 +13,7 @@ import hmac
 import json
 import math
 import re
+import sys
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
@@ -39,6 +40,7 @@ Side = Literal["client", "server"]
 
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _SAFE_INTEGER = 2**53
+_LARGEST = int(sys.float_info.max)
 _FLOAT_LIKE = re.compile(rb"[0-9](?:\.[0-9]|[eE][-+0-9])")
 
 
@@ -121,12 +123,15 @@ def _finite(text: str) -> float:
 def _bounded_int(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise Malformed("a number has too many digits")
-    return int(text)
+    number = int(text)
+    if abs(number) > _LARGEST:  # infinity to a reader that has doubles only, as 1e400 is
+        raise Malformed("a number is out of range")
+    return number
 
 
 def _plain(value: Any, depth: int, *, everywhere: bool) -> bool:
-    """No keys that are the same but for case, and no more than `depth` levels."""
-    if depth < 0:
+    """No keys that are the same but for case, and no more than `depth` levels of arrays and objects."""
+    if depth <= 0:
         return False
     if type(value) is dict:
         if len(value) > 1 and len({key.casefold() for key in value}) != len(value):
@@ -154,7 +159,9 @@ def valid_id(value: Any) -> bool:
 
 def _certain_id(message: dict[str, Any]) -> int | str | None:
     value = message.get("id")
-    return value if valid_id(value) and "method" in message else None
+    if not valid_id(value) or "method" not in message:
+        return None
+    return None if any(key != "id" and key.casefold() == "id" for key in message) else value
 
 
 def _envelope_problem(message: dict[str, Any]) -> str:
@@ -210,7 +217,8 @@ def canonical(value: Any) -> bytes:
         fast = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         return _canonical(value).encode("utf-8")
-    if fast.isascii() and not _FLOAT_LIKE.search(fast):  # there its order and its numbers are those of the RFC
+    # There its order and its numbers are those of the RFC; `null` may stand for NaN, which has no canonical bytes.
+    if fast.isascii() and not _FLOAT_LIKE.search(fast) and b"null" not in fast:
         return fast
     return _canonical(value).encode("utf-8")
 

@@ -102,13 +102,20 @@ def test_the_changelog_has_an_entry_for_this_version() -> None:
 
 
 @cache
+def help_of(*command: str) -> str:
+    line = [sys.executable, "-m", "mcp_guard", *command, "--help"]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+@cache
 def commands() -> set[str]:
     """What `mcp-guard --help` lists."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mcp_guard", "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
-    )
-    listed = done.stdout.partition("Commands:")[2]
+    listed = help_of().partition("Commands:")[2]
     return set(re.findall(r"^  ([a-z][a-z-]*)", listed, flags=re.MULTILINE))
+
+
+def options(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
 
 
 def documents() -> list[str]:
@@ -116,9 +123,12 @@ def documents() -> list[str]:
 
 
 @pytest.mark.parametrize("document", documents())
-def test_a_document_names_only_commands_that_exist(document: str) -> None:
-    used = set(re.findall(r"(?:^|[`$ ])mcp-guard ([a-z][a-z-]*)", text(ROOT / document), flags=re.MULTILINE))
-    assert used <= commands()
+def test_a_document_names_only_commands_and_options_that_exist(document: str) -> None:
+    used = re.findall(r"(?:^|[`$ ])mcp-guard ([a-z][a-z-]*)([^`\n]*)", text(ROOT / document), flags=re.MULTILINE)
+    assert {command for command, _ in used} <= commands()
+    for command, rest in used:
+        ours = rest.split(" -- ")[0]  # what follows is another program's
+        assert options(ours) <= options(help_of(command)), command
     targets = set(re.findall(r"^([a-z-]+):", text(ROOT / "Makefile"), flags=re.MULTILINE))
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text(ROOT / document), flags=re.MULTILINE)) <= targets
 

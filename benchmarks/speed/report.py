@@ -63,11 +63,10 @@ class Report:
             "one judgement, µs, from cold: alone; with charge, entry and commit; then the outcome's entry and commit"
         )
         names = ("decide p50", "p99", "recorded p50", "p99", "outcome p50", "p99")
-        table = grid(title, "rules", *names)
+        table = grid(title, "rules", "for the tool", *names)
         for it in self.judgements:
-            table.add_row(
-                str(it.rules), *(f"{value:.1f}" for pair in (it.decide, it.step, it.outcome) for value in pair)
-            )
+            times = (f"{value:.1f}" for pair in (it.decide, it.step, it.outcome) for value in pair)
+            table.add_row(str(it.rules), str(it.candidates), *times)
         return table
 
     def starts_table(self) -> Table:

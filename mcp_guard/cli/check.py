@@ -89,7 +89,7 @@ def check(
     finally:
         end(guard)
     offered = {report.name: [*report.hidden, *(_own_name(report, tool) for tool in report.shown)] for report in reports}
-    odd = oddities(guard.authority, offered, now=clock())
+    odd = oddities(guard.authority, offered, every_server=bool(own), now=clock())
     if as_json:
         click.echo(json.dumps(_as_json(guard, reports, odd), indent=2))
     else:

@@ -56,9 +56,7 @@ class OfflineFacts:
         return server not in self.seen or tool in self.seen[server]
 
 
-@click.command(
-    epilog="""Example: mcp-guard explain --policy project.yaml files/write_file '{"path": "/etc/hosts"}'"""
-)
+@click.command(epilog="""Example: mcp-guard explain --policy project.yaml files/write_file '{"path": "/etc/hosts"}'""")
 @click.option("--config", type=click.Path(path_type=Path), help="Explain under this guard.yaml.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Explain under this policy.")
 @click.option("--mandate", type=click.Path(path_type=Path), help="And this mandate.")
@@ -153,8 +151,11 @@ def _show(console: Console, explanation: Explanation, decision: Decision) -> Non
 
 def _entry(entry: str, as_json: bool) -> int:
     """What the record says of one decision."""
-    with open_for_reading(place.state_directory(None)) as query:
-        found = next((row for row in query.entries(Filter()) if row.id == entry), None)
+    found = None
+    directory = place.state_directory(None)
+    if place.is_there(directory):
+        with open_for_reading(directory) as query:
+            found = next((row for row in query.entries(Filter()) if row.id == entry), None)
     if found is None:
         raise InputError(f"no entry `{entry}` is in the record; `mcp-guard log` shows the ids")
     if as_json:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import stat
 
 from mcp_guard.cli.setting_up import local_principal
-from mcp_guard.errors import GuardError
+from mcp_guard.errors import GuardError, InputError
 from mcp_guard.gateway import Conversations
 from mcp_guard.guard import Guard
 from mcp_guard.record.entries import EntryKind
@@ -14,7 +16,13 @@ from mcp_guard.transports.stdio_front import StdioFront, take_stdio
 
 
 def serve_stdio(guard: Guard) -> int:
-    """Serve one client on stdin and stdout. Returns the exit code."""
+    """Serve one client on stdin and stdout. Returns the exit code; raises InputError if they are files."""
+    for number, name in ((0, "stdin"), (1, "stdout")):
+        if stat.S_ISREG(os.fstat(number).st_mode):
+            end(guard)
+            raise InputError(
+                f"{name} is a file; an MCP client talks to the guard through pipes: name it in its settings"
+            )
     source, sink = take_stdio()
 
     async def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ import anyio
 import click
 
 from mcp_guard.cli.serving import end
+from mcp_guard.cli.setting_up import local_principal
 from mcp_guard.gateway import Conversations
 from mcp_guard.guard import Guard
 from mcp_guard.transports.http import serve
@@ -26,10 +28,11 @@ def serve_http(guard: Guard, address: str, token_env: str | None) -> int:
     with ExitStack() as stack:
         stack.callback(end, guard)
         if token_env is not None:
-            token, where = token_from_env(token_env), f"the one in {token_env}"
+            access, where = Access(token_from_env(token_env)), f"the one in {token_env}"
         else:
-            path = guard.record.directory / f"http-{port}.token"
-            token, where = stack.enter_context(token_file(path)), f"in {path}"
+            path = guard.record.directory / f"http-{port or os.getpid()}.token"
+            access = Access(stack.enter_context(token_file(path)), holder=local_principal())
+            where = f"in {path}"
 
         def ready(url: str) -> None:
             guard.protection.listen_on(urlsplit(url).port or port)
@@ -40,7 +43,7 @@ def serve_http(guard: Guard, address: str, token_env: str | None) -> int:
                 conversations,
                 host=host,
                 port=port,
-                access=Access(token),
+                access=access,
                 on_ready=ready,
                 input_schema=conversations.input_schema,
             )

@@ -50,10 +50,16 @@ def check_under(constraint: Under) -> Check:
         if text is None or why_not_absolute(text) is not None:
             return UNSURE
         path = without_trailing_slash(text)
-        real, real_root = facts.resolve(path), facts.resolve(root)
-        if real is None or real_root is None:
+        real = facts.resolve(path)
+        if real is None:
             return UNSURE
-        if is_inside(path, root) and is_inside(real, real_root):
+        inside = is_inside(path, root)
+        if inside and is_inside(real, root):
+            return YES  # what is resolved has no links in it, so neither has the root above it: it leads to itself
+        real_root = facts.resolve(root)
+        if real_root is None:
+            return UNSURE
+        if inside and is_inside(real, real_root):
             return YES
         apart = not is_inside(folded(path), folded_root) and not is_inside(folded(real), folded(real_root))
         return NO if apart else UNSURE

@@ -89,14 +89,16 @@ def load_policy(path: Path, *, variables: Mapping[str, str] | None = None, home:
     given = dict(variables or {})
     if directory != "/":
         given.setdefault("project", directory)
-    return load_text(_read(path), file=str(path), kind="policy", variables=given, home=home or str(Path.home()))
+    return load_text(_read(path), file=str(path), kind="policy", variables=given, home=home or _home())
 
 
 def load_mandate(path: Path, *, variables: Mapping[str, str] | None = None, home: str | None = None) -> Document:
     """Load the mandate in file `path`. `$project` is the policy's: pass `variables=policy.variables`."""
-    return load_text(
-        _read(path), file=str(path), kind="mandate", variables=variables or {}, home=home or str(Path.home())
-    )
+    return load_text(_read(path), file=str(path), kind="mandate", variables=variables or {}, home=home or _home())
+
+
+def _home() -> str:
+    return os.path.expanduser("~")  # noqa: PTH111 - where there is none this stays `~`, which no constraint takes
 
 
 def _read(path: Path) -> bytes:

@@ -87,7 +87,10 @@ def _form(limits: Arguments, name: str, described: Json) -> Json:
     limit: Limit | None = limits.listed.get(name) or limits.optional.get(name)
     if limit is None or described is False:
         return described
-    return narrow(limit.constraint, described if isinstance(described, Mapping) else {})
+    try:
+        return narrow(limit.constraint, described if isinstance(described, Mapping) else {})
+    except Exception:  # the schema is the server's, and may be anything; the hint is lost, the judgement isn't
+        return described
 
 
 def _either(grants: Sequence[Arguments], name: str, described: Json) -> Json:

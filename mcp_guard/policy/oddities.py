@@ -38,19 +38,23 @@ class Oddity:
 
 
 def oddities(
-    authority: Authority, known_tools: Mapping[str, Iterable[str]], *, now: datetime | None = None
+    authority: Authority,
+    known_tools: Mapping[str, Iterable[str]],
+    *,
+    every_server: bool = True,
+    now: datetime | None = None,
 ) -> list[Oddity]:
     """All oddities of the documents, in reading order. `known_tools` are the tools of each server, as far as known.
 
-    A server that `known_tools` doesn't have counts as one that isn't configured; with no servers at all, names aren't
-    judged. Without `now`, rules that are over aren't looked for.
+    A server that `known_tools` doesn't have counts as one that isn't configured, unless there are more than those
+    (`every_server=False`); with no servers at all, names aren't judged. Without `now`, rules that are over aren't looked for.
     """
     known = {server: frozenset(tools) for server, tools in known_tools.items()}
     denies = [rule for layer in authority.layers for rule in layer.rules if _covers_everything(rule)]
     found: list[Oddity] = []
     for layer in authority.layers:
         for rule in layer.rules:
-            said = [*_names(rule, known), *_overlapped(rule, denies, known, authority), *_over(rule, now)]
+            said = [*_names(rule, known, every_server), *_overlapped(rule, denies, known, authority), *_over(rule, now)]
             found += [_oddity(rule, message) for message in [*said, *_shells(rule, known, authority)]]
         found += _duplicates(layer)
     return found
@@ -76,13 +80,14 @@ def _described(authority: Authority, server: str, tool: str) -> frozenset[Effect
     return entry.effects if entry is not None else frozenset()
 
 
-def _names(rule: Rule, known: Mapping[str, frozenset[str]]) -> Iterator[str]:
+def _names(rule: Rule, known: Mapping[str, frozenset[str]], every_server: bool) -> Iterator[str]:
     """A grant for what no server has. Denies may well name what isn't there yet."""
     if not known or not rule.is_grant:
         return
     for name in rule.names:
         if not any(_fits_server(rule, server, name.server) for server in known):
-            yield f"no server is called `{name.server}`{_meant(name.server, known)}"
+            if every_server:
+                yield f"no server is called `{name.server}`{_meant(name.server, known)}"
         elif rule.kind is Kind.TOOL and not any(name.matches(s, t) for s, tools in known.items() for t in tools):
             there = known.get(name.server, frozenset())
             yield f"no server has the tool `{name}`{_meant(name.target, there)}"

@@ -28,7 +28,7 @@ class Limit:
     """What one argument (or a resource's URI) may be."""
 
     constraint: Constraint
-    check: Check
+    check: Check = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONTROL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]"
 )  # neither may stand in YAML unescaped
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,13 @@ def input_error(file: str, message: str, place: Place, hint: str = "") -> InputE
     return InputError(f"{text}; {hint}" if hint else text)
 
 
-def read_yaml(data: bytes, file: str) -> Source:
-    """Read one YAML document; raises `InputError` with file, line and column for the first thing that isn't plain."""
+def read_yaml(data: bytes, file: str, *, loader: Any = _LOADER) -> Source:
+    """Read one YAML document; raises `InputError` with file, line and column for the first thing that isn't plain.
+
+    `loader` is PyYAML's parser in C where there is one; its twin in Python is slower and reads the same.
+    """
     text = _decode(data, file)
-    builder = _Builder(file, text)
+    builder = _Builder(file, text, loader)
     try:
         return builder.document()
     except yaml.MarkedYAMLError as error:
@@ -103,9 +107,9 @@ def _place_after(text: str) -> Place:
 class _Builder:
     """Turns events into values; every refusal happens at the event that shows it."""
 
-    def __init__(self, file: str, text: str) -> None:
+    def __init__(self, file: str, text: str, loader: Any) -> None:
         self._file = file
-        self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
+        self._events: Iterator[Any] = yaml.parse(text, Loader=loader)
         self._values: dict[Path, Place] = {}
         self._keys: dict[Path, Place] = {}
 
@@ -178,6 +182,10 @@ class _Builder:
             self._refuse(
                 event, f"{quoted('&' + event.anchor)} is a YAML anchor", "put the text in quotes, or write it out"
             )
+        if isinstance(event, yaml.ScalarEvent) and _SURROGATE.search(
+            event.value
+        ):  # only the parser in Python gets here
+            self._refuse(event, "half a character (a lone surrogate)", "write the character itself")
         if event.tag is not None:
             self._refuse(event, f"{quoted(event.tag)} is a YAML tag", "put the text in quotes, or drop the tag")
 

@@ -10,8 +10,8 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import anyio
@@ -58,12 +58,15 @@ async def serve(
         relay = Relay(conversations, input_schema)
         intake = _application(relay, access, host_headers(host, real_port), bounds)
         url = f"http://{bracketed(host)}:{real_port}{PATH}"
-        server = _Uvicorn(_configuration(intake), lambda: on_ready(url))
+        server = _Uvicorn(_configuration(intake))
         with _quiet("uvicorn", "mcp", "sse_starlette"):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_to_the_end, server, sockets)
                 try:
-                    await _asked_to_stop()
+                    async with _asked_to_stop() as asked:
+                        await server.accepting.wait()
+                        on_ready(url)
+                        await asked()
                 finally:
                     intake.stop()
                     relay.stop()
@@ -103,9 +106,9 @@ def _configuration(application: Intake) -> uvicorn.Config:
 class _Uvicorn(uvicorn.Server):
     """uvicorn, less its signal handling: it raises the signal again, which would kill us before our cleaning up."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._on_started = on_started
+        self.accepting = anyio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -113,7 +116,7 @@ class _Uvicorn(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._on_started()
+        self.accepting.set()
 
 
 async def _to_the_end(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
@@ -122,12 +125,14 @@ async def _to_the_end(server: uvicorn.Server, sockets: list[socket.socket]) -> N
         await server.serve(sockets)
 
 
-async def _asked_to_stop() -> None:
+@asynccontextmanager
+async def _asked_to_stop() -> AsyncIterator[Callable[[], Awaitable[object]]]:
+    """Catch SIGINT and SIGTERM inside the block; what it gives waits for one."""
     if threading.current_thread() is not threading.main_thread():  # signals arrive in the main thread only
-        await anyio.sleep_forever()
+        yield anyio.sleep_forever
+        return
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            return
+        yield signals.__anext__
 
 
 @contextmanager

@@ -6,11 +6,13 @@ can reach a loopback port. Knows header bytes; imports neither `mcp` nor a web f
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import os
 import re
 import secrets
+import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 """Header lines as ASGI gives them: names in lower case, repeated ones kept."""
 
 _MINTED_BYTES = 32
+_MINTED = re.compile(rb"[A-Za-z0-9_-]{43}")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#*]+")
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -41,6 +44,7 @@ class Access:
 
     token: str = field(repr=False)
     origins: frozenset[str] = frozenset()
+    holder: str = ""  # who holds the token, where that is known: a minted one's is whoever may read its file
 
     def __post_init__(self) -> None:
         if len(self.token) < MIN_TOKEN:
@@ -53,8 +57,11 @@ class Access:
 
     @property
     def principal(self) -> str:
-        """Names the holder of the token in documents and in the record, without giving it away."""
-        return f"http:{hashlib.sha256(self.token.encode()).hexdigest()[:8]}"
+        """Names the holder of the token in documents and in the record, without giving it away.
+
+        It stays the same over restarts, so that a restart sheds no history.
+        """
+        return self.holder or f"http:{hashlib.sha256(self.token.encode()).hexdigest()[:8]}"
 
 
 class Refused(GuardError):
@@ -114,36 +121,61 @@ def token_from_env(name: str, environ: Mapping[str, str] = os.environ) -> str:
 def token_file(path: Path) -> Iterator[str]:
     """Mint a token, keep it in a new file at `path` that only its owner can read, and remove the file at the end.
 
-    Raises InputError when anything, a symbolic link too, already stands at `path`: a token written over another
+    The file is locked meanwhile, so that one which a killed guard left behind is told from one in use, and replaced.
+    Raises InputError when anything else, a symbolic link too, already stands at `path`: a token written over another
     guard's would lock its clients out.
     """
     token = secrets.token_urlsafe(_MINTED_BYTES)
     try:
-        identity = _create(path, token)
+        _clear_stale(path)
+        descriptor = _create(path, token)
     except FileExistsError:
-        raise InputError(f"`{path}` exists: another guard runs, or one was killed; then remove the file") from None
+        raise InputError(f"`{path}` exists: another guard runs there, or it isn't a token; then remove it") from None
     except OSError as error:
         raise InputError(f"can't write the token file `{path}`: {error.strerror}") from error
     try:
         yield token
     finally:
         with suppress(OSError):
-            if _identity(os.lstat(path)) == identity:  # not one that somebody put in its place
+            if _identity(os.lstat(path)) == _identity(os.fstat(descriptor)):  # not one that somebody put in its place
+                path.unlink()
+        os.close(descriptor)
+
+
+def _clear_stale(path: Path) -> None:
+    """Remove a token file of ours that nobody holds locked: the guard that made it was killed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return  # nothing there, or nothing that we made: creating tells
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        mine = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & 0o077 == 0
+        if not mine or not _MINTED.fullmatch(file.read(_MINTED_BYTES * 2)):
+            return
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _identity(os.lstat(path)) == _identity(found):
                 path.unlink()
 
 
-def _create(path: Path, token: str) -> tuple[int, int]:
-    """Write beside `path`, then link into place: whoever sees the file sees all of it, and nothing is overwritten."""
+def _create(path: Path, token: str) -> int:
+    """Write and lock beside `path`, then link into place: whoever sees the file sees all of it, and it is in use.
+
+    Returns the open descriptor, which holds the lock.
+    """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(token.encode())
-            identity = _identity(os.fstat(descriptor))
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.write(descriptor, token.encode())
         os.link(draft, path, follow_symlinks=False)
+    except BaseException:
+        os.close(descriptor)
+        raise
     finally:
         draft.unlink()
-    return identity
+    return descriptor
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

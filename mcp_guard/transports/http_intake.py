@@ -17,7 +17,7 @@ from mcp_types import INVALID_REQUEST
 from mcp_guard.errors import Malformed
 from mcp_guard.transports.http_access import Access, Headers, Refused, check_request, values
 from mcp_guard.transports.http_headers import SESSION, check_headers, check_single, is_legacy, onward, session_of
-from mcp_guard.wire import parse, serialize, valid_id
+from mcp_guard.wire import parse, serialize
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -27,19 +27,18 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CALLER = "mcp_guard.caller"
 """The key of the ASGI scope under which the `Caller` of a POST travels through the SDK to the relay."""
-BODY_SECONDS = 30.0
-"""How long a client may take to send a body."""
 
 _log = logging.getLogger("mcp_guard.http")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much one front takes. What is over a bound is refused, with 413 or 503."""
+    """How much one front takes. What is over a bound is refused, with 408, 413 or 503."""
 
     sessions: int = 64  # sessions of the legacy era; each may have its own tool servers
     idle: float = 1800.0  # seconds without a request after which such a session ends
     body: int = 4 << 20  # bytes of one request
+    body_seconds: float = 30.0  # how long a client may take to send them
     requests: int = 256  # requests under way, open event streams too
 
 
@@ -109,7 +108,7 @@ class Intake:
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = scope["headers"]
-        body = await _read(headers, receive, self._bounds.body)
+        body = await _read(headers, receive, self._bounds)
         if scope["method"] != "POST":
             if body:
                 raise Refused(400, "only a POST has a body")
@@ -154,8 +153,7 @@ class Intake:
         if message.get("method") != "notifications/cancelled":
             return
         params = message.get("params") or {}
-        request_id, reason = params.get("requestId"), params.get("reason")
-        caller = self._under_way.get((session, str(request_id))) if valid_id(request_id) else None
+        caller, reason = self._under_way.get((session, str(params.get("requestId")))), params.get("reason")
         if caller is not None and isinstance(reason, str):
             caller.reason = reason
 
@@ -207,19 +205,19 @@ def report(failure: Exception) -> None:
     _log.debug("details", exc_info=failure)
 
 
-async def _read(headers: Headers, receive: Receive, limit: int) -> bytes:
-    """The whole body, of at most `limit` bytes, or `Refused`."""
+async def _read(headers: Headers, receive: Receive, bounds: Bounds) -> bytes:
+    """The whole body, or `Refused` for one that is too large, too slow or broken off."""
     for declared in values(headers, b"content-length"):
-        if len(declared) > 20 or not declared.isdigit() or int(declared) > limit:
+        if len(declared) > 20 or not declared.isdigit() or int(declared) > bounds.body:
             raise Refused(413, "the body is too large")
     body = bytearray()
-    with anyio.move_on_after(BODY_SECONDS):
+    with anyio.move_on_after(bounds.body_seconds):
         while True:
             message = await receive()
             if message["type"] != "http.request":
                 raise Refused(400, "the body is incomplete")
             body += message.get("body", b"")
-            if len(body) > limit:
+            if len(body) > bounds.body:
                 raise Refused(413, "the body is too large")
             if not message.get("more_body", False):
                 return bytes(body)

@@ -34,7 +34,10 @@ from mcp_guard.transports.front import Conversation, Conversations
 from mcp_guard.transports.http_intake import CALLER, Caller, report
 
 MAX_WAITING = 1000
-"""Notifications that wait for a client that doesn't read; beyond it the oldest are dropped."""
+"""Notifications that wait for a client that doesn't read; beyond it the oldest are dropped.
+
+The servers aren't held back (`Conversation.pause`): in the modern era one client would stall others that share them.
+"""
 STOPPING = -32011
 """The code that answers a call when the guard stops: in the implementation's range, not one of the SDK's."""
 

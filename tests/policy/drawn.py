@@ -20,19 +20,19 @@ SECRET = "zq7secret"  # no document holds it: wherever it shows up, a value has 
 
 NAMES = ["s/read", "s/Read", "s/write", "t/read", "s/send"]
 STRANGE = "s/se\u200bnd"  # a server may call a tool so; no document can
-PATTERNS = [*NAMES, "s/*", "*/read", "*/*", "s/re*d"]
+PATTERNS = [*NAMES, "s/*", "*/read", "s/re*d", "s/*", "*/*", "*/*"]
 ARGUMENTS = ["a", "b", "A"]
 PRINCIPALS = ["local", "ann", "Ann"]
 URIS = ["file:///srv/project/x", "file:///srv/project/../x", "file:///etc/x", "db://x"]
 MOMENTS = ["2026-11-20T11:59:59Z", "2026-11-20T12:00:00Z", "2027-01-01T00:00:00Z"]
 
-values = st.sampled_from(
-    [0, 1, 5, 6, -1, 2.5, True, None, "x", "X", "5", SECRET, "/srv/project/a", "/srv/project/../a", "/etc/" + SECRET]
-    + [[], ["x"], ["x", 5], {}, {"k": 1}]
-)
+_SCALARS = [0, 1, 5, 6, -1, 2.5, True, None, "x", "X", "5", SECRET]
+_PATHS = ["/srv/project/a", "/srv/project/../a", "/etc/" + SECRET]
+values = st.sampled_from([*_SCALARS, *_PATHS, [], ["x"], ["x", 5], {}, {"k": 1}])
+_RANGES = [{"max": 5}, {"above": 0, "max": 5}, {"max": 5, "null": "ok"}]
+_LISTS = [{"in": ["x", 1]}, {"not_in": ["x"]}, {"each": {"in": ["x"]}}]
 constraints = st.sampled_from(
-    ["any", 1, 5, "x", True, {"max": 5}, {"above": 0, "max": 5}, {"in": ["x", 1]}, {"not_in": ["x"]}]
-    + [{"under": "/srv/project"}, {"max_length": 2}, {"each": {"in": ["x"]}}, {"max": 5, "null": "ok"}]
+    ["any", "any", "any", 1, 5, "x", True, *_RANGES, *_LISTS, {"under": "/srv/project"}, {"max_length": 2}]
 )
 uris = st.sampled_from(["any", {"under": "file:///srv/project"}, "db://x"])
 limits = st.dictionaries(st.sampled_from(ARGUMENTS), constraints, max_size=2)
@@ -46,7 +46,7 @@ effects = st.lists(st.sampled_from(list(EffectClass)), min_size=1, max_size=3, u
 
 @st.composite
 def _targets(draw: st.DrawFn, *, grant: bool) -> Written:
-    kind = draw(st.sampled_from(["tool", "tool", "tool", "effect", "prompt", "resource"]))
+    kind = draw(st.sampled_from(["tool"] * 6 + ["effect", "prompt", "resource"]))
     if kind == "effect":
         return {"effect": draw(effects)}
     if kind == "resource":
@@ -69,7 +69,7 @@ def grants(draw: st.DrawFn) -> Written:
     rule |= draw(st.sampled_from([{}, {}, {"ask": True}]))
     rule |= draw(st.sampled_from([{}, {}, {}, *({"until": moment} for moment in MOMENTS)]))
     rule |= draw(st.sampled_from([{}, {}, {"disclose": False}]))
-    return rule | ({"when": draw(whens)} if draw(st.integers(0, 3)) == 0 else {})
+    return rule | ({"when": draw(whens)} if draw(st.integers(0, 7)) == 0 else {})
 
 
 @st.composite
@@ -78,7 +78,7 @@ def tightenings(draw: st.DrawFn) -> Written:
     rule: Written = draw(_targets(grant=False))
     if "resource" not in rule and draw(st.booleans()):
         rule["args"] = draw(limits)
-    return rule | ({"when": draw(whens)} if draw(st.integers(0, 3)) == 0 else {})
+    return rule | ({"when": draw(whens)} if draw(st.integers(0, 7)) == 0 else {})
 
 
 @st.composite
@@ -87,9 +87,9 @@ def documents(draw: st.DrawFn) -> Written:
     return {
         "version": 1,
         "tools": {name: {"effect": draw(effects)} for name in draw(st.sets(st.sampled_from(NAMES), max_size=4))},
-        "grants": draw(st.lists(grants(), max_size=4)),
-        "ask": draw(st.lists(tightenings(), max_size=2)),
-        "deny": draw(st.lists(tightenings(), max_size=2)),
+        "grants": draw(st.lists(grants(), min_size=1, max_size=4)),
+        "ask": draw(st.lists(tightenings(), max_size=1)),
+        "deny": draw(st.lists(tightenings(), max_size=1)),
     }
 
 
@@ -112,7 +112,7 @@ def loaded(written: Written, *, mandate: bool = False) -> Document:
 @st.composite
 def calls(draw: st.DrawFn) -> Call:
     principal = draw(st.sampled_from(PRINCIPALS))
-    kind = draw(st.sampled_from([Kind.TOOL, Kind.TOOL, Kind.TOOL, Kind.PROMPT, Kind.RESOURCE]))
+    kind = draw(st.sampled_from([Kind.TOOL] * 6 + [Kind.PROMPT, Kind.RESOURCE]))
     server, _, target = draw(st.sampled_from([*NAMES, STRANGE])).partition("/")
     if kind is Kind.RESOURCE:
         uri = draw(st.sampled_from(URIS))

@@ -322,7 +322,7 @@ def test_a_path_whose_target_cannot_be_told_is_unsure(data: object) -> None:
     assert answer(data, "/srv/a", FakeFiles(lost=frozenset({"/srv/a"}))) is UNSURE
 
 
-@pytest.mark.parametrize(("data", "value"), [({"under": "/srv"}, "/srv/a"), ("/srv", "/etc"), ({"within": "."}, "a")])
+@pytest.mark.parametrize(("data", "value"), [({"under": "/srv"}, "/etc/a"), ("/srv", "/etc"), ({"within": "."}, "a")])
 def test_a_root_whose_target_cannot_be_told_is_unsure(data: object, value: str) -> None:
     assert answer(data, value, FakeFiles(lost=frozenset({"/srv", "."}))) is UNSURE
 

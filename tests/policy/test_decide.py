@@ -12,6 +12,7 @@ import pytest
 from mcp_guard.model import Call, Charge, Decision, Effect, EffectClass, Reason, Usage
 from mcp_guard.policy.decide import decide, visible
 from mcp_guard.policy.document import Authority
+from mcp_guard.policy.names import fits
 from tests.policy.scene import NOON, Broken, Still, call, mandate, policy, prompt, resource, under
 
 ALLOW, ASK, DENY = Effect.ALLOW, Effect.ASK, Effect.DENY
@@ -155,7 +156,10 @@ def test_an_until_that_the_arguments_would_have_failed_anyway_is_not_the_reason(
 def test_when_limits_a_grant_to_principals_and_hours() -> None:
     text = """\
 grants:
-  - {id: a, tool: s/t, args: any, when: {principal: [ann, "team-*"], time: {after: "09:00", before: "17:00", days: [fri]}}}
+  - id: a
+    tool: s/t
+    args: any
+    when: {principal: [ann, "team-*"], time: {after: "09:00", before: "17:00", days: [fri]}}
 """
     assert judge(text, call("s/t", "ann")).effect is ALLOW
     assert judge(text, call("s/t", "team-x")).effect is ALLOW
@@ -225,10 +229,11 @@ def test_a_summed_argument_must_be_given() -> None:
 
 
 def test_many_small_amounts_are_not_rounded_away() -> None:
-    used = Decimal("199." + "9" * 60)
-    facts = Still(usage={"policy/a": Usage(0, {"n": used})})
-    assert judge(BUDGET, call("s/t", n=1e-60), facts).effect is ALLOW
-    assert judge(BUDGET, call("s/t", n=2e-60), facts).effect is DENY
+    nearly = Still(usage={"policy/a": Usage(0, {"n": Decimal("199." + "9" * 60)})})
+    assert judge(BUDGET, call("s/t", n=1e-60), nearly).effect is ALLOW
+    assert judge(BUDGET, call("s/t", n=2e-60), nearly).effect is DENY
+    crumbs = Still(usage={"policy/a": Usage(0, {"n": Decimal("1." + "0" * 59 + "1")})})
+    assert judge(BUDGET, call("s/t", n=1e-60), crumbs).effect is ALLOW
 
 
 # --- asks and denies ---
@@ -274,7 +279,7 @@ def test_of_several_listed_arguments_one_clear_no_is_enough() -> None:
     assert judge(text, call("s/t", a=1, b=2)).effect is DENY
 
 
-@pytest.mark.parametrize("name", ["s/send", "S/SEND", "s/Send", "s/ｓend", "s/se\u200bnd"])
+@pytest.mark.parametrize("name", ["s/send", "S/SEND", "s/Send", "s/\uff53end", "s/se\u200bnd"])
 def test_a_deny_covers_whatever_looks_like_the_name(name: str) -> None:
     text = "grants: [{id: a, tool: '*/*', args: any}]\ndeny: [{id: d, tool: s/sEnd}]"
     assert ids(judge(text, call(name))) == ["d"]
@@ -333,6 +338,38 @@ deny: [{id: d, resource: {server: s, uri: "file:///srv/project/secret"}}]
     assert not visible(under(text), resource("s", "file:///srv/project/secret"), Still())
     assert visible(under(text), resource("s", "file:///srv/project/a.txt"), Still())
     assert not visible(under(text), resource("s", "file:///etc/passwd"), Still())
+
+
+def test_a_deny_of_resources_fires_unless_the_uri_is_a_clear_no() -> None:
+    text = """\
+grants: [{id: a, resource: {server: s, uri: any}}]
+deny: [{id: d, resource: {server: S, uri: {under: "file:///srv/secret"}}}]
+"""
+    assert judge(text, resource("s", "file:///srv/open")).effect is ALLOW
+    assert judge(text, resource("s", "file:///srv/open/../secret/x")).effect is DENY
+    assert judge(text, resource("s", "file:///srv/%73ecret/x")).effect is DENY
+
+
+# --- names ---
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fit"),
+    [
+        ("ab*b", "ab", False),
+        ("ab*b", "abb", True),
+        ("a*b*c", "a-b-c", True),
+        ("a*b*c", "acb", False),
+        ("a*bc*c", "abc", False),
+        ("*", "", True),
+        ("a**b", "ab", True),
+        ("*a*", "banana", True),
+        ("a?c", "abc", False),
+        ("*" * 50 + "x", "y" * 10_000, False),
+    ],
+)
+def test_a_star_stands_for_any_run_of_characters_and_nothing_else_does(pattern: str, name: str, fit: bool) -> None:
+    assert fits(pattern, name) is fit
 
 
 # --- what a refusal says ---

@@ -91,7 +91,7 @@ def grant_says_yes(grant: Written, written: Written, call: Call, facts: Still) -
     budget, used = grant.get("budget", {}), facts.used(f"policy/{grant['id']}")
     for name, limit in budget.get("sum", {}).items():
         value = arguments.get(name)
-        if type(value) not in (int, float) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
             return False
         if used.sums.get(name, Decimal(0)) + Decimal(str(value)) > Decimal(str(limit)):
             return False

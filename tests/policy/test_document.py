@@ -53,7 +53,10 @@ task: Pay the December electricity bill from bill.txt, at most 100.
 expires: 30m
 grants:
   - {id: bill, tool: files/read_text_file, args: {path: ~/bills/bill.txt}}
-  - {id: pay, tool: bank/transfer_money, args: {amount: {above: 0, max: 100}, recipient: any}, budget: {calls: 1, per: mandate}}
+  - id: pay
+    tool: bank/transfer_money
+    args: {amount: {above: 0, max: 100}, recipient: any}
+    budget: {calls: 1, per: mandate}
 ask:
   - {id: stranger, tool: bank/transfer_money, args: {recipient: {not_in: [utility]}}}
 """

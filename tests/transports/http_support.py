@@ -108,6 +108,9 @@ class Scripted:
     def refused(self, why: str) -> None:
         self.refusals.append(why)
 
+    def pause(self, paused: bool) -> None:
+        raise AssertionError("this front never holds servers back")
+
     def close(self) -> None:
         self.closed += 1
         self.changed.set()

@@ -234,6 +234,26 @@ def test_a_token_is_never_written_over_or_through_what_stands_there(tmp_path: Pa
     assert kind == "dangling" or path.read_text() == "old"
 
 
+def test_the_token_file_of_a_killed_guard_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.touch(mode=0o600)
+    path.write_text("A" * 43)  # as a minted one; nobody holds it locked
+    with token_file(path) as token:
+        assert path.read_text() == token
+
+
+def test_the_token_file_of_a_running_guard_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    with token_file(path) as token:
+        with pytest.raises(InputError, match="another guard runs"), token_file(path):
+            pass
+        assert path.read_text() == token
+
+
+def test_the_holder_of_a_minted_token_keeps_one_name_over_restarts() -> None:
+    assert {Access(token, holder="local:ann").principal for token in ("x" * 16, "y" * 16)} == {"local:ann"}
+
+
 def test_a_token_file_that_somebody_replaced_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "token"
     with token_file(path):

@@ -176,7 +176,7 @@ async def test_an_idle_session_ends() -> None:
 
 async def test_requests_under_way_are_bounded_and_those_without_the_token_take_no_place() -> None:
     inner = Blocking()
-    bounded = Intake(inner, Access(TOKEN), HOSTS, Bounds(requests=1), inner)
+    bounded = intake(inner, Bounds(requests=1))
     statuses: list[int] = []
 
     async def send(message: Any) -> None:
@@ -197,8 +197,7 @@ async def test_requests_under_way_are_bounded_and_those_without_the_token_take_n
     assert inner.served == 2
 
 
-async def test_a_slow_body_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcp_guard.transports.http_intake.BODY_SECONDS", 0.01)
+async def test_a_slow_body_is_given_up() -> None:
     inner, sent = Recording(), []
 
     async def receive() -> Any:
@@ -207,8 +206,22 @@ async def test_a_slow_body_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await intake(inner)(scope([]), receive, send)
+    await intake(inner, Bounds(body_seconds=0.01))(scope([]), receive, send)
     assert sent[0]["status"] == 408
+    assert inner.body is None
+
+
+async def test_a_front_that_stops_takes_no_new_request() -> None:
+    inner, sent = Recording(), []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    stopping = intake(inner)
+    stopping.stop()
+    await stopping(scope([]), receiver(b'{"jsonrpc":"2.0","method":"notifications/x"}'), send)
+    assert sent[0]["status"] == 503
+    assert inner.body is None
 
 
 async def test_a_body_that_breaks_off_reaches_nothing() -> None:
@@ -260,8 +273,8 @@ class Blocking(Recording):
 HOSTS = frozenset({"localhost:1"})
 
 
-def intake(inner: Recording) -> Intake:
-    return Intake(inner, Access(TOKEN), HOSTS, Bounds(), inner)
+def intake(inner: Recording, bounds: Bounds | None = None) -> Intake:
+    return Intake(inner, Access(TOKEN), HOSTS, bounds or Bounds(), inner)
 
 
 def scope(more: list[tuple[bytes, bytes]], token: str = TOKEN) -> dict[str, Any]:

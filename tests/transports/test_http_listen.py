@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
+import anyio
 import pytest
 
 from mcp_guard.errors import InputError
@@ -104,6 +106,30 @@ def test_localhost_is_refused_when_somebody_else_has_one_of_its_families() -> No
             listen("localhost", port)
         with socket.socket() as free:  # and what was bound before is given back
             free.bind(("127.0.0.1", port))
+
+
+def test_nobody_else_can_bind_the_port_from_then_on() -> None:
+    [ours] = listen("127.0.0.1", 0)
+    with ours, socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError, match="in use"):
+            other.bind(ours.getsockname())
+
+
+async def test_answers_are_sent_at_once_and_not_held_back_for_an_acknowledgement() -> None:
+    accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def on_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    [ours] = listen("127.0.0.1", 0)
+    async with await asyncio.start_server(on_client, sock=ours):
+        _, writer = await asyncio.open_connection(*ours.getsockname())
+        with anyio.fail_after(5):
+            assert await accepted != 0
+        writer.close()
+        await writer.wait_closed()
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])

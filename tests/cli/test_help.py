@@ -1,0 +1,64 @@
+"""The commands, their options and exit codes are a contract; what `--help` says is held to it here."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mcp_guard.cli.app import COMMANDS, app
+from tests.cli.commands import guard
+
+CONTRACT = {
+    "demo": set(),
+    "wrap": {"--name", "--policy", "--mandate", "--set"},
+    "run": {"--config", "--mandate", "--set", "--http", "--token-env"},
+    "check": {"--config", "--policy", "--mandate", "--set", "--name", "--json"},
+    "explain": {"--config", "--policy", "--mandate", "--set", "--json"},
+    "log": {
+        "--denied",
+        "--tool",
+        "--server",
+        "--session",
+        "--since",
+        "--follow",
+        "--counts",
+        "--limit",
+        "--json",
+        "--state",
+    },
+}
+
+
+def command(name: str) -> click.Command:
+    found = getattr(importlib.import_module(f"mcp_guard.cli.{name}"), name)
+    assert isinstance(found, click.Command)
+    return found
+
+
+def test_help_lists_the_commands_of_the_contract_and_no_other() -> None:
+    assert set(COMMANDS) == set(CONTRACT)
+    text = CliRunner().invoke(app, ["--help"]).output
+    assert all(f"\n  {name} " in text for name in CONTRACT)
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_a_command_has_the_options_of_the_contract_and_no_other(name: str) -> None:
+    options = {opt for param in command(name).params if isinstance(param, click.Option) for opt in param.opts}
+    assert options == CONTRACT[name]
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_every_command_shows_an_example_of_itself(name: str) -> None:
+    text = CliRunner().invoke(app, [name, "--help"]).output
+    assert f"mcp-guard {name}" in text.partition("Example")[2]
+
+
+def test_an_unknown_command_is_wrong_input(tmp_path: Path) -> None:
+    result = guard(tmp_path, "wrapp")
+    assert result.returncode == 2
+    assert "No such command" in result.stderr
+    assert result.stdout == ""

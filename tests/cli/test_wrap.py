@@ -1,0 +1,72 @@
+"""`mcp-guard wrap` and `run` from the outside: what they refuse to start with, and what they say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import SERVER, guard
+from tests.fixtures.client import RawClient, RpcError
+
+
+async def test_without_a_policy_nothing_is_listed_and_the_person_is_told_how_to_grant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCP_GUARD_STATE", str(tmp_path / "s"))
+    async with RawClient([sys.executable, "-m", "mcp_guard", "wrap", "--", *SERVER]) as client:
+        await client.initialize()
+        assert await client.list_all() == []
+        with pytest.raises(RpcError, match="Unknown tool: echo"):
+            await client.call("echo", {"text": "x"})
+    assert "nothing is granted" in client.stderr
+    assert "mcp-guard check --" in client.stderr
+    log = guard(tmp_path / "s", "log", "--denied")
+    assert "nothing grants it" in log.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        (["--policy", "p.yaml"], "`--name` is missing"),
+        (["--name", "raw", "--policy", "absent.yaml"], "absent.yaml"),
+        (["--name", "a/b", "--policy", "p.yaml"], "can't be a server's name"),
+        (["--name", "raw", "--policy", "p.yaml", "--set", "project"], "isn't NAME=VALUE"),
+        (["--name", "raw", "--policy", "p.yaml", "--set", "a=1", "--set", "a=2"], "given twice"),
+    ],
+)
+def test_wrong_options_start_nothing_and_say_the_way_out(tmp_path: Path, options: list[str], hint: str) -> None:
+    (tmp_path / "p.yaml").write_text("version: 1\ngrants: []\n")
+    result = guard(tmp_path / "s", "wrap", *options, "--", *SERVER, cwd=tmp_path)
+    assert result.returncode == 2
+    assert hint in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_two_servers_with_one_prefix_are_an_error_at_start(tmp_path: Path) -> None:
+    (tmp_path / "guard.yaml").write_text("version: 1\nservers:\n  a: {command: [x]}\n  A: {command: [x]}\n")
+    result = guard(tmp_path / "s", "run", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "guard.yaml:4:3" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "address", ["0.0.0.0:8400", "192.168.1.5:8400", "example.com:8400", "localhost", "127.0.0.1:x"]
+)
+def test_an_address_that_is_not_safe_is_an_error_at_start(tmp_path: Path, address: str) -> None:
+    (tmp_path / "guard.yaml").write_text("version: 1\nservers:\n  a: {command: [x]}\n")
+    result = guard(tmp_path / "s", "run", "--http", address, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "mcp-guard: " in result.stderr
+
+
+def test_output_into_a_file_is_said_instead_of_served(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mcp_guard", "wrap", "--", *SERVER]
+    with (tmp_path / "out").open("w") as out:
+        result = subprocess.run(
+            command, stdout=out, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert result.returncode == 2
+    assert "stdout is a file" in result.stderr

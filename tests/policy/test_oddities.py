@@ -1,0 +1,134 @@
+"""What `check` points out: found where it is, and not found where it isn't."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_guard.policy.document import Authority
+from mcp_guard.policy.oddities import looks_like_a_shell, oddities
+from tests.policy.scene import NOON, mandate, policy, under
+
+KNOWN = {"files": ["read", "write"], "sys": ["run_command", "info"], "web": ["fetch"]}
+
+
+def said(text: str, known: dict[str, list[str]] | None = None) -> list[tuple[str, str]]:
+    found = oddities(under(text), KNOWN if known is None else known, now=NOON)
+    return [(oddity.rule, oddity.message) for oddity in found]
+
+
+def test_a_sound_policy_has_no_oddities() -> None:
+    text = """\
+tools: {web/fetch: {effect: egress}}
+grants:
+  - {id: a, tool: files/read, args: {path: {under: $project}}}
+  - {id: b, tool: files/write, args: {path: {under: $project}}, until: 2027-01-01T00:00:00Z}
+  - {id: c, tool: web/fetch, args: {url: any}}
+deny:
+  - {id: d, tool: files/write, args: {path: {under: $project/secret}}}
+  - {id: e, tool: mail/send}
+  - {id: f, effect: spend, when: {principal: eve}}
+"""
+    assert said(text) == []
+
+
+def test_a_grant_that_a_deny_covers_entirely_is_pointed_out_with_both_places() -> None:
+    text = "grants: [{id: a, tool: [files/read, files/write], args: any}]\ndeny: [{id: d, tool: 'FILES/*'}]"
+    found = oddities(under(text), KNOWN)
+    assert [(odd.rule, odd.file, odd.line, odd.column) for odd in found] == [("a", "policy.yaml", 2, 10)]
+    assert "deny `d` (policy.yaml:3:8) covers all of it" in found[0].message
+
+
+def test_a_grant_that_is_covered_only_in_part_is_not() -> None:
+    text = "grants: [{id: a, tool: [files/read, files/write], args: any}]\ndeny: [{id: d, tool: files/read}]"
+    assert said(text) == []
+
+
+@pytest.mark.parametrize(
+    "deny", ["{id: d, tool: files/read, args: {path: x}}", "{id: d, tool: files/read, when: {principal: x}}"]
+)
+def test_a_deny_with_conditions_covers_nothing_entirely(deny: str) -> None:
+    assert said(f"grants: [{{id: a, tool: files/read, args: any}}]\ndeny: [{deny}]") == []
+
+
+def test_a_deny_by_effect_covers_undescribed_tools() -> None:
+    text = "grants: [{id: a, tool: files/read, args: any}]\ndeny: [{id: d, effect: spend}]"
+    assert [rule for rule, _ in said(text)] == ["a"]
+    assert said("tools: {files/read: {effect: read}}\n" + text) == []
+
+
+def test_a_policys_deny_covers_a_mandates_grant() -> None:
+    both = Authority(
+        (policy("deny: [{id: d, tool: files/*}]"), mandate("grants: [{id: m, tool: files/read, args: any}]"))
+    )
+    assert [(odd.rule, odd.file) for odd in oddities(both, KNOWN)] == [("m", "mandate.yaml")]
+
+
+def test_a_grant_for_a_tool_that_no_server_has_is_pointed_out_with_what_was_meant() -> None:
+    assert said("grants: [{id: a, tool: files/raed, args: any}]") == [
+        ("a", "no server has the tool `files/raed`; did you mean `read`?")
+    ]
+    assert said("grants: [{id: a, tool: fils/read, args: any}]") == [
+        ("a", "no server is called `fils`; did you mean `files`?")
+    ]
+    assert said("grants: [{id: a, tool: 'files/get_*', args: any}]") == [("a", "no server has the tool `files/get_*`")]
+
+
+def test_without_known_servers_names_are_not_judged() -> None:
+    assert said("grants: [{id: a, tool: files/raed, args: any}]", {}) == []
+
+
+@pytest.mark.parametrize("tool", ["sys/run_command", "'sys/*'", "'*/*'"])
+def test_a_grant_to_a_shell_is_pointed_out_by_name_and_by_pattern(tool: str) -> None:
+    [(rule, message)] = said(f"grants: [{{id: a, tool: {tool}, args: {{x: any}}}}]")
+    assert (rule, message[:17]) == ("a", "`sys/run_command`")
+
+
+def test_a_grant_to_what_is_described_as_executing_is_pointed_out() -> None:
+    text = "tools: {sys/info: {effect: [read, execute]}}\ngrants: [{id: a, tool: sys/info, args: any}]"
+    assert [rule for rule, _ in said(text)] == ["a"]
+    assert [rule for rule, _ in said("grants: [{id: a, effect: [read, execute], args: any}]")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bash",
+        "shell",
+        "exec",
+        "run_command",
+        "eval",
+        "python",
+        "terminal",
+        "execute_sql",
+        "executePython",
+        "Bash",
+        "run-shell",
+        "code_interpreter",
+        "RunPowerShell",
+        "python3",
+    ],
+)
+def test_names_of_shells_are_known(name: str) -> None:
+    assert looks_like_a_shell(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["read_file", "evaluate_model", "send_email", "list_commands", "executive_summary", "pythonic", ""]
+)
+def test_names_that_only_resemble_are_not_shells(name: str) -> None:
+    assert not looks_like_a_shell(name)
+
+
+def test_rules_that_are_over_or_say_the_same_are_pointed_out() -> None:
+    text = """\
+grants:
+  - {id: a, tool: files/read, args: {path: any, n: 1}, until: 2026-11-20T12:00:00Z}
+  - {id: b, tool: files/write, args: {path: any, n: 1}}
+  - {id: c, tool: files/write, args: {n: 1, path: any}, advice: Again.}
+  - {id: d, tool: files/write, args: {n: 2, path: any}}
+"""
+    assert said(text) == [
+        ("a", "it never counts: it ended at 2026-11-20T12:00:00Z"),
+        ("c", "it says the same as `b` (policy.yaml:4:5)"),
+    ]
+    assert [odd.rule for odd in oddities(under(text), KNOWN)] == ["c"]

@@ -1,0 +1,88 @@
+"""guard.yaml: read strictly, with the place of what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mcp_guard.config import load_config
+from mcp_guard.errors import InputError
+
+GOOD = """\
+version: 1
+policy: policies/p.yaml
+set: {project: ./src, mode: fast}
+servers:
+  files: {command: [npx, -y, server, .], env: [GITHUB_TOKEN]}
+  Web-1: {command: [python, web.py], cwd: sub, timeout: 5}
+"""
+
+
+def written(directory: Path, text: str) -> Path:
+    path = directory / "guard.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_paths_start_from_the_file_and_not_from_where_the_guard_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    config = load_config(written(tmp_path, GOOD))
+    assert config.policy == tmp_path / "policies" / "p.yaml"
+    assert config.variables == {"project": str(tmp_path / "src"), "mode": "fast"}
+    assert [spec.cwd for spec in config.servers] == [str(tmp_path), str(tmp_path / "sub")]
+
+
+def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "t")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    files, web = load_config(written(tmp_path, GOOD)).servers
+    assert (files.env or {})["GITHUB_TOKEN"] == "t"
+    assert "PATH" in (web.env or {})
+    assert "GITHUB_TOKEN" not in (web.env or {})
+    assert all("AWS_SECRET_ACCESS_KEY" not in (spec.env or {}) for spec in (files, web))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "hint"),
+    [
+        ("version: 1", "version: 2", ":1:10", "version"),
+        ("version: 1\n", "", ":1:1", "write `version: ...`"),
+        ("policy:", "polcy:", ":2:1", "did you mean `policy`?"),
+        ("command: [npx", "comand: [npx", ":5:11", "did you mean `command`?"),
+        ("command: [npx, -y, server, .]", "command: npx -y server", ":5:20", "list"),
+        ("command: [npx, -y, server, .]", "command: []", ":5:20", "at least 1"),
+        ("command: [npx, -y, server, .]", 'url: "https://x.example/mcp"', ":5:", "isn't in this version yet"),
+        ("Web-1:", "FILES:", ":6:3", "share one prefix"),
+        ("Web-1:", "files:", ":6:3", "twice"),
+        ("Web-1:", "web server:", ":6:3", "can't be a server's name"),
+        ("timeout: 5", "timeout: 0", ":6:", "greater than 0"),
+        ("mode: fast", "mode: 5", ":3:", "string"),
+        ("servers:", "lock: guard.lock\nservers:", ":4:1", "isn't in this version yet"),
+        ("servers:", "record: {values: true}\nservers:", ":4:10", "isn't in this version yet"),
+        ("servers:", "record: {durability: most}\nservers:", ":4:22", "normal"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place_and_a_way_out(
+    tmp_path: Path, old: str, new: str, place: str, hint: str
+) -> None:
+    path = written(tmp_path, GOOD.replace(old, new))
+    with pytest.raises(InputError) as error:
+        load_config(path)
+    assert f"{path}{place}" in str(error.value)
+    assert hint in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "servers", "version: 1\nservers: {}", "version: 1\nservers: []", "\x00"])
+def test_what_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"guard\.yaml:\d+:\d+"):
+        load_config(written(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_is_said_with_a_way_out(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--config"):
+        load_config(tmp_path / "guard.yaml")
