@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mcp_guard.downstream import Downstream, ServerSpec
 from mcp_guard.eras import Era
 from tests.fixtures.client import LEGACY, RpcError
 from tests.guards import DECISION, RecordingDownstream, Scene, Stand
@@ -112,3 +114,33 @@ async def test_several_servers_that_answer_nothing_modern_are_an_old_server(tmp_
         scene.gateway.session.era = None
         assert (await scene.ask("server/discover"))["error"]["code"] == -32601
         assert (await scene.ask("tools/list"))["error"]["code"] == -32022
+
+
+class Nobody:
+    """A conversation that takes no notice."""
+
+    def server_notified(self, server: Downstream, method: str, params: dict[str, Any] | None) -> None: ...
+
+    def server_asked(self, server: Downstream, method: str) -> None: ...
+
+    def server_odd(self, server: Downstream, why: str) -> None: ...
+
+    def server_changed(self, server: Downstream, event: str, why: str) -> None: ...
+
+
+async def test_a_process_that_starts_while_the_client_takes_nothing_is_not_read_until_it_does(tmp_path: Path) -> None:
+    stand = Stand(tmp_path)
+    server = Downstream(ServerSpec("raw", tuple(stand.server())), Nobody())
+    answers: list[dict[str, Any]] = []
+    server.pause(True)
+    server.open(Era.LEGACY, "initialize", {"protocolVersion": LEGACY}, answers.append)
+    async with asyncio.timeout(10):
+        while not stand.trace("initialize"):
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)  # long enough for an answer to have come, were it read
+        assert answers == []
+        server.pause(False)
+        while not answers:
+            await asyncio.sleep(0.005)
+    server.close()
+    assert "result" in answers[0]

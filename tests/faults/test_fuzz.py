@@ -97,7 +97,7 @@ def nothing_unjudged(stand: Stand) -> Counter[str]:
 
 @pytest.mark.parametrize("era", [LEGACY, MODERN])
 async def test_mutated_frames_of_a_client_crash_nothing_and_pass_no_judgement(tmp_path: Path, era: str) -> None:
-    chance = random.Random(f"client {era}")  # noqa: S311
+    chance = random.Random(f"client {era}")
     stand = Stand(tmp_path, POLICY)
     async with stand.wrap(server=stand.server("raw", "--frames", "0", program=SERVER)) as client:
         await (client.initialize() if era == LEGACY else client.discover())

@@ -72,7 +72,7 @@ async def fire_until_killed(stand: Stand, round_number: int, seconds: float, mar
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
 async def test_a_guard_killed_at_any_instant_leaves_no_executed_call_unrecorded_and_no_process(tmp_path: Path) -> None:
-    chance = random.Random(20261231)  # noqa: S311
+    chance = random.Random(20261231)
     stand = Stand(tmp_path)
     marker = f"killed-{os.getpid()}-{chance.randrange(2**32)}"
     answered = 0
