@@ -29,7 +29,7 @@ from mcp_guard.eras import (
     strip_own_meta,
 )
 from mcp_guard.errors import ServerGone
-from mcp_guard.guard import Guard
+from mcp_guard.guard import Guard, without_made_up_names
 from mcp_guard.model import Call, Decision, Effect, Kind, Outcome, Reason
 from mcp_guard.patience import patiently
 from mcp_guard.record.entries import Entry, EntryKind
@@ -316,7 +316,8 @@ class Gateway:
 
     def _judged(self, call: Call, tool: Tool | None, view: UsageView) -> Decision:
         try:
-            return self.guard.judge(call, tool, self.context.facts(call.server, view))
+            decision = self.guard.judge(call, tool, self.context.facts(call.server, view))
+            return without_made_up_names(decision, call, tool.argument_names if tool is not None else {})
         except Exception as error:  # unclear means no (law 4); its text may carry a value, so it isn't shown
             log.warning("a call could not be judged", error=type(error).__name__)
             return Decision(Effect.DENY, Reason.INTERNAL, detail=type(error).__name__)

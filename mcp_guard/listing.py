@@ -145,7 +145,9 @@ class _Gathering:
         if not ready or capability not in server.capabilities:
             return self._got(server, [], {})
         if self._method == "tools/list":
-            return _fetch_tools(self._context, server, lambda: guarded(self._request, lambda: self._got_tools(server)))
+            return _fetch_tools(
+                self._context, server, lambda: guarded(self._request, lambda: self._got_tools(server)), fresh=True
+            )
         return _fetch(
             self._context,
             server,
@@ -159,7 +161,7 @@ class _Gathering:
         listing = server.listing
         if server in self._late and listing is not None:
             return announce(self._context)  # it came after the answer had gone out without it
-        return self._got(server, self._shown_tools(listing), listing.frame if listing is not None else {})
+        return self._got(server, [], listing.frame if listing is not None else {})
 
     def _shown_tools(self, listing: Listing | None) -> list[Any]:
         if listing is None:
@@ -200,11 +202,9 @@ class _Gathering:
         if self._timer is not None:
             self._timer.cancel()
         left, self._left = self._left, set()
-        for server in left:
-            if self._method == "tools/list" and server.listing is not None:
-                self._items[server.name] = self._shown_tools(server.listing)  # slow to say it again
-            else:
-                self._late.add(server)
+        if self._method == "tools/list":  # only now: which names several servers share shows when all have answered
+            self._items = {server.name: self._shown_tools(server.listing) for server in self._context.session.servers}
+        self._late |= {server for server in left if server.listing is None or self._method != "tools/list"}
         items = [item for server in self._context.session.servers for item in self._items.get(server.name, ())]
         frame = {} if self._context.guard.prefixed else self._frame
         self._request.finish({"result": _framed(self._context, frame, KEYS[self._method], items)})
@@ -229,16 +229,21 @@ def _shown_tool(context: Context, tool: Tool) -> dict[str, Any]:
     return {**tool.descriptor, "name": tool.exposed, "inputSchema": schema}
 
 
-def _fetch_tools(context: Context, server: Downstream, then: Callable[[], None], again: int = REPEATS) -> None:
+def _fetch_tools(
+    context: Context, server: Downstream, then: Callable[[], None], again: int = REPEATS, *, fresh: bool = False
+) -> None:
     """List one server's tools, remember them, and go on. On failure what was known is kept as not known.
 
-    Who asks while a listing is under way shares it. One that the server made stale meanwhile is asked for again, a few
-    times: a server that always says so must not keep us for ever.
+    A call that comes while a listing is under way shares it. A client that asks itself (`fresh`) has it asked for anew,
+    and who waited for an answer that may be lost waits for this one. One that the server made stale meanwhile is asked
+    for again, a few times: a server that always says so must not keep us for ever.
     """
-    waiting = context.fetching.setdefault(server.name, [])
-    waiting.append(then)
-    if len(waiting) > 1:
+    before = context.fetching.get(server.name, [])
+    if before and not fresh:
+        before.append(then)
         return
+    waiting = context.fetching[server.name] = [*before, then]
+    before.clear()
 
     def finish() -> None:
         if context.fetching.get(server.name) is waiting:
@@ -250,7 +255,7 @@ def _fetch_tools(context: Context, server: Downstream, then: Callable[[], None],
         if context.fetching.get(server.name) is not waiting and items is not None and again:
             for go_on in waiting:
                 _fetch_tools(context, server, go_on, again - 1)
-            return
+            return None
         try:
             if items is None:
                 return finish()

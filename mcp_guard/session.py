@@ -76,7 +76,7 @@ class Session:
     in_flight: set[InFlight] = field(default_factory=set)
     closed: bool = False
     joining: list[Callable[[dict[str, dict[str, Any]]], None]] = field(default_factory=list)
-    """Who waits for the servers to open in the modern era: requests that come meanwhile join, and start nothing anew."""
+    """Who waits for the servers to open in the modern era: what comes meanwhile joins, and starts nothing anew."""
     list_changed_due: bool = False  # a `list_changed` is about to be sent: more of them in the meantime add nothing
     seen_requests: set[tuple[str, str]] = field(default_factory=set)  # server requests recorded once each
     _listings: tuple[Listing | None, ...] = ()
