@@ -32,7 +32,7 @@ def raw(**replies: Any) -> list[RecordingDownstream]:
 async def until(true: Callable[[], bool]) -> None:
     """Let the loop go on until something holds."""
     async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - what is waited for is no event of ours
+        while not true():
             await asyncio.sleep(0)
 
 

@@ -99,7 +99,7 @@ async def test_a_thousand_changes_are_told_once(tmp_path: Path) -> None:
         for _ in range(1000):
             listing.announce(scene.gateway.context)
         async with asyncio.timeout(5):
-            while not scene.notified:  # noqa: ASYNC110 - a timer of the guard's is waited for
+            while not scene.notified:
                 await asyncio.sleep(0.005)
         assert scene.notified == [("notifications/tools/list_changed", None)]
 
