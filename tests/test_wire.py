@@ -214,6 +214,9 @@ def test_one_level_too_many_is_refused_and_the_last_allowed_one_is_not() -> None
     room = MAX_DEPTH - 3  # the message, its params, their arguments
     assert parse(call('{"a":' + "[" * room + "]" * room + "}"))
     refused(call('{"a":' + "[" * (room + 1) + "]" * (room + 1) + "}"))
+    answer = b'{"jsonrpc":"2.0","id":1,"result":{"a":%b}}'
+    assert parse(answer % (b"[" * (room + 1) + b"]" * (room + 1)), "server")
+    refused(answer % (b"[" * (room + 2) + b"]" * (room + 2)), "server")
 
 
 @pytest.mark.parametrize(

@@ -34,11 +34,19 @@ class Child:
             os.close(self.life)
             self.life = -1
 
+    def discard(self) -> None:
+        """End it, and close the pipes that nobody was attached to."""
+        self.end()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
 
 def spawn(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | None = None) -> Child:
     """Start `command` with pipes for stdin and stdout; stderr is the guard's own.
 
-    Raises OSError when the warden can't be started. A command that doesn't exist is a server that ends at once (127).
+    Raises OSError or ValueError when the warden can't be started. A command that doesn't exist is a server that ends at
+    once (127).
     """
     life_read, life_write = os.pipe()
     try:
