@@ -12,6 +12,7 @@ import pytest
 
 from mcp_guard.downstream import Downstream, ServerSpec
 from mcp_guard.eras import Era
+from mcp_guard.transports.spawn import spawn
 from tests.fixtures.client import LEGACY, RpcError
 from tests.guards import DECISION, RecordingDownstream, Scene, Stand
 
@@ -130,17 +131,17 @@ class Nobody:
 
 async def test_a_process_that_starts_while_the_client_takes_nothing_is_not_read_until_it_does(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
-    server = Downstream(ServerSpec("raw", tuple(stand.server())), Nobody())
-    answers: list[dict[str, Any]] = []
+    child = spawn(stand.server())
+    server = Downstream(ServerSpec("raw", tuple(stand.server())), Nobody(), child)
+    answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
     server.pause(True)
-    server.open(Era.LEGACY, "initialize", {"protocolVersion": LEGACY}, answers.append)
+    server.open(Era.LEGACY, "initialize", {"protocolVersion": LEGACY}, answered.set_result)
     async with asyncio.timeout(10):
-        while not stand.trace("initialize"):
+        while not stand.trace("initialize"):  # noqa: ASYNC110 - a file of another process
             await asyncio.sleep(0.005)
-        await asyncio.sleep(0.05)  # long enough for an answer to have come, were it read
-        assert answers == []
+        done, _ = await asyncio.wait([answered], timeout=0.05)  # an answer that is read comes at once
+        assert not done
         server.pause(False)
-        while not answers:
-            await asyncio.sleep(0.005)
+        assert "result" in await answered
     server.close()
-    assert "result" in answers[0]
+    await asyncio.to_thread(child.process.wait, 10)
