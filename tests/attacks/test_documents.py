@@ -1,0 +1,31 @@
+"""Documents as hostile text: what a reviewer sees is what binds, and no text of theirs steers a terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_guard.errors import InputError
+from mcp_guard.policy.document import load_text
+
+HIDDEN = """version: 1
+grants:
+  - {{id: one, tool: s/read, args: {{}}}}
+  # reviewed{}  - {{id: all, tool: s/*, args: any}}
+"""
+
+
+@pytest.mark.parametrize("line_end", ["\u2028", "\u2029", "\x85", "\r"])
+def test_no_rule_hides_in_a_comment_behind_a_line_end_that_editors_do_not_show(line_end: str) -> None:
+    with pytest.raises(InputError, match="U\\+"):
+        load_text(HIDDEN.format(line_end).encode(), file="policy.yaml", kind="policy")
+
+
+def test_a_document_with_the_line_ends_of_windows_still_loads() -> None:
+    document = load_text(HIDDEN.format("").replace("\n", "\r\n").encode(), file="policy.yaml", kind="policy")
+    assert [rule.ref.id for rule in document.rules] == ["one"]
+
+
+@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u200f", "\u061c"])
+def test_no_document_is_shown_in_another_order_than_it_is_read_in(character: str) -> None:
+    with pytest.raises(InputError, match="U\\+"):
+        load_text(HIDDEN.format(character).encode(), file="policy.yaml", kind="policy")
