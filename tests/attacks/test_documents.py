@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mcp_guard.errors import InputError
 from mcp_guard.policy.document import load_text
+from tests.cli.commands import guard
 
 HIDDEN = """version: 1
 grants:
@@ -29,3 +32,18 @@ def test_a_document_with_the_line_ends_of_windows_still_loads() -> None:
 def test_no_document_is_shown_in_another_order_than_it_is_read_in(character: str) -> None:
     with pytest.raises(InputError, match="U\\+"):
         load_text(HIDDEN.format(character).encode(), file="policy.yaml", kind="policy")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'policy: "policy\\e]0;owned\\a\\nmcp-guard: all is well.yaml"',
+        '"key\\e]0;owned\\a\\nmcp-guard: all is well": 1',
+    ],
+)
+def test_a_guard_yaml_writes_nothing_of_its_own_to_the_terminal_of_who_checks_it(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "guard.yaml"
+    file.write_text(f"version: 1\n{line}\nservers: {{one: {{command: [never-started]}}}}\n")
+    done = guard(tmp_path / "state", "check", "--config", str(file))
+    assert done.returncode == 2
+    assert done.stderr.rstrip("\n").isprintable(), done.stderr  # no escape, and one line
