@@ -46,7 +46,13 @@ from mcp_guard.policy.constraint_kinds import (
     Within,
     exact,
 )
-from mcp_guard.policy.constraint_paths import check_not_name, check_under, check_within, leads_to_none_of
+from mcp_guard.policy.constraint_paths import (
+    check_not_name,
+    check_under,
+    check_within,
+    leads_straight,
+    leads_to_none_of,
+)
 from mcp_guard.policy.constraint_pattern import text_test
 
 Check: TypeAlias = Callable[[object, Facts], Answer]
@@ -97,6 +103,7 @@ def compile_check(constraint: Constraint) -> Check:
 
 def _one_of(listed: OneOf) -> Check:
     texts, flags = frozenset(listed.texts), frozenset(listed.flags)
+    starts = dict(listed.starts)
     numbers = frozenset(exact(number) for number in listed.numbers)
     alike = frozenset(form for text in texts for form in (loose(text), tidied(text)))
     paths = tuple(without_trailing_slash(text) for text in listed.texts if why_not_absolute(text) is None)
@@ -106,7 +113,7 @@ def _one_of(listed: OneOf) -> Check:
     def check(value: object, facts: Facts) -> Answer:
         if type(value) is str:
             if value in texts:
-                return YES
+                return YES if leads_straight(value, starts.get(value, ""), facts) else UNSURE
             if not texts or miss is UNSURE or _reads_like(value, alike):
                 return UNSURE
             return leads_to_none_of(value, paths, facts) if paths else NO

@@ -30,9 +30,10 @@ Place = tuple[int, int]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONTROL = re.compile(
-    # What may not stand in YAML; what is a line end to YAML and nothing to an editor, so that a rule could stand behind a
-    # `#`; and what makes an editor show a line in another order than it is read in.
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]|\r(?!\n)|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+    # What may not stand in YAML; what is a line end to YAML and nothing to an editor, so that a rule could stand behind
+    # a `#`; and what makes an editor show a line in another order than it is read in.
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]|\r(?!\n)"
+    "|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
