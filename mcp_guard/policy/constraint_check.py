@@ -105,6 +105,7 @@ def _one_of(listed: OneOf) -> Check:
     texts, flags = frozenset(listed.texts), frozenset(listed.flags)
     starts = dict(listed.starts)
     numbers = frozenset(exact(number) for number in listed.numbers)
+    rounded = frozenset(float(number) for number in listed.numbers)  # as a reader has them that knows doubles only
     alike = frozenset(form for text in texts for form in (loose(text), tidied(text)))
     paths = tuple(without_trailing_slash(text) for text in listed.texts if why_not_absolute(text) is None)
     # A list of several types says NO to nobody: `"1"` beside a listed 1 may be that 1.
@@ -120,7 +121,7 @@ def _one_of(listed: OneOf) -> Check:
         if type(value) is int or (type(value) is float and math.isfinite(value)):
             if exact(value) in numbers:
                 return YES
-            return miss if numbers else UNSURE
+            return miss if numbers and not _rounds_to_one_of(value, rounded) else UNSURE
         if type(value) is bool:
             if value in flags:
                 return YES
@@ -128,6 +129,14 @@ def _one_of(listed: OneOf) -> Check:
         return UNSURE
 
     return check
+
+
+def _rounds_to_one_of(value: int | float, rounded: frozenset[float]) -> bool:
+    """Beyond 2^53 several whole numbers, such as ids, are one number to many a reader."""
+    try:
+        return float(value) in rounded
+    except OverflowError:
+        return False
 
 
 def _reads_like(text: str, alike: frozenset[str]) -> bool:
