@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_guard.config import load_config
 from mcp_guard.errors import InputError
 from mcp_guard.policy.document import load_text
 from tests.cli.commands import guard
@@ -47,3 +48,12 @@ def test_a_guard_yaml_writes_nothing_of_its_own_to_the_terminal_of_who_checks_it
     done = guard(tmp_path / "state", "check", "--config", str(file))
     assert done.returncode == 2
     assert done.stderr.rstrip("\n").isprintable(), done.stderr  # no escape, and one line
+
+
+@pytest.mark.parametrize(("one", "other"), [("files", "files__bank"), ("FILES", "files__bank"), ("a", "a_")])
+def test_no_server_is_named_so_that_it_could_take_the_calls_of_another(tmp_path: Path, one: str, other: str) -> None:
+    file = tmp_path / "guard.yaml"
+    for first, second in ((one, other), (other, one)):
+        file.write_text(f"version: 1\nservers: {{{first}: {{command: [x]}}, {second}: {{command: [x]}}}}\n")
+        with pytest.raises(InputError, match="share one prefix"):
+            load_config(file)
