@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mcp_guard.catalog import SERVER_NAME
+from mcp_guard.catalog import SEPARATOR, SERVER_NAME
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.policy.form_errors import did_you_mean
@@ -125,16 +126,18 @@ def _spec(name: str, form: ServerForm, directory: Path) -> ServerSpec:
 
 
 def _check_names(source: Source, form: ConfigForm) -> None:
-    """Two servers whose tools would have one prefix are an error at start: a call must not depend on their order."""
-    seen: dict[str, str] = {}
+    """Two servers whose tools could have one name are an error at start: a call must not depend on which of them is up.
+
+    `a` with a tool `b__c`, and `a__b` with a tool `c`: while the latter is down, the former would get its calls.
+    """
     for name in form.servers:
         if not SERVER_NAME.fullmatch(name):
             hint = "use up to 32 letters, digits, `_` and `-`, starting with a letter or digit"
             raise source.error(f"`{name[:64]}` can't be a server's name", ("servers", name), hint, key=True)
-        other = seen.setdefault(name.casefold(), name)
-        if other != name:
+    for name, other in permutations(form.servers, 2):
+        if f"{other}{SEPARATOR}".casefold().startswith(f"{name}{SEPARATOR}".casefold()):
             hint = "give one of them another name"
-            raise source.error(f"`{other}` and `{name}` would share one prefix", ("servers", name), hint, key=True)
+            raise source.error(f"`{name}` and `{other}` would share one prefix", ("servers", other), hint, key=True)
 
 
 def _in_words(source: Source, errors: ValidationError) -> InputError:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mcp_guard.catalog import Tool
 from mcp_guard.downstream import ServerSpec
-from mcp_guard.model import Call, Decision, Effect, EffectClass, Facts, Kind, Reason, Usage
+from mcp_guard.model import EVERY_EFFECT, Call, Decision, Effect, EffectClass, Facts, Kind, Reason, Usage
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority
 from mcp_guard.policy.yaml_source import quoted
@@ -24,8 +24,6 @@ from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
 from mcp_guard.transports.spawn import Child
 from mcp_guard.wire import digest, keyed_digest, shape
-
-NO_EFFECTS: frozenset[EffectClass] = frozenset()
 
 
 def judge(authority: Authority, protection: Protection, call: Call, tool: Tool | None, facts: Facts) -> Decision:
@@ -118,7 +116,7 @@ class LiveFacts:
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         found = self.tools.get((server, tool))
-        return found.added_effects if found is not None else NO_EFFECTS
+        return found.added_effects if found is not None else EVERY_EFFECT  # just unlisted: its annotations aren't known
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return tool in self.known.get(server, frozenset())

@@ -75,4 +75,7 @@ def run(ahead: Any = None) -> int:
 
 
 def _say(error: GuardError) -> None:
-    click.echo(f"mcp-guard: {error}", err=True)
+    """One line: an error quotes keys and file names, which whoever wrote the file has chosen."""
+    from mcp_guard.record.shown import escaped  # only now: what it imports would slow every start
+
+    click.echo(f"mcp-guard: {escaped(str(error))}", err=True)

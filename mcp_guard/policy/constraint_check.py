@@ -46,7 +46,13 @@ from mcp_guard.policy.constraint_kinds import (
     Within,
     exact,
 )
-from mcp_guard.policy.constraint_paths import check_not_name, check_under, check_within, leads_to_none_of
+from mcp_guard.policy.constraint_paths import (
+    check_not_name,
+    check_under,
+    check_within,
+    leads_straight,
+    leads_to_none_of,
+)
 from mcp_guard.policy.constraint_pattern import text_test
 
 Check: TypeAlias = Callable[[object, Facts], Answer]
@@ -97,7 +103,9 @@ def compile_check(constraint: Constraint) -> Check:
 
 def _one_of(listed: OneOf) -> Check:
     texts, flags = frozenset(listed.texts), frozenset(listed.flags)
+    starts = dict(listed.starts)
     numbers = frozenset(exact(number) for number in listed.numbers)
+    rounded = frozenset(float(number) for number in listed.numbers)  # as a reader has them that knows doubles only
     alike = frozenset(form for text in texts for form in (loose(text), tidied(text)))
     paths = tuple(without_trailing_slash(text) for text in listed.texts if why_not_absolute(text) is None)
     # A list of several types says NO to nobody: `"1"` beside a listed 1 may be that 1.
@@ -106,14 +114,14 @@ def _one_of(listed: OneOf) -> Check:
     def check(value: object, facts: Facts) -> Answer:
         if type(value) is str:
             if value in texts:
-                return YES
+                return YES if leads_straight(value, starts.get(value, ""), facts) else UNSURE
             if not texts or miss is UNSURE or _reads_like(value, alike):
                 return UNSURE
             return leads_to_none_of(value, paths, facts) if paths else NO
         if type(value) is int or (type(value) is float and math.isfinite(value)):
             if exact(value) in numbers:
                 return YES
-            return miss if numbers else UNSURE
+            return miss if numbers and not _rounds_to_one_of(value, rounded) else UNSURE
         if type(value) is bool:
             if value in flags:
                 return YES
@@ -121,6 +129,14 @@ def _one_of(listed: OneOf) -> Check:
         return UNSURE
 
     return check
+
+
+def _rounds_to_one_of(value: int | float, rounded: frozenset[float]) -> bool:
+    """Beyond 2^53 several whole numbers, such as ids, are one number to many a reader."""
+    try:
+        return float(value) in rounded
+    except OverflowError:
+        return False
 
 
 def _reads_like(text: str, alike: frozenset[str]) -> bool:

@@ -42,6 +42,8 @@ class OneOf:
     texts: tuple[str, ...] = ()
     numbers: tuple[Number, ...] = ()
     flags: tuple[bool, ...] = ()
+    starts: tuple[tuple[str, str], ...] = ()
+    """Of texts that are paths below a variable's: the text, and the variable's path (see `Under.start`)."""
 
     @property
     def values(self) -> tuple[str | Number | bool, ...]:
@@ -89,6 +91,12 @@ class Under:
 
     root: str  # canonical, absolute, no trailing slash
     uri: bool = False  # the value is a `file:` URI
+    start: str = ""
+    """The path of the variable that `root` lies below; empty if a document wrote `root` itself.
+
+    Who names a directory vouches for where it leads, but not for what lies in it: in a project from somewhere else,
+    `$project/notes` may be a link to the keys of the person who unpacked it.
+    """
 
 
 @dataclass(frozen=True, slots=True)

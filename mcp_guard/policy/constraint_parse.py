@@ -41,7 +41,7 @@ from mcp_guard.policy.constraint_kinds import (
 )
 from mcp_guard.policy.constraint_paths import FILE_URI
 from mcp_guard.policy.constraint_pattern import why_not_glob, why_not_pattern
-from mcp_guard.policy.constraint_variables import Path, Scope, absolute, expand, plain
+from mcp_guard.policy.constraint_variables import Path, Scope, absolute, expand, plain, start_of
 
 _T = TypeVar("_T")
 
@@ -129,6 +129,7 @@ def _one_of(values: Sequence[object], scope: Scope, path: Path, *, listed: bool 
     texts: list[str] = []
     numbers: list[Number] = []
     flags: list[bool] = []
+    starts: list[tuple[str, str]] = []
     for index, value in enumerate(values):
         place = (*path, index) if listed else path
         if isinstance(value, bool):
@@ -136,12 +137,15 @@ def _one_of(values: Sequence[object], scope: Scope, path: Path, *, listed: bool 
         elif isinstance(value, (int, float)):
             numbers.append(_number(value, place))
         elif isinstance(value, str):
-            texts.extend(_literal(value, scope, place))
+            literals = _literal(value, scope, place)
+            texts.extend(literals)
+            if literals[0].startswith("/") and (start := start_of(value, scope, place)):
+                starts.append((literals[0], start))
         elif value is None:
             raise ConstraintError("null is not a value to list", place, "add `null: ok` beside the other keys")
         else:
             raise ConstraintError("only text, numbers, true and false can be listed", place)
-    return OneOf(_unique(texts), _unique(numbers), _unique(flags))
+    return OneOf(_unique(texts), _unique(numbers), _unique(flags), _unique(starts))
 
 
 def _literal(text: str, scope: Scope, path: Path) -> tuple[str, ...]:
@@ -224,10 +228,11 @@ def _matches(value: object, scope: Scope, path: Path) -> Matches:
 
 
 def _under(value: object, scope: Scope, path: Path) -> Under:
-    text = expand(_text(value, path), scope, path)
-    if text.startswith(FILE_URI):
-        return Under(absolute(text[len(FILE_URI) :], scope, path), uri=True)
-    return Under(absolute(text, scope, path))
+    text = _text(value, path)
+    uri = expand(text, scope, path).startswith(FILE_URI)
+    plain_path = text.removeprefix(FILE_URI) if uri else text
+    root = absolute(expand(plain_path, scope, path).removeprefix(FILE_URI), scope, path)
+    return Under(root, uri, start_of(plain_path, scope, path))
 
 
 def _within(value: object, scope: Scope, path: Path) -> Within:

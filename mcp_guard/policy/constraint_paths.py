@@ -40,7 +40,7 @@ def path_of_uri(text: str) -> str | None:
 
 
 def check_under(constraint: Under) -> Check:
-    root, uri = constraint.root, constraint.uri
+    root, uri, start = constraint.root, constraint.uri, constraint.start
     folded_root = folded(root)
 
     def check(value: object, facts: Facts) -> Answer:
@@ -59,12 +59,18 @@ def check_under(constraint: Under) -> Check:
         real_root = facts.resolve(root)
         if real_root is None:
             return UNSURE
-        if inside and is_inside(real, real_root):
+        if inside and is_inside(real, real_root) and leads_straight(root, start, facts):
             return YES
         apart = not is_inside(folded(path), folded_root) and not is_inside(folded(real), folded(real_root))
         return NO if apart else UNSURE
 
     return check
+
+
+def leads_straight(path: str, start: str, facts: Facts) -> bool:
+    """Does `path` lead where it says, seen from the directory `start` above it: no link in what lies between?"""
+    real_start = facts.resolve(start) if start else None
+    return not start or (real_start is not None and facts.resolve(path) == real_start + path[len(start) :])
 
 
 def check_within(value: object, facts: Facts) -> Answer:

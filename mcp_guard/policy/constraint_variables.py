@@ -59,6 +59,13 @@ def _variable(name: str, scope: Scope, path: Path) -> str:
     return value
 
 
+def start_of(text: str, scope: Scope, path: Path) -> str:
+    """The path that `text` names up to its last variable, if more follows; else empty: then no variable vouches."""
+    ends = [match.end() for match in _DOLLAR.finditer(text) if match[1] != "$"]
+    slash = text.find("/", ends[-1]) if ends else -1
+    return absolute(expand(text[:slash], scope, path), scope, path) if slash > 0 and text[slash + 1 :] else ""
+
+
 def absolute(text: str, scope: Scope, path: Path) -> str:
     """`text` (variables expanded) as a canonical absolute path without a trailing slash, `~` replaced."""
     if text == "~" or text.startswith("~/"):

@@ -30,8 +30,11 @@ Place = tuple[int, int]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]"
-)  # neither may stand in YAML unescaped
+    # What may not stand in YAML; what is a line end to YAML and nothing to an editor, so that a rule could stand behind
+    # a `#`; and what makes an editor show a line in another order than it is read in.
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]|\r(?!\n)"
+    "|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -95,7 +98,7 @@ def _decode(data: bytes, file: str) -> str:
     if bad:
         message = f"control character U+{ord(bad.group()):04X}"
         raise input_error(
-            file, message, _place_after(text[: bad.start()]), 'take it out, or write it as "\\x.." in quotes'
+            file, message, _place_after(text[: bad.start()]), 'take it out, or write it as "\\u...." in quotes'
         )
     return text
 
