@@ -27,7 +27,6 @@ def patiently(step: Callable[[], None], failed: Callable[[], None], started: flo
             loop.call_later(AGAIN_AFTER, patiently, step, failed, started)
     except Exception as error:
         # Only our own errors are shown: the text of another one may carry an argument's value.
-        log.warning(
-            "the record took no entry", error=str(error) if isinstance(error, GuardError) else type(error).__name__
-        )
+        shown = str(error) if isinstance(error, GuardError) else type(error).__name__
+        log.warning("the record took no entry", error=shown)
         failed()
