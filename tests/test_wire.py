@@ -137,7 +137,7 @@ PIECES = [
 
 
 def test_twenty_thousand_mutated_frames_are_messages_or_malformed_and_survive_being_sent_again() -> None:
-    rng = random.Random(7)  # noqa: S311 - not for secrets
+    rng = random.Random(7)
     accepted = 0
     for _ in range(20_000):
         line = bytearray(rng.choice(FRAMES))

@@ -131,7 +131,7 @@ def main() -> int:
                 os._exit(127)
             for number in (*STRAY, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_DFL)
-            os.execvp(command[0], command)  # noqa: S606 - to start this command is what the warden is for
+            os.execvp(command[0], command)
         except OSError as error:
             os.write(2, f"mcp-guard: cannot start `{command[0]}`: {error.strerror}\n".encode(errors="backslashreplace"))
         finally:
