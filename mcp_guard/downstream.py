@@ -38,7 +38,7 @@ class ServerSpec:
     command: tuple[str, ...]
     env: Mapping[str, str] | None = None  # None: the guard's own environment (`wrap` is a drop-in)
     cwd: str | None = None
-    timeout: float = 300.0  # seconds for one call
+    timeout: float = 86400.0  # seconds for one call; by default the client's patience is what counts
 
 
 class State(Enum):

@@ -25,7 +25,8 @@ from mcp_guard.session import InFlight
 from mcp_guard.wire import serialize
 
 MAX_PAGES = 1000
-MAX_ITEMS = 100_000
+MAX_ITEMS = 10_000
+"""Things in one listing: reading more would hold up the other servers for seconds, and no client shows them."""
 MAX_SIZE = 64 << 20
 """Bytes of all pages of one listing, roughly: a server could make the guard keep a thousand large pages."""
 REPEATS = 2
@@ -337,7 +338,7 @@ def _fetch(context: Context, server: Downstream, method: str, done: Fetched) -> 
             return end(items)
         size += len(serialize(result))
         if cursor in seen or len(seen) >= MAX_PAGES or len(items) > MAX_ITEMS or size > MAX_SIZE:
-            log.warning("a listing has too many pages", server=server.name, method=method)
+            log.warning("a listing is too long", server=server.name, method=method)
             return end(None)
         seen.add(cursor)
         return ask(cursor)

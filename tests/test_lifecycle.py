@@ -137,7 +137,7 @@ async def test_a_process_that_starts_while_the_client_takes_nothing_is_not_read_
     server.pause(True)
     server.open(Era.LEGACY, "initialize", {"protocolVersion": LEGACY}, answered.set_result)
     async with asyncio.timeout(10):
-        while not stand.trace("initialize"):  # noqa: ASYNC110 - a file of another process
+        while not stand.trace("initialize"):
             await asyncio.sleep(0.005)
         done, _ = await asyncio.wait([answered], timeout=0.05)  # an answer that is read comes at once
         assert not done

@@ -273,14 +273,22 @@ async def test_a_cursor_that_was_not_ours_is_refused_and_all_pages_come_as_one(t
         assert error.value.code == -32602
 
 
-async def test_a_hundred_thousand_tools_are_listed_and_the_guard_still_answers(tmp_path: Path) -> None:
-    stand = Stand(
-        tmp_path, "version: 1\ngrants: [{id: few, tool: [raw/echo, raw/tool_99000], args: any}]\n", timeout=60
-    )
-    async with stand.wrap("--tools", "99000", "--page-size", "5000") as client:
+async def test_thousands_of_tools_are_listed(tmp_path: Path) -> None:
+    stand = Stand(tmp_path, "version: 1\ngrants: [{id: few, tool: [raw/echo, raw/tool_9000], args: any}]\n", timeout=60)
+    async with stand.wrap("--tools", "9500", "--page-size", "500") as client:
         await client.initialize()
-        assert [tool["name"] for tool in await client.list_all()] == ["echo"]
+        assert [tool["name"] for tool in await client.list_all()] == ["echo", "tool_9000"]
         assert (await client.call("echo", {"text": "x"}))["content"][0]["text"] == "x"
+
+
+async def test_a_listing_that_is_too_long_is_given_up_and_the_guard_still_answers(tmp_path: Path) -> None:
+    stand = Stand(tmp_path, "version: 1\ngrants: [{id: few, tool: raw/echo, args: any}]\n", timeout=60)
+    async with stand.wrap("--tools", "100000", "--page-size", "5000") as client:
+        await client.initialize()
+        assert await client.list_all() == []
+        refused = await client.call("echo", {"text": "x"})
+        assert refused["_meta"]["mcp-guard/decision"]["reason"] == "unavailable"
+    assert "too long" in client.stderr
 
 
 async def test_a_storm_of_changes_is_told_to_the_client_a_few_times(tmp_path: Path) -> None:
