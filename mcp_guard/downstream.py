@@ -96,6 +96,7 @@ class Downstream:
     _crashes: int = 0
     _since: float = 0.0
     _timer: asyncio.TimerHandle | None = None
+    _unopened: bool = False  # it answered the modern era's question with an error, and nothing has been asked since
     _restarting: bool = False  # nobody asked for the process that is being opened: it may be tried again
     _starting: asyncio.Task[None] | None = None
     _paused: bool = False  # also for the next process: one that restarts must not flood a client that doesn't read
@@ -119,17 +120,31 @@ class Downstream:
     def open(self, era: Era, method: str, params: dict[str, Any], answer: Answer) -> None:
         """Open the server by `method` (`initialize` or `server/discover`) and pass on what it says, once.
 
-        A process that was opened in the other era is replaced: many servers keep to the era of their first message.
+        A process that was opened in the other era is replaced: many servers keep to the era of their first message. One
+        that only refused the modern era's question is an old server as it was before, and goes on.
         """
         replace = self._opening is not None
+        fresh = self._unopened and era is Era.LEGACY and self.state is State.IDLE and self._link is not None
+        self._unopened = False
         self._restarting = False
         self._no_timer()
         self._opening = _Opening(era, method, params)
         self.state = State.OPENING
         self.listing = None
+        if fresh:
+            return self._greet(answer)
         if replace:
             self._drop()
-        self._start(lambda: self._greet(answer), answer)
+        return self._start(lambda: self._greet(answer), answer)
+
+    def rest(self) -> None:
+        """End its process until it is opened again: nobody is going to use it as it is."""
+        self._no_timer()
+        self._drop()
+        self._opening, self._unopened = None, False
+        self.state = State.IDLE
+        self.listing = None
+        self._release(False)
 
     def when_ready(self, go_on: Callable[[bool], None]) -> None:
         """Call `go_on(True)` when the server can be talked to; False when it can't be within a bounded time."""
@@ -239,6 +254,7 @@ class Downstream:
                 done(reply)
                 return self._release(True)
             lost = "gone" in reply
+            self._unopened = "error" in reply and opening.era is Era.MODERN
             if "result" in reply:
                 reply = _gone(f"The tool server `{self.name}` speaks a revision that the guard doesn't know.")
             elif lost:

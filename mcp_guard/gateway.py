@@ -124,7 +124,7 @@ class Gateway:
         kinds = {"started": EntryKind.SERVER_STARTED, "ended": EntryKind.SERVER_EXITED}
         if event in kinds:
             self.context.note(kinds[event], {"server": server.name, "why": why})
-        if event in ("ended", "refused"):
+        if event == "ended" or (event == "refused" and server.era is Era.LEGACY):  # an old server refuses the new era
             log.warning(f"tool server {event}", server=server.name, why=why)
         if event == "ready" and server.restarted:
             listing.announce(self.context)
@@ -432,7 +432,7 @@ class Conversations:
     def open(self, *, principal: str, notify: Notify) -> Gateway:
         """A new client."""
         key = self._guard.session_key if self._one_client else self._guard.session_for(principal)
-        gateway = Gateway(self._guard, Session(principal, key, notify))
+        gateway = Gateway(self._guard, Session(principal, key, notify, shared=not self._one_client))
         self._open.add(gateway)
         return gateway
 

@@ -127,6 +127,7 @@ class StdioLink:
         self._writer.close()
         self.child.end()
         self._reader.close()
+        collect(self.child)
 
     def _line(self, line: bytes) -> None:
         # asyncio only logs what a callback raises, and a caller would wait for ever: nothing may leave this function.

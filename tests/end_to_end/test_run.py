@@ -38,18 +38,6 @@ async def test_each_call_reaches_the_server_that_its_name_says(tmp_path: Path) -
     assert [line["nonce"] for line in stand.ledger("b")] == ["for b"]
 
 
-async def test_names_that_two_servers_would_share_mean_neither(tmp_path: Path) -> None:
-    stand = Stand(tmp_path, 'version: 1\ngrants: [{id: all, tool: ["a/*", "a__b/*"], args: any}]\n')
-    async with stand.run({"a": stand.server("a"), "a__b": stand.server("c")}) as client:
-        await client.initialize()
-        await client.call("a__grow", {"name": "b__echo"})
-        assert "a__b__echo" not in [tool["name"] for tool in await client.list_all()]
-        with pytest.raises(RpcError, match="Unknown tool"):
-            await client.call("a__b__echo", {"text": "x"})
-    assert [line["tool"] for line in stand.ledger("a")] == ["grow"]
-    assert stand.ledger("c") == []
-
-
 async def test_a_server_that_crashes_again_and_again_disturbs_no_other(tmp_path: Path) -> None:
     stand = Stand(tmp_path, POLICY)
     crashing = [sys.executable, "-S", "-c", "raise SystemExit(3)"]
