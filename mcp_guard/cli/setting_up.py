@@ -19,6 +19,9 @@ from mcp_guard.protection import Protection
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.store import Record
 
+PROGRAM = Path(__file__).resolve().parents[1]
+"""The package itself: who may write into it decides what the next guard does."""
+
 
 def clock() -> datetime:
     """The system's time."""
@@ -109,8 +112,9 @@ def build_guard(
 def protection_of(
     specs: Iterable[ServerSpec], layers: Iterable[Document], own_files: Iterable[Path], state: Path
 ) -> Protection:
-    """What is the guard's own: its configuration, its documents, its record."""
+    """What is the guard's own: its configuration, its documents, its record, its program (which may be in a project)."""
     layers = tuple(layers)
     bases = [str(Path.cwd()), *(spec.cwd for spec in specs if spec.cwd)]
     bases += [document.variables["project"] for document in layers if "project" in document.variables]
-    return Protection([str(path) for path in (*own_files, *(layer.file for layer in layers), state)], bases)
+    own = (*own_files, *(layer.file for layer in layers), state, PROGRAM)
+    return Protection([str(path) for path in own], bases)
