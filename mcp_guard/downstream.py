@@ -16,7 +16,7 @@ from mcp_guard.eras import LEGACY_REVISIONS, Era
 from mcp_guard.errors import ServerGone
 from mcp_guard.transports.front import Answer
 from mcp_guard.transports.spawn import Child, spawn
-from mcp_guard.transports.stdio_link import Progress, StdioLink
+from mcp_guard.transports.stdio_link import Progress, StdioLink, collect
 from mcp_guard.wire import digest
 
 FIRST_BACK_OFF = 0.25
@@ -38,7 +38,7 @@ class ServerSpec:
     command: tuple[str, ...]
     env: Mapping[str, str] | None = None  # None: the guard's own environment (`wrap` is a drop-in)
     cwd: str | None = None
-    timeout: float = 300.0  # seconds for one call
+    timeout: float = 86400.0  # seconds for one call; by default the client's patience is what counts
 
 
 class State(Enum):
@@ -92,10 +92,12 @@ class Downstream:
     restarted: bool = False
     _link: StdioLink | None = None
     _opening: _Opening | None = None
-    _parked: list[Callable[[bool], None]] = field(default_factory=list)
+    _parked: list[_Once] = field(default_factory=list)
     _crashes: int = 0
     _since: float = 0.0
     _timer: asyncio.TimerHandle | None = None
+    _unopened: bool = False  # it answered the modern era's question with an error, and nothing has been asked since
+    _restarting: bool = False  # nobody asked for the process that is being opened: it may be tried again
     _starting: asyncio.Task[None] | None = None
     _paused: bool = False  # also for the next process: one that restarts must not flood a client that doesn't read
     _life: int = 0  # counts processes, so that what an earlier one still says is not taken for this one's
@@ -118,15 +120,31 @@ class Downstream:
     def open(self, era: Era, method: str, params: dict[str, Any], answer: Answer) -> None:
         """Open the server by `method` (`initialize` or `server/discover`) and pass on what it says, once.
 
-        A process that was opened in the other era is replaced: many servers keep to the era of their first message.
+        A process that was opened in the other era is replaced: many servers keep to the era of their first message. One
+        that only refused the modern era's question is an old server as it was before, and goes on.
         """
         replace = self._opening is not None
+        fresh = self._unopened and era is Era.LEGACY and self.state is State.IDLE and self._link is not None
+        self._unopened = False
+        self._restarting = False
+        self._no_timer()
         self._opening = _Opening(era, method, params)
         self.state = State.OPENING
         self.listing = None
+        if fresh:
+            return self._greet(answer)
         if replace:
             self._drop()
-        self._start(lambda: self._greet(answer), answer)
+        return self._start(lambda: self._greet(answer), answer)
+
+    def rest(self) -> None:
+        """End its process until it is opened again: nobody is going to use it as it is."""
+        self._no_timer()
+        self._drop()
+        self._opening, self._unopened = None, False
+        self.state = State.IDLE
+        self.listing = None
+        self._release(False)
 
     def when_ready(self, go_on: Callable[[bool], None]) -> None:
         """Call `go_on(True)` when the server can be talked to; False when it can't be within a bounded time."""
@@ -135,9 +153,13 @@ class Downstream:
         elif self.state in (State.CLOSED, State.IDLE) or len(self._parked) >= MAX_PARKED:
             go_on(False)
         else:
-            parked = _Once(go_on)
-            self._parked.append(parked)
-            asyncio.get_running_loop().call_later(OPENING_DEADLINE, parked, False)
+            self._parked.append(_Once(go_on))
+            asyncio.get_running_loop().call_later(OPENING_DEADLINE, self._give_up, self._parked[-1])
+
+    def _give_up(self, parked: _Once) -> None:
+        if parked in self._parked:
+            self._parked.remove(parked)
+            parked(False)
 
     def request(
         self, method: str, params: dict[str, Any] | None, answer: Answer, progress: Progress | None = None
@@ -158,13 +180,18 @@ class Downstream:
     def close(self) -> None:
         """End it for good."""
         self.state = State.CLOSED
-        if self._timer is not None:
-            self._timer.cancel()
+        self._no_timer()
         self._drop()
         if self.child is not None:  # started ahead and never used
-            self.child.end()
+            self.child.discard()
+            collect(self.child)
             self.child = None
         self._release(False)
+
+    def _no_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
 
     def _drop(self) -> None:
         self._life += 1
@@ -178,8 +205,8 @@ class Downstream:
         life = self._life
         try:
             child = self.child or spawn(self.spec.command, env=self.spec.env, cwd=self.spec.cwd)
-        except OSError as error:
-            self._ended(life, f"it can't be started: {error.strerror}")
+        except (OSError, ValueError) as error:
+            self._ended(life, f"it can't be started: {type(error).__name__}")
             return failed(_gone(f"The tool server `{self.name}` can't be started."))
         self.child = None
         link = self._link = StdioLink(
@@ -190,6 +217,7 @@ class Downstream:
             on_gone=lambda why: self._ended(life, why),
             on_pressure=self.on_pressure,
         )
+        link.pause(self._paused)  # before it is attached, or what it says at once gets through
         self._since = asyncio.get_running_loop().time()
         self.events.server_changed(self, "started", f"pid {child.process.pid}")
 
@@ -197,7 +225,7 @@ class Downstream:
             try:
                 await link.start()
             except (OSError, ValueError) as error:
-                self._ended(life, str(error))
+                self._ended(life, type(error).__name__)
                 return failed(_gone(f"The tool server `{self.name}` can't be reached."))
             link.pause(self._paused)
             if self._current(life):
@@ -221,23 +249,34 @@ class Downstream:
                 if opening.era is Era.LEGACY:
                     link.notify("notifications/initialized", None)
                 self.state = State.READY
+                self._no_timer()
                 self.events.server_changed(self, "ready", opening.era.value)
                 done(reply)
                 return self._release(True)
+            lost = "gone" in reply
+            self._unopened = "error" in reply and opening.era is Era.MODERN
             if "result" in reply:
                 reply = _gone(f"The tool server `{self.name}` speaks a revision that the guard doesn't know.")
-            elif "gone" in reply:
+            elif lost:
                 reply = _gone(f"The tool server `{self.name}` ended before it was ready: see its own messages.")
-            if self._current(life):
-                self.state = State.IDLE
-                self.events.server_changed(self, "refused", str(reply["error"].get("message", ""))[:200])
             done(reply)
-            return self._release(False)
+            if self._current(life):
+                self._not_opened(str(reply["error"].get("message", ""))[:200], again=lost or self._restarting)
 
         try:
             link.request(opening.method, opening.params, greeted)
         except ServerGone as error:
             done(_gone(f"The tool server `{self.name}` can't be reached: {error}."))
+
+    def _not_opened(self, why: str, *, again: bool) -> None:
+        """After a crash, or when no client is there to ask otherwise, it is tried again later."""
+        self.events.server_changed(self, "refused", why)
+        if again:
+            self._drop()
+            self._ended(self._life, why)
+        else:
+            self.state = State.IDLE
+        self._release(False)
 
     def _acceptable(self, era: Era, hello: dict[str, Any]) -> bool:
         return era is Era.MODERN or hello.get("protocolVersion") in LEGACY_REVISIONS
@@ -258,19 +297,27 @@ class Downstream:
         self.listing = None
         was = self.state
         self.events.server_changed(self, "ended", why)
-        if self._opening is None:
-            self.state = State.IDLE
+        if self._opening is None or was is State.IDLE:
+            self.state = State.IDLE  # it refused the client and left: to start it again would change nothing
             return
         self.state = State.DOWN
         self._crashes = 1 if was is State.READY and loop.time() - self._since > STEADY else self._crashes + 1
         delay = min(LAST_BACK_OFF, FIRST_BACK_OFF * 2.0 ** min(self._crashes - 1, 10))
+        self._no_timer()
         self._timer = loop.call_later(delay, self._restart)
 
     def _restart(self) -> None:
         if self.state is State.DOWN:
             self.state = State.OPENING
-            self.restarted = True
+            self.restarted = self._restarting = True
+            self._timer = asyncio.get_running_loop().call_later(OPENING_DEADLINE, self._stuck, self._life + 1)
             self._start(lambda: self._greet(_ignore), _ignore)
+
+    def _stuck(self, life: int) -> None:
+        """A process that was started again and never answers is worth no more than one that ends."""
+        if self._current(life) and self.state is State.OPENING:
+            self._drop()
+            self._ended(self._life, "it did not answer in time")
 
     def _release(self, ready: bool) -> None:
         parked, self._parked = self._parked, []

@@ -29,7 +29,7 @@ from mcp_guard.eras import (
     strip_own_meta,
 )
 from mcp_guard.errors import ServerGone
-from mcp_guard.guard import Guard
+from mcp_guard.guard import Guard, without_made_up_names
 from mcp_guard.model import Call, Decision, Effect, Kind, Outcome, Reason
 from mcp_guard.patience import patiently
 from mcp_guard.record.entries import Entry, EntryKind
@@ -124,7 +124,7 @@ class Gateway:
         kinds = {"started": EntryKind.SERVER_STARTED, "ended": EntryKind.SERVER_EXITED}
         if event in kinds:
             self.context.note(kinds[event], {"server": server.name, "why": why})
-        if event in ("ended", "refused"):
+        if event == "ended" or (event == "refused" and server.era is Era.LEGACY):  # an old server refuses the new era
             log.warning(f"tool server {event}", server=server.name, why=why)
         if event == "ready" and server.restarted:
             listing.announce(self.context)
@@ -222,22 +222,25 @@ class Gateway:
 
     def _get_prompt(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         name = params.get("name")
-        for server, own in self._prompt_owners(name):
-            call = Call(self.session.principal, method, server.name, own, {**params, "name": own}, Kind.PROMPT)
-            if listing.shows_call(self.context, call):
-                carried = _Carried(request, call, server, None, refusal.refused_request)
-                return self._carry(carried, beside=params.keys() - CALL_MEMBERS)
+        calls = [
+            Call(self.session.principal, method, server.name, own, {**params, "name": own}, Kind.PROMPT)
+            for server, own in self._prompt_owners(name)
+        ]
+        if (owner := self._only_owner(calls)) is not None:
+            carried = _Carried(request, *owner, None, refusal.refused_request)
+            return self._carry(carried, beside=params.keys() - CALL_MEMBERS)
         shown = name if isinstance(name, str) else ""
         return self._not_there(request, refusal.unknown_prompt(name), method, "", shown, Kind.PROMPT)
 
     def _read_resource(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         uri = params.get("uri")
-        if isinstance(uri, str):
-            for server in self.session.servers:
-                call = Call(self.session.principal, method, server.name, uri, params, Kind.RESOURCE)
-                if listing.shows_call(self.context, call):
-                    carried = _Carried(request, call, server, None, refusal.refused_request)
-                    return self._carry(carried, beside=params.keys() - _READ_MEMBERS)
+        servers = self.session.servers if isinstance(uri, str) else []
+        calls = [
+            Call(self.session.principal, method, server.name, str(uri), params, Kind.RESOURCE) for server in servers
+        ]
+        if (owner := self._only_owner(calls)) is not None:
+            carried = _Carried(request, *owner, None, refusal.refused_request)
+            return self._carry(carried, beside=params.keys() - _READ_MEMBERS)
         shown = uri if isinstance(uri, str) else ""
         return self._not_there(request, refusal.unknown_resource(uri), method, "", shown, Kind.RESOURCE)
 
@@ -246,12 +249,20 @@ class Gateway:
         ref = params.get("ref")
         kind = ref.get("type") if isinstance(ref, dict) else None
         if isinstance(ref, dict) and kind == "ref/prompt":
-            for server, own in self._prompt_owners(ref.get("name")):
-                sent = {**params, "ref": {**ref, "name": own}}
-                call = Call(self.session.principal, method, server.name, own, sent, Kind.PROMPT)
-                if listing.shows_call(self.context, call):
-                    carried = _Carried(request, call, server, None, refusal.refused_request)
-                    return self._carry(carried, beside=params.keys() - _COMPLETE_MEMBERS)
+            calls = [
+                Call(
+                    self.session.principal,
+                    method,
+                    server.name,
+                    own,
+                    {**params, "ref": {**ref, "name": own}},
+                    Kind.PROMPT,
+                )
+                for server, own in self._prompt_owners(ref.get("name"))
+            ]
+            if (owner := self._only_owner(calls)) is not None:
+                carried = _Carried(request, *owner, None, refusal.refused_request)
+                return self._carry(carried, beside=params.keys() - _COMPLETE_MEMBERS)
         answer = refusal.invalid_params("nothing that is granted can be completed so")
         return self._not_there(request, answer, method, "", "", Kind.PROMPT)
 
@@ -280,6 +291,12 @@ class Gateway:
             except ServerGone:
                 continue
         return request.finish({"result": {}} if able else refusal.unknown_method())
+
+    def _only_owner(self, calls: list[Call]) -> tuple[Call, Downstream] | None:
+        """The one call among those to several servers that the client is shown; two would depend on an order."""
+        shown = [call for call in calls if listing.shows_call(self.context, call)]
+        server = self.context.server(shown[0].server) if len(shown) == 1 else None
+        return (shown[0], server) if server is not None else None
 
     def _prompt_owners(self, name: object) -> list[tuple[Downstream, str]]:
         if not isinstance(name, str):
@@ -316,7 +333,8 @@ class Gateway:
 
     def _judged(self, call: Call, tool: Tool | None, view: UsageView) -> Decision:
         try:
-            return self.guard.judge(call, tool, self.context.facts(call.server, view))
+            decision = self.guard.judge(call, tool, self.context.facts(call.server, view))
+            return without_made_up_names(decision, call, tool.argument_names if tool is not None else {})
         except Exception as error:  # unclear means no (law 4); its text may carry a value, so it isn't shown
             log.warning("a call could not be judged", error=type(error).__name__)
             return Decision(Effect.DENY, Reason.INTERNAL, detail=type(error).__name__)
@@ -392,7 +410,7 @@ class Gateway:
     def _outcome(self, call: Call, entry: Entry, reply: dict[str, Any]) -> tuple[Outcome, dict[str, Any], str]:
         """What became of it, and what the client is given."""
         if "gone" in reply:
-            why = "The tool server ended before it answered."
+            why = f"The tool server gave no answer ({reply['gone']})."
             return Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), str(reply["gone"])
         if "error" in reply:
             return Outcome.ERROR, {"error": strip_own_data(reply["error"])}, ""
@@ -414,7 +432,7 @@ class Conversations:
     def open(self, *, principal: str, notify: Notify) -> Gateway:
         """A new client."""
         key = self._guard.session_key if self._one_client else self._guard.session_for(principal)
-        gateway = Gateway(self._guard, Session(principal, key, notify))
+        gateway = Gateway(self._guard, Session(principal, key, notify, shared=not self._one_client))
         self._open.add(gateway)
         return gateway
 

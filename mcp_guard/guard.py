@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from mcp_guard.downstream import ServerSpec
 from mcp_guard.model import EVERY_EFFECT, Call, Decision, Effect, EffectClass, Facts, Kind, Reason, Usage
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority
+from mcp_guard.policy.yaml_source import quoted
 from mcp_guard.protection import Protection, local_resolve
 from mcp_guard.record.entries import Request
 from mcp_guard.record.store import Record
@@ -127,6 +128,25 @@ def without_progress(params: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(meta, Mapping) or "progressToken" not in meta:
         return params
     return {**params, "_meta": {key: value for key, value in meta.items() if key != "progressToken"}}
+
+
+def without_made_up_names(decision: Decision, call: Call, names: Mapping[str, Any]) -> Decision:
+    """The decision as it may be recorded. A name that the tool's schema doesn't have is the client's own, and a model
+    can put a secret into a name as well as into a value (law 8).
+    """
+    if not decision.detail:
+        return decision
+    detail, stack = decision.detail, list(call.params.values())
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Mapping):
+            stack.extend(value.values())
+            for name in value:
+                if name not in names:
+                    detail = detail.replace(quoted(name), "`*`")
+        elif isinstance(value, list):
+            stack.extend(value)
+    return decision if detail == decision.detail else replace(decision, detail=detail)
 
 
 def without_query(uri: str) -> str:

@@ -35,6 +35,9 @@ HANDSHAKE_DEADLINE = 5.0
 DISCOVERY_DEADLINE = 3.0
 """Seconds in which a server has to say that it speaks the modern era; later, or not at all, means legacy."""
 
+ASK_AGAIN = 300.0
+"""Seconds for which servers that don't all speak the modern era aren't started again just to be asked."""
+
 _RELAYED = frozenset({"tools", "logging"})
 
 
@@ -124,16 +127,24 @@ def _open_modern(
 ) -> None:
     """Open every server in the modern era, once for all requests that want it."""
     session = context.session
+    if session.shared and asyncio.get_running_loop().time() < session.legacy_until:
+        return done({})
     session.joining.append(lambda replies: guarded(request, lambda: done(replies)))
     if len(session.joining) > 1:
-        return
+        return None
 
     def opened(replies: dict[str, dict[str, Any]]) -> None:
         joined, session.joining = session.joining, []
+        if session.shared and not _all_modern(context, replies):
+            # The client falls back to a conversation of its own; these processes would serve nobody.
+            session.legacy_until = asyncio.get_running_loop().time() + ASK_AGAIN
+            for server in session.servers:
+                server.rest()
         for go_on in joined:
             go_on(replies)
 
     _open_all(context, Era.MODERN, "server/discover", params, DISCOVERY_DEADLINE, opened)
+    return None
 
 
 def _not_modern(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str, Any]:

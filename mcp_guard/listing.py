@@ -25,7 +25,8 @@ from mcp_guard.session import InFlight
 from mcp_guard.wire import serialize
 
 MAX_PAGES = 1000
-MAX_ITEMS = 100_000
+MAX_ITEMS = 10_000
+"""Things in one listing: reading more would hold up the other servers for seconds, and no client shows them."""
 MAX_SIZE = 64 << 20
 """Bytes of all pages of one listing, roughly: a server could make the guard keep a thousand large pages."""
 REPEATS = 2
@@ -145,7 +146,9 @@ class _Gathering:
         if not ready or capability not in server.capabilities:
             return self._got(server, [], {})
         if self._method == "tools/list":
-            return _fetch_tools(self._context, server, lambda: guarded(self._request, lambda: self._got_tools(server)))
+            return _fetch_tools(
+                self._context, server, lambda: guarded(self._request, lambda: self._got_tools(server)), fresh=True
+            )
         return _fetch(
             self._context,
             server,
@@ -159,7 +162,7 @@ class _Gathering:
         listing = server.listing
         if server in self._late and listing is not None:
             return announce(self._context)  # it came after the answer had gone out without it
-        return self._got(server, self._shown_tools(listing), listing.frame if listing is not None else {})
+        return self._got(server, [], listing.frame if listing is not None else {})
 
     def _shown_tools(self, listing: Listing | None) -> list[Any]:
         if listing is None:
@@ -200,11 +203,9 @@ class _Gathering:
         if self._timer is not None:
             self._timer.cancel()
         left, self._left = self._left, set()
-        for server in left:
-            if self._method == "tools/list" and server.listing is not None:
-                self._items[server.name] = self._shown_tools(server.listing)  # slow to say it again
-            else:
-                self._late.add(server)
+        if self._method == "tools/list":  # only now: which names several servers share shows when all have answered
+            self._items = {server.name: self._shown_tools(server.listing) for server in self._context.session.servers}
+        self._late |= {server for server in left if server.listing is None or self._method != "tools/list"}
         items = [item for server in self._context.session.servers for item in self._items.get(server.name, ())]
         frame = {} if self._context.guard.prefixed else self._frame
         self._request.finish({"result": _framed(self._context, frame, KEYS[self._method], items)})
@@ -229,16 +230,21 @@ def _shown_tool(context: Context, tool: Tool) -> dict[str, Any]:
     return {**tool.descriptor, "name": tool.exposed, "inputSchema": schema}
 
 
-def _fetch_tools(context: Context, server: Downstream, then: Callable[[], None], again: int = REPEATS) -> None:
+def _fetch_tools(
+    context: Context, server: Downstream, then: Callable[[], None], again: int = REPEATS, *, fresh: bool = False
+) -> None:
     """List one server's tools, remember them, and go on. On failure what was known is kept as not known.
 
-    Who asks while a listing is under way shares it. One that the server made stale meanwhile is asked for again, a few
-    times: a server that always says so must not keep us for ever.
+    A call that comes while a listing is under way shares it. A client that asks itself (`fresh`) has it asked for anew,
+    and who waited for an answer that may be lost waits for this one. One that the server made stale meanwhile is asked
+    for again, a few times: a server that always says so must not keep us for ever.
     """
-    waiting = context.fetching.setdefault(server.name, [])
-    waiting.append(then)
-    if len(waiting) > 1:
+    before = context.fetching.get(server.name, [])
+    if before and not fresh:
+        before.append(then)
         return
+    waiting = context.fetching[server.name] = [*before, then]
+    before.clear()
 
     def finish() -> None:
         if context.fetching.get(server.name) is waiting:
@@ -250,7 +256,7 @@ def _fetch_tools(context: Context, server: Downstream, then: Callable[[], None],
         if context.fetching.get(server.name) is not waiting and items is not None and again:
             for go_on in waiting:
                 _fetch_tools(context, server, go_on, again - 1)
-            return
+            return None
         try:
             if items is None:
                 return finish()
@@ -332,7 +338,7 @@ def _fetch(context: Context, server: Downstream, method: str, done: Fetched) -> 
             return end(items)
         size += len(serialize(result))
         if cursor in seen or len(seen) >= MAX_PAGES or len(items) > MAX_ITEMS or size > MAX_SIZE:
-            log.warning("a listing has too many pages", server=server.name, method=method)
+            log.warning("a listing is too long", server=server.name, method=method)
             return end(None)
         seen.add(cursor)
         return ask(cursor)

@@ -105,9 +105,22 @@ class Call:
 
     @property
     def arguments(self) -> Mapping[str, Any]:
-        """The arguments that the rules constrain; absent and empty are the same to a rule."""
+        """The arguments that the rules constrain; absent and empty are the same to a rule.
+
+        A completion carries the one it completes, and those given before it, elsewhere; they are no less a prompt's.
+        """
+        if self.method == "completion/complete":
+            return self._completed()
         arguments = self.params.get("arguments")
         return arguments if isinstance(arguments, Mapping) else {}
+
+    def _completed(self) -> Mapping[str, Any]:
+        argument, context = self.params.get("argument"), self.params.get("context")
+        before = context.get("arguments") if isinstance(context, Mapping) else None
+        given = dict(before) if isinstance(before, Mapping) else {}
+        if isinstance(argument, Mapping):
+            given[str(argument.get("name"))] = argument.get("value")
+        return given
 
     @property
     def name(self) -> str:

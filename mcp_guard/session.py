@@ -70,13 +70,15 @@ class Session:
     notify: Notify
     servers: list[Downstream] = field(default_factory=list)
     era: Era | None = None
+    shared: bool = False  # several clients of one principal have it (HTTP in the modern era)
+    legacy_until: float = 0.0  # the loop's time until which its servers needn't be asked again for the modern era
     settled: bool = False  # the client has initialized: the connection stays in the legacy era
     envelope: dict[str, Any] = field(default_factory=dict)  # modern era: what the client last said of itself
     client: str = ""  # what the client calls itself: for display only
     in_flight: set[InFlight] = field(default_factory=set)
     closed: bool = False
     joining: list[Callable[[dict[str, dict[str, Any]]], None]] = field(default_factory=list)
-    """Who waits for the servers to open in the modern era: requests that come meanwhile join, and start nothing anew."""
+    """Who waits for the servers to open in the modern era: what comes meanwhile joins, and starts nothing anew."""
     list_changed_due: bool = False  # a `list_changed` is about to be sent: more of them in the meantime add nothing
     seen_requests: set[tuple[str, str]] = field(default_factory=set)  # server requests recorded once each
     _listings: tuple[Listing | None, ...] = ()

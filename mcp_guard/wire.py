@@ -58,7 +58,7 @@ def parse(line: bytes, side: Side = "client") -> dict[str, Any]:
     if type(value) is not dict:
         raise Malformed("a message must be one JSON object: no batch, no bare value")
     request_id = _certain_id(value)
-    if not _plain(value, MAX_DEPTH, everywhere=side == "client"):
+    if not _plain(value, MAX_DEPTH, folded=True, everywhere=side == "client"):
         raise Malformed("keys that differ only in case, or nesting that is too deep", id=request_id)
     problem = _envelope_problem(value)
     if problem:
@@ -129,15 +129,14 @@ def _bounded_int(text: str) -> int:
     return number
 
 
-def _plain(value: Any, depth: int, *, everywhere: bool) -> bool:
-    """No keys that are the same but for case, and no more than `depth` levels of arrays and objects."""
+def _plain(value: Any, depth: int, *, folded: bool = True, everywhere: bool = True) -> bool:
+    """No more than `depth` levels of arrays and objects, and no keys that are the same but for case: in this object
+    (`folded`), and below it (`everywhere`)."""
     if depth <= 0:
         return False
     if type(value) is dict:
-        if len(value) > 1 and len({key.casefold() for key in value}) != len(value):
+        if folded and len(value) > 1 and len({key.casefold() for key in value}) != len(value):
             return False
-        if not everywhere:
-            return True
         values: Any = value.values()
     elif type(value) is list:
         values = value
@@ -145,9 +144,30 @@ def _plain(value: Any, depth: int, *, everywhere: bool) -> bool:
         return True
     for inner in values:
         kind = type(inner)
-        if (kind is dict or kind is list) and not _plain(inner, depth - 1, everywhere=everywhere):
+        if (kind is dict or kind is list) and not _plain(inner, depth - 1, folded=everywhere, everywhere=everywhere):
             return False
     return True
+
+
+_ANSWER = re.compile(
+    rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*([0-9]{1,16})\s*,'
+    rb'\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"(?:result|error)"'
+)
+
+
+def answered_id(line: bytes) -> int | None:
+    """Which request of ours a malformed line of a server was meant to answer; None if it doesn't look like an answer.
+
+    Read leniently, and good for one thing only: to tell the caller that no usable answer will come.
+    """
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        found = _ANSWER.match(line)
+        return int(found[1]) if found else None
+    if type(value) is not dict or "method" in value or not value.keys() & {"result", "error"}:
+        return None
+    return value.get("id") if type(value.get("id")) is int else None
 
 
 def valid_id(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """Guards to test: real ones in front of raw servers, and gateways in memory with doubles around them.
 
-A `Stand` is one test's directory: state, policy, servers with their ledgers. A `Scene` is a gateway whose server,
-record or judge may be a double. Prevention is read from the server's side (ledger, trace, `RecordingDownstream.requests`).
+A `Stand` is one test's directory: state, policy, servers with their ledgers. A `Scene` is a gateway in memory whose
+server, record or judge may be a double. Prevention is read from the server's side (ledger, trace, a double's requests).
 """
 
 from __future__ import annotations

@@ -244,10 +244,10 @@ def test_no_file_is_read_for_a_schema(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("pattern", [r"^(a+)+$", r"^(a|a)*$", r"^(a+)+\1$(?!x)", r"^(?=(a+)+$)b", r"(?<!x)^(\w+\s?)*$"])
 def test_a_pattern_that_would_take_for_ever_is_bounded_and_says_no(pattern: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert check({"properties": {"s": {"pattern": pattern}}})({"s": "a" * 60 + "!"})
     check({"patternProperties": {pattern: False}})({"a" * 60 + "!": 1})
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def doubling(levels: int, reference: str = "#/$defs/a{}") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from mcp_guard.eras import Era
 from mcp_guard.errors import RecordBusy
@@ -31,7 +32,7 @@ def raw(**replies: Any) -> list[RecordingDownstream]:
 async def until(true: Callable[[], bool]) -> None:
     """Let the loop go on until something holds."""
     async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - what is waited for is no event of ours
+        while not true():
             await asyncio.sleep(0)
 
 
@@ -45,7 +46,8 @@ async def test_a_call_that_cannot_be_recorded_is_not_sent(tmp_path: Path, era: E
         disk: Any = FullDisk(scene.record)
         scene.guard.record = disk
         answer = await scene.call("echo", {"text": "x"})
-        assert answer["result"]["isError"] and decision_in(answer["result"])["reason"] == Reason.UNRECORDED
+        assert answer["result"]["isError"]
+        assert decision_in(answer["result"])["reason"] == Reason.UNRECORDED
         assert scene.servers[0].calls == []
 
 
@@ -89,7 +91,8 @@ async def test_a_call_given_up_while_the_record_is_busy_is_not_sent_and_costs_no
         other.close()
         await until(lambda: any(row.outcome for row in scene.rows()))
         assert [row.outcome for row in scene.rows()] == ["not_sent"]
-        assert scene.servers[0].calls == [] and not answer.done()
+        assert scene.servers[0].calls == []
+        assert not answer.done()
         assert "isError" not in (await scene.call("echo"))["result"]
 
 
@@ -147,7 +150,8 @@ async def test_a_result_of_an_unknown_type_is_withheld(tmp_path: Path, era: Era,
     reply = {"result": {"resultType": kind, "content": [{"type": "text", "text": "secret question"}]}}
     with Scene(tmp_path, era=era, servers=raw(tools_call=reply)) as scene:
         answer = await scene.call("echo")
-        assert decision_in(answer["result"])["kind"] == "withheld" and "secret" not in json.dumps(answer)
+        assert decision_in(answer["result"])["kind"] == "withheld"
+        assert "secret" not in json.dumps(answer)
         assert [row.outcome for row in scene.rows()] == ["withheld"]
 
 
@@ -156,7 +160,8 @@ async def test_what_is_withheld_of_another_method_is_an_error(tmp_path: Path, er
     servers = raw(prompts_get={"result": {"resultType": "input_required"}})
     with Scene(tmp_path, policy=PROMPT, era=era, servers=servers) as scene:
         answer = await scene.ask("prompts/get", {"name": "greet"})
-        assert decision_in(answer["error"])["kind"] == "withheld" and "result" not in answer
+        assert decision_in(answer["error"])["kind"] == "withheld"
+        assert "result" not in answer
 
 
 @ERAS
@@ -195,7 +200,8 @@ async def test_an_unknown_revision_is_refused(tmp_path: Path, revision: Any) -> 
 async def test_arguments_that_are_no_object_are_refused(tmp_path: Path, era: Era, arguments: Any) -> None:
     with Scene(tmp_path, era=era) as scene:
         answer = await scene.ask("tools/call", {"name": "echo", "arguments": arguments})
-        assert answer["error"]["code"] == -32602 and scene.servers[0].calls == []
+        assert answer["error"]["code"] == -32602
+        assert scene.servers[0].calls == []
 
 
 @pytest.mark.parametrize("params", [{"level": "loud"}, {"level": "info", "more": 1}, {}, {"level": ["info"]}])
@@ -312,7 +318,8 @@ async def test_a_cancelled_call_is_cancelled_downstream_and_never_answered(tmp_p
         given_up.cancel("enough")
         assert scene.servers[0].cancelled == ["enough"]
         given_up.cancel("again")
-        assert scene.servers[0].cancelled == ["enough"] and not answer.done()
+        assert scene.servers[0].cancelled == ["enough"]
+        assert not answer.done()
         assert [row.outcome for row in scene.rows()] == ["cancelled"]
 
 
@@ -361,7 +368,8 @@ async def test_a_busy_record_at_the_end_of_a_call_delays_the_result(tmp_path: Pa
         busy: Any = Busy(scene.record)
         scene.guard.record = busy
         assert (await scene.call("echo"))["result"] == {"content": []}
-        assert Busy.left == 0 and [row.outcome for row in scene.rows()] == ["ok"]
+        assert Busy.left == 0
+        assert [row.outcome for row in scene.rows()] == ["ok"]
 
 
 async def test_the_guards_time_does_not_go_back_in_a_listing(tmp_path: Path) -> None:
@@ -370,3 +378,23 @@ async def test_the_guards_time_does_not_go_back_in_a_listing(tmp_path: Path) -> 
         await scene.call("echo")
         scene.guard.clock = lambda: datetime(2020, 1, 1, tzinfo=UTC)
         assert scene.guard.now() >= before
+
+
+async def test_a_call_is_answered_although_nobody_reads_standard_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed:
+        def isatty(self) -> bool:
+            return False
+
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+        flush = write
+
+    monkeypatch.setattr("sys.stderr", Closed())
+    monkeypatch.setattr("mcp_guard.log._logger", None)
+    with Scene(tmp_path, guard_class=Stumbling) as scene:
+        assert decision_in((await scene.call("echo"))["result"])["reason"] == Reason.INTERNAL
+    monkeypatch.undo()
+    structlog.reset_defaults()

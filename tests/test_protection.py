@@ -308,10 +308,10 @@ def walls(count: int) -> Iterator[str]:
 
 
 def test_more_names_than_can_be_looked_at_are_denied_soon(house: House) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert house.denies(["a"] * 60_000)
     assert house.denies(list(walls(5_000)))
-    assert time.perf_counter() - started < 5  # followed one by one they would be a million steps
+    assert time.process_time() - started < 5  # followed one by one they would be a million steps
 
 
 def test_a_large_text_is_looked_at_in_linear_time(house: House) -> None:
@@ -322,9 +322,9 @@ def test_a_large_text_is_looked_at_in_linear_time(house: House) -> None:
         "%41/" * 400_000,
         "file:///" + "%41/" * 300_000,
     ):
-        started = time.perf_counter()
+        started = time.process_time()
         house.denies(text)
-        assert time.perf_counter() - started < 3
+        assert time.process_time() - started < 3
 
 
 def test_a_path_that_cannot_be_followed_resolves_to_nothing(house: House) -> None:

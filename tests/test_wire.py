@@ -137,7 +137,7 @@ PIECES = [
 
 
 def test_twenty_thousand_mutated_frames_are_messages_or_malformed_and_survive_being_sent_again() -> None:
-    rng = random.Random(7)  # noqa: S311 - not for secrets
+    rng = random.Random(7)
     accepted = 0
     for _ in range(20_000):
         line = bytearray(rng.choice(FRAMES))
@@ -214,6 +214,9 @@ def test_one_level_too_many_is_refused_and_the_last_allowed_one_is_not() -> None
     room = MAX_DEPTH - 3  # the message, its params, their arguments
     assert parse(call('{"a":' + "[" * room + "]" * room + "}"))
     refused(call('{"a":' + "[" * (room + 1) + "]" * (room + 1) + "}"))
+    answer = b'{"jsonrpc":"2.0","id":1,"result":{"a":%b}}'
+    assert parse(answer % (b"[" * (room + 1) + b"]" * (room + 1)), "server")
+    refused(answer % (b"[" * (room + 2) + b"]" * (room + 2)), "server")
 
 
 @pytest.mark.parametrize(
@@ -317,12 +320,12 @@ def test_parsing_takes_time_linear_in_the_size(unit: str) -> None:
         line = call('{"a":[' + unit * count + "0]}")
         best = math.inf
         for _ in range(3):
-            started = time.perf_counter()
+            started = time.process_time()
             parse(line)
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.process_time() - started)
         return best
 
-    assert seconds(16_000) < 30 * seconds(2_000)  # 8 times the size; quadratic would be 64
+    assert seconds(40_000) < 80 * seconds(2_500)  # 16 times the size; quadratic would be 256
 
 
 # --- bytes of a value

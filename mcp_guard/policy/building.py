@@ -108,6 +108,9 @@ class Builder:
         if form.resource is not None:
             return Kind.RESOURCE, (_server(form.resource),), frozenset()
         kind, names = (Kind.TOOL, form.tool) if form.tool is not None else (Kind.PROMPT, form.prompt)
+        if kind is Kind.PROMPT and isinstance(form, GrantForm) and any("*" in name for name in names):
+            # A pattern reaches what was there at first sight, which isn't kept of prompts: it would grant nothing.
+            raise self._error("a pattern of prompts isn't in this version yet", (*path, "prompt"), "name each prompt")
         return kind, tuple(NamePattern.of(name) for name in names), frozenset()
 
     def _arguments(self, form: RuleForm, path: Path) -> Arguments | None:

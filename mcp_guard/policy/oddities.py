@@ -47,7 +47,8 @@ def oddities(
     """All oddities of the documents, in reading order. `known_tools` are the tools of each server, as far as known.
 
     A server that `known_tools` doesn't have counts as one that isn't configured, unless there are more than those
-    (`every_server=False`); with no servers at all, names aren't judged. Without `now`, rules that are over aren't looked for.
+    (`every_server=False`); with no servers at all, names aren't judged.
+    Without `now`, rules that are over aren't looked for.
     """
     known = {server: frozenset(tools) for server, tools in known_tools.items()}
     denies = [rule for layer in authority.layers for rule in layer.rules if _covers_everything(rule)]

@@ -20,7 +20,7 @@ _NO_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _MAX_NUMBER = 64  # characters; longer ones are identifiers that lost their quotes
 
 
-class Unclear(Exception):  # noqa: N818 - not an error of ours: the caller adds the place and raises one
+class Unclear(Exception):
     """A spelling that two readers would read differently."""
 
     def __init__(self, message: str, hint: str) -> None:

@@ -17,68 +17,97 @@ class LineReader(asyncio.Protocol):
     """Calls `on_line` with each line and `on_end` once, with the reason, when no more will come.
 
     A line over `limit` bytes ends the stream: what follows it could not be told apart from its rest. Reading stays
-    linear in the bytes read, whatever their chunks.
+    linear in the bytes read, whatever their chunks. A last line without its end is dropped: it may be half of one.
     """
 
     def __init__(self, on_line: Callable[[bytes], None], on_end: Callable[[str], None], limit: int = MAX_LINE) -> None:
         self._on_line = on_line
         self._on_end = on_end
         self._limit = limit
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._rest = bytearray()  # one buffer, not a list of chunks: those of one byte would take 40 times their size
+        self._paused = False
+        self._closed = False
         self._ended = False
-        self.transport: asyncio.ReadTransport | None = None
+        self._transport: asyncio.ReadTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]  # asyncio types the base class only
+        self._transport = transport  # type: ignore[assignment]  # asyncio types the base class only
+        if self._closed:
+            transport.close()
+        elif self._paused:
+            self._transport.pause_reading()  # type: ignore[union-attr]
 
     def data_received(self, data: bytes) -> None:
         *lines, rest = data.split(b"\n")
         for line in lines:
-            if self._parts:
-                self._parts.append(line)
-                line = b"".join(self._parts)
-                self._parts, self._size = [], 0
+            if self._rest:
+                self._rest += line
+                line = bytes(self._rest)
+                self._rest = bytearray()
             if len(line) > self._limit:
                 return self._too_long()
-            if line and not line.isspace() and not self._ended:
+            if self._closed:
+                return None
+            if line and not line.isspace():
                 self._on_line(line)
-        if rest:
-            self._parts.append(rest)
-            self._size += len(rest)
-            if self._size > self._limit:
-                self._too_long()
+        if len(self._rest) + len(rest) > self._limit:
+            return self._too_long()
+        self._rest += rest
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._finish("closed" if exc is None else f"broken: {type(exc).__name__}")
 
+    def pause(self, paused: bool) -> None:
+        """Stop or go on reading; what was read already is still handed over. It may come before the pipe is there."""
+        self._paused = paused
+        if self._transport is not None and not self._closed:
+            self._transport.pause_reading() if paused else self._transport.resume_reading()
+
     def close(self) -> None:
-        """Stop reading; `on_end` follows unless it was already called."""
-        if self.transport is not None:
-            self.transport.close()
+        """Stop reading: no line follows. `on_end` follows, unless it was already called or no pipe was there."""
+        self._closed = True
+        if self._transport is not None:
+            self._transport.close()
 
     def _too_long(self) -> None:
-        self._parts, self._size = [], 0
+        self._rest = bytearray()
         self.close()
         self._finish(f"a line of more than {self._limit} bytes")
 
     def _finish(self, why: str) -> None:
+        self._closed = True
         if not self._ended:
             self._ended = True
             self._on_end(why)
 
 
 class LineWriter(FlowControlMixin):
-    """Writes lines; tells `on_pressure(True)` when the pipe is full, and `on_pressure(False)` when it has drained."""
+    """Writes lines; tells `on_pressure(True)` when the pipe is full, and `on_pressure(False)` when it has drained.
 
-    def __init__(self, on_pressure: Callable[[bool], None] | None = None) -> None:
+    `on_end` is called once when the pipe is gone, whoever closed it.
+    """
+
+    def __init__(
+        self, on_pressure: Callable[[bool], None] | None = None, on_end: Callable[[], None] | None = None
+    ) -> None:
         super().__init__()
         self._on_pressure = on_pressure
+        self._on_end = on_end
+        self._closed = False
         self._transport: asyncio.WriteTransport | None = None
+        self._lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
+        if self._closed:
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._lost.set()
+        if self._on_end:
+            self._on_end()
 
     def pause_writing(self) -> None:
         if self._on_pressure:
@@ -93,7 +122,7 @@ class LineWriter(FlowControlMixin):
         if self._transport is None or self._transport.is_closing():
             return False
         self._transport.write(message + b"\n")
-        return True
+        return not self._transport.is_closing()  # it is, if the pipe took nothing at all
 
     @property
     def waiting(self) -> int:
@@ -102,8 +131,20 @@ class LineWriter(FlowControlMixin):
 
     def close(self) -> None:
         """Send what is waiting, then close."""
+        self._closed = True
         if self._transport is not None:
             self._transport.close()
+
+    async def flushed(self, seconds: float) -> None:
+        """After `close`: wait until all is sent; after `seconds`, drop the rest."""
+        if self._transport is None:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._lost.wait()
+        except TimeoutError:
+            self._transport.abort()
+            await self._lost.wait()
 
 
 async def connect(reader: LineReader, source: IO[Any], writer: LineWriter, sink: IO[Any]) -> None:

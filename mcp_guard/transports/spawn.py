@@ -18,6 +18,9 @@ GRACE_SECONDS = 1.0
 MINIMAL_ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "USER")
 """What a server started by `run` gets beside the variables that its entry in guard.yaml names."""
 
+_ending: list[subprocess.Popen[bytes]] = []
+"""Wardens that were told to end and may not have yet: their exit status is collected in passing, and nobody waits."""
+
 _WARDEN = str(Path(__file__).with_name("warden.py"))
 
 
@@ -33,12 +36,21 @@ class Child:
         if self.life >= 0:
             os.close(self.life)
             self.life = -1
+            _ending[:] = [process for process in (*_ending, self.process) if process.poll() is None]
+
+    def discard(self) -> None:
+        """End it, and close the pipes that nobody was attached to."""
+        self.end()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def spawn(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | None = None) -> Child:
     """Start `command` with pipes for stdin and stdout; stderr is the guard's own.
 
-    Raises OSError when the warden can't be started. A command that doesn't exist is a server that ends at once (127).
+    Raises OSError or ValueError when the warden can't be started. A command that doesn't exist is a server that ends at
+    once (127).
     """
     life_read, life_write = os.pipe()
     try:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import dataclass
 from typing import IO, Any
 
+from mcp_guard import log
 from mcp_guard.errors import Malformed
 from mcp_guard.transports.front import Conversation, Conversations, Exchange
 from mcp_guard.transports.lines import LineReader, LineWriter, connect
-from mcp_guard.wire import INVALID_REQUEST, PARSE_ERROR, parse, serialize
+from mcp_guard.wire import INTERNAL_ERROR, INVALID_REQUEST, MAX_LINE, parse, serialize
+
+LAST_WORDS = 1.0
+"""Seconds that a client which is leaving may take to read what was written for it."""
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def take_stdio() -> tuple[IO[bytes], IO[bytes]]:
@@ -30,73 +36,96 @@ def take_stdio() -> tuple[IO[bytes], IO[bytes]]:
 class StdioFront:
     """One client on a pair of pipes, from its first line to its end of file."""
 
-    def __init__(self, conversations: Conversations, principal: str) -> None:
-        self._reader = LineReader(self._line, self._end)
-        self._writer = LineWriter(self._pressure)
+    def __init__(self, conversations: Conversations, principal: str, limit: int = MAX_LINE) -> None:
+        self._reader = LineReader(self._line, self._no_more, limit)
+        self._writer = LineWriter(self._pressure, self._end)
         self._conversation: Conversation = conversations.open(principal=principal, notify=self._notify)
-        self._exchanges: dict[int | str, Exchange] = {}
+        self._exchanges: dict[int | str, _Pending] = {}
         self._over: asyncio.Future[None] | None = None
 
     async def serve(self, source: IO[bytes], sink: IO[bytes]) -> None:
         """Until the client is gone, or SIGINT or SIGTERM asks to end."""
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._end, "signal")
+        for number in _ENDING:
+            loop.add_signal_handler(number, self._end)
         try:
             await connect(self._reader, source, self._writer, sink)
             await self._over
         finally:
+            for number in _ENDING:
+                loop.remove_signal_handler(number)
+            self._reader.close()
             self._conversation.close()
             self._writer.close()
+            await self._writer.flushed(LAST_WORDS)
 
-    def _end(self, _: str) -> None:
+    def _end(self, _: str = "") -> None:
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
+
+    def _no_more(self, why: str) -> None:
+        """The reader has ended: at the end of file, or at a line without one, which nobody could answer by its id."""
+        if why != "closed":
+            self._refused(Malformed(why))
+        self._end()
 
     def _line(self, line: bytes) -> None:
         # asyncio only logs what a callback raises, and the client would wait for ever: nothing may leave this function.
         try:
             message = parse(line)
         except Malformed as error:
+            return self._refused(error)
+        try:
+            self._message(message)
+        except Exception as error:
+            log.warning("a message failed in the guard", error=type(error).__name__)
+            if "method" in message and "id" in message and self._exchanges.pop(_key(message["id"]), None) is not None:
+                self._error(message["id"], INTERNAL_ERROR, "The guard could not handle this request.")
+        return None
+
+    def _refused(self, error: Malformed) -> None:
+        try:
             self._conversation.refused(str(error))
-            if error.id is not None or error.code in (PARSE_ERROR, INVALID_REQUEST):
-                self._error(error.id, error.code, str(error))
-            return
+        except Exception as failure:
+            log.warning("a refusal was not recorded", error=type(failure).__name__)
+        self._error(error.id, error.code, str(error))
+
+    def _message(self, message: dict[str, Any]) -> None:
         if "method" not in message:
-            return self._conversation.refused("an answer to no request")
-        if "id" in message:
-            return self._request(message)
-        self._notified(message["method"], message.get("params"))
+            self._conversation.refused("an answer to no request")
+        elif "id" in message:
+            self._request(message)
+        else:
+            self._notified(message["method"], message.get("params"))
 
     def _request(self, message: dict[str, Any]) -> None:
         request_id = message["id"]
-        # `7` and `"7"` are told apart here, and are two requests to the servers too: ids downstream are the guard's.
-        key = request_id if type(request_id) is int else f"s{request_id}"
+        # `7` and `"7"` are two requests to the servers too: ids downstream are the guard's.
+        key = _key(request_id)
         if key in self._exchanges:
             return self._error(request_id, INVALID_REQUEST, "a request with this id is under way")
-        placeholder = _Early()
-        self._exchanges[key] = placeholder
+        pending = self._exchanges[key] = _Pending()
 
         def answer(reply: dict[str, Any]) -> None:
-            self._exchanges.pop(key, None)
-            self._write({"jsonrpc": "2.0", "id": request_id, **reply})
+            # Invariant: one answer for each request, and none after its cancellation; its id may be in use again.
+            if self._exchanges.get(key) is pending:
+                del self._exchanges[key]
+                self._write({"jsonrpc": "2.0", "id": request_id, **reply})
 
-        exchange = self._conversation.request(
+        pending.exchange = self._conversation.request(
             message["method"], message.get("params"), id=request_id, answer=answer, notify=self._notify
         )
-        if self._exchanges.get(key) is placeholder:
-            self._exchanges[key] = exchange
 
     def _notified(self, method: str, params: dict[str, Any] | None) -> None:
         if method != "notifications/cancelled":
             return self._conversation.notification(method, params)
         request_id = (params or {}).get("requestId")
-        if type(request_id) in (int, str):
-            exchange = self._exchanges.pop(request_id if type(request_id) is int else f"s{request_id}", None)
-            if exchange is not None:
+        if request_id is not None and type(request_id) in (int, str):
+            pending = self._exchanges.pop(_key(request_id), None)
+            if pending is not None and pending.exchange is not None:
                 reason = (params or {}).get("reason")
-                exchange.cancel(reason[:200] if isinstance(reason, str) else None)
+                pending.exchange.cancel(reason[:200] if isinstance(reason, str) else None)
 
     def _notify(self, method: str, params: dict[str, Any] | None) -> None:
         message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
@@ -112,14 +141,17 @@ class StdioFront:
 
     def _pressure(self, full: bool) -> None:
         """A client that doesn't read is not read from, nor are its servers, until it does."""
-        transport = self._reader.transport
-        if transport is not None and not transport.is_closing():
-            transport.pause_reading() if full else transport.resume_reading()
+        self._reader.pause(full)
         self._conversation.pause(full)
 
 
-class _Early:
-    """Stands for an exchange that was answered before `request` returned."""
+@dataclass(slots=True, eq=False)
+class _Pending:
+    """A request under way; without its exchange until the conversation has taken it."""
 
-    def cancel(self, reason: str | None = None) -> None:
-        """There is nothing left to cancel."""
+    exchange: Exchange | None = None
+
+
+def _key(request_id: int | str) -> int | str:
+    """`7` and `"7"` are told apart."""
+    return request_id if type(request_id) is int else f"s{request_id}"

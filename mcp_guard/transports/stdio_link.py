@@ -15,7 +15,7 @@ from mcp_guard.errors import Malformed, ServerGone
 from mcp_guard.transports.front import Answer
 from mcp_guard.transports.lines import LineReader, LineWriter, connect
 from mcp_guard.transports.spawn import Child
-from mcp_guard.wire import MAX_LINE, METHOD_NOT_FOUND, parse, serialize
+from mcp_guard.wire import MAX_LINE, METHOD_NOT_FOUND, answered_id, parse, serialize
 
 MAX_WAITING = 32 << 20
 """Bytes that a server may leave unread in its pipe before calls to it are refused."""
@@ -34,8 +34,9 @@ class StdioLink:
 
     `on_notification` takes the server's notifications except the progress of a pending request; `on_request` is told of
     requests that the server makes, which the link itself refuses (nothing grants them; a ping is answered); `on_odd` is
-    told of lines that are no message; `on_gone` is called once when the process can't be talked to any more, after every
-    pending request was answered with `{"gone": why}`.
+    told of lines that are no message; `on_gone` is called once when the process can't be talked to any more, after
+    every pending request was answered with `{"gone": why}`. An answer that is no message counts as none: its request
+    gets the same at once, instead of waiting for its time-out.
     """
 
     def __init__(
@@ -58,13 +59,21 @@ class StdioLink:
         self._last = 0
         self._gone = False
         self._reader = LineReader(self._line, self._ended, limit)
-        self._writer = LineWriter(on_pressure)
+        # A server that reads no more can't be called; what it still says is read until the warden has ended it.
+        self._writer = LineWriter(on_pressure, child.end)
 
     async def start(self) -> None:
         """Attach to the process's pipes."""
         process = self.child.process
-        assert process.stdin is not None and process.stdout is not None  # noqa: S101 - spawn() asked for both
-        await connect(self._reader, process.stdout, self._writer, process.stdin)
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("it has no pipes")
+        try:
+            await connect(self._reader, process.stdout, self._writer, process.stdin)
+        except BaseException:
+            self.close()
+            self.child.discard()
+            collect(self.child)
+            raise
 
     def request(
         self, method: str, params: dict[str, Any] | None, answer: Answer, progress: Progress | None = None
@@ -111,28 +120,40 @@ class StdioLink:
 
     def pause(self, paused: bool) -> None:
         """Stop or go on reading: the client can't take more at the moment."""
-        transport = self._reader.transport
-        if transport is not None and not transport.is_closing():
-            transport.pause_reading() if paused else transport.resume_reading()
+        self._reader.pause(paused)
 
     def close(self) -> None:
         """End the process in order: its stdin is closed, the warden bounds the rest."""
         self._writer.close()
         self.child.end()
         self._reader.close()
+        collect(self.child)
 
     def _line(self, line: bytes) -> None:
         # asyncio only logs what a callback raises, and a caller would wait for ever: nothing may leave this function.
         try:
             message = parse(line, "server")
         except Malformed as error:
-            return self._on_odd(str(error))
+            return self._unusable(line, str(error))
         try:
             if "method" not in message:
                 return self._answered(message)
             if "id" in message:
                 return self._asked(message)
             self._notified(message["method"], message.get("params"))
+        except Exception as error:
+            self._on_odd(f"not taken: {type(error).__name__}")
+
+    def _unusable(self, line: bytes, why: str) -> None:
+        self._on_odd(why)
+        request_id = answered_id(line)
+        pending = self._pending.pop(request_id, None) if request_id is not None else None
+        if pending is not None:
+            self._give(pending, {"gone": "its answer was no message"})
+
+    def _give(self, pending: _Pending, answer: dict[str, Any]) -> None:
+        try:
+            pending.answer(answer)
         except Exception as error:
             self._on_odd(f"not taken: {type(error).__name__}")
 
@@ -169,10 +190,13 @@ class StdioLink:
         pending, self._pending = self._pending, {}
         self._writer.close()
         self.child.end()
-        asyncio.get_running_loop().call_later(5, self.child.process.poll)  # collect the warden's exit status
+        collect(self.child)
         for waiting in pending.values():
-            try:
-                waiting.answer({"gone": why})  # no server can say this: an answer of its own is `result` or `error`
-            except Exception as error:
-                self._on_odd(f"not taken: {type(error).__name__}")
+            self._give(waiting, {"gone": why})  # no server can say this: an answer of its own is `result` or `error`
         self._on_gone(why)
+
+
+def collect(child: Child, soon: float = 0.02) -> None:
+    """Take the warden's exit status once there is one, so that no zombie stays. It ends by itself, in bounded time."""
+    if child.process.poll() is None and soon < 60:
+        asyncio.get_running_loop().call_later(soon, collect, child, soon * 2)

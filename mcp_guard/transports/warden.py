@@ -21,6 +21,7 @@ import time
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+STRAY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 LINUX = sys.platform == "linux"
 
 
@@ -29,26 +30,35 @@ def prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def descendants() -> set[int]:
-    """Every live process below this one, read from /proc; zombies of our own are reaped by the caller."""
+def descendants() -> dict[int, int]:
+    """Every process below this one and its process group, read from /proc."""
     parents: dict[int, int] = {}
+    groups: dict[int, int] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{entry}/stat", "rb") as stat:
                 # The command's name stands in parentheses and may itself hold some: split after the last one.
-                parents[int(entry)] = int(stat.read().rpartition(b")")[2].split()[1])
+                words = stat.read().rpartition(b")")[2].split()
+                parents[int(entry)], groups[int(entry)] = int(words[1]), int(words[2])
     found = {os.getpid()}
     while True:
         more = {pid for pid, parent in parents.items() if parent in found} - found
         if not more:
-            return found - {os.getpid()}
+            return {pid: groups[pid] for pid in found if pid != os.getpid()}
         found |= more
 
 
 def signal_all(server: int, number: int) -> None:
-    with contextlib.suppress(OSError):
-        os.killpg(server, number)
-    for pid in descendants() if LINUX else ():
+    """Whole groups first: a process that forks and ends again and again is caught in its group, not by its number.
+
+    Their groups are theirs alone: the server began a session of its own. Once the server is reaped, its number may be
+    another's, so that it is used only where descendants can't be read.
+    """
+    found = descendants() if LINUX else {server: server}
+    for group in set(found.values()) - {os.getpgrp()}:
+        with contextlib.suppress(OSError):
+            os.killpg(group, number)
+    for pid in found if LINUX else ():
         with contextlib.suppress(OSError):
             os.kill(pid, number)
 
@@ -87,15 +97,23 @@ def left_after(server: int, seconds: float, wake: int) -> bool:
         rest = deadline - time.monotonic()
         if not left or rest <= 0:
             return left
-        if select.select([wake], [], [], rest)[0]:
+        if wait_for([wake], rest):
             os.read(wake, 4096)
+
+
+def wait_for(fds: list[int], seconds: float | None = None) -> set[int]:
+    """Those of `fds` that can be read or have ended. Not by `select`, whose numbers end at 1023: a guard has more."""
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
 
 
 def main() -> int:
     life, grace, command = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     os.set_inheritable(life, False)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STRAY:
         signal.signal(number, signal.SIG_IGN)  # only the pipe ends us: a stray signal to the group must not orphan
 
     wake_read, wake_write = os.pipe()
@@ -111,18 +129,18 @@ def main() -> int:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # should the warden itself be killed
             if os.getppid() != warden:
                 os._exit(127)
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE):
+            for number in (*STRAY, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_DFL)
             os.execvp(command[0], command)
         except OSError as error:
-            os.write(2, f"mcp-guard: cannot start `{command[0]}`: {error.strerror}\n".encode())
-        os._exit(127)
+            os.write(2, f"mcp-guard: cannot start `{command[0]}`: {error.strerror}\n".encode(errors="backslashreplace"))
+        finally:
+            os._exit(127)  # whatever it was: this copy of the warden must not go on as one
 
     for fd in (0, 1):  # the server alone holds them: its end of file must reach the guard
         os.close(fd)
     while True:
-        ready, _, _ = select.select([life, wake_read], [], [])
-        if life in ready:
+        if life in wait_for([life, wake_read]):
             end_all(server, grace, wake_read)
             return 0
         os.read(wake_read, 4096)

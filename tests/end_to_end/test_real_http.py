@@ -13,7 +13,7 @@ from tests.end_to_end.clients import PATIENCE, served
 from tests.end_to_end.processes import all_ended, below, watched
 from tests.end_to_end.stories import STORIES, tell
 from tests.end_to_end.website import SLOW
-from tests.end_to_end.world import EVERY_SERVER, LEGACY_AND_MODERN, World
+from tests.end_to_end.world import EVERY_SERVER, LEGACY_AND_MODERN, LITTERING, World
 
 pytestmark = pytest.mark.servers
 
@@ -66,21 +66,21 @@ async def test_a_second_client_does_not_disturb_the_call_of_the_first(world: Wor
 @on_linux
 async def test_no_process_is_left_when_a_session_ends(world: World) -> None:
     with ExitStack() as stack:
-        async with served(world, world.run(EVERY_SERVER, *ANYWHERE)) as guard:
+        async with served(world, world.run(EVERY_SERVER, *ANYWHERE, launcher=LITTERING)) as guard:
             async with guard.client("legacy") as client:
                 await client.list_tools()
                 left = stack.enter_context(watched(below(guard.pid)))
-                assert len(left) >= 2 * len(EVERY_SERVER)  # each has a warden
+                assert len(left) >= 3 * len(EVERY_SERVER)  # each has a warden and litter
             await all_ended(left)
 
 
 @on_linux
 async def test_no_process_is_left_when_the_guard_ends(world: World) -> None:
     with ExitStack() as stack:
-        async with served(world, world.run(LEGACY_AND_MODERN, *ANYWHERE)) as guard:
+        async with served(world, world.run(LEGACY_AND_MODERN, *ANYWHERE, launcher=LITTERING)) as guard:
             async with guard.client("2026-07-28") as client:
                 await client.list_tools()
             # This era has no sessions: whoever comes next would use the same servers.
             left = stack.enter_context(watched(below(guard.pid)))
-            assert len(left) >= 2 * len(LEGACY_AND_MODERN)
+            assert len(left) >= 3 * len(LEGACY_AND_MODERN)
         await all_ended(left)

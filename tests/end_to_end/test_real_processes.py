@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -9,7 +10,8 @@ import sys
 import pytest
 
 from tests.end_to_end.processes import all_ended, below, watched
-from tests.end_to_end.world import EVERY_SERVER, World
+from tests.end_to_end.website import SLOW
+from tests.end_to_end.world import EVERY_SERVER, LITTERING, World
 from tests.fixtures.client import RawClient
 
 pytestmark = [
@@ -28,8 +30,16 @@ async def open_all(world: World, client: RawClient) -> None:
     assert {name.partition("__")[0] for name in names} == set(EVERY_SERVER)
 
 
+async def read_slowly(world: World, client: RawClient) -> None:
+    """Begin a call that the fetch server is busy with until the test is over."""
+    await client.start("tools/call", {"name": "fetch__fetch", "arguments": {"url": world.site.origin + SLOW}})
+    assert await asyncio.to_thread(world.site.asked_slowly.wait, client.timeout)
+
+
 async def test_a_killed_server_is_started_again_while_the_others_go_on(world: World) -> None:
-    async with RawClient(world.run(EVERY_SERVER), env=world.environment, cwd=world.project) as client:
+    async with RawClient(
+        world.run(EVERY_SERVER, launcher=LITTERING), env=world.environment, cwd=world.project
+    ) as client:
         await open_all(world, client)
         one = {"entities": [{"name": "one", "entityType": "note", "observations": []}]}
         await client.call("memory__create_entities", one)
@@ -47,23 +57,30 @@ async def test_a_killed_server_is_started_again_while_the_others_go_on(world: Wo
         assert [entity["name"] for entity in graph["structuredContent"]["entities"]] == ["one"]
         after = below(client.pid)
         assert memory not in after
-        assert all(MEMORY in before[pid] for pid in before.keys() - after.keys())
+        gone = sorted(before[pid].rpartition("/")[2] for pid in before.keys() - after.keys())
+        assert gone == ["mcp-server-memory", "mcp-server-memory", "sleep 60"]  # one is the warden
         assert any(MEMORY in after[pid] for pid in after.keys() - before.keys())
 
 
-async def test_no_process_is_left_when_the_client_goes(world: World) -> None:
-    async with RawClient(world.run(EVERY_SERVER), env=world.environment, cwd=world.project) as client:
+async def test_no_process_is_left_when_the_client_goes_in_the_middle_of_a_call(world: World) -> None:
+    async with RawClient(
+        world.run(EVERY_SERVER, launcher=LITTERING), env=world.environment, cwd=world.project
+    ) as client:
         await open_all(world, client)
+        await read_slowly(world, client)
         running = below(client.pid)
-        assert all(any(words in line for line in running.values()) for words in WORDS)
+        assert all(any(words in line for line in running.values()) for words in (*WORDS, "sleep 60"))
         with watched(running) as left:
             assert await client.close() == 0
             await all_ended(left)
 
 
-async def test_no_process_is_left_when_the_guard_is_killed(world: World) -> None:
-    async with RawClient(world.run(EVERY_SERVER), env=world.environment, cwd=world.project) as client:
+async def test_no_process_is_left_when_the_guard_is_killed_in_the_middle_of_a_call(world: World) -> None:
+    async with RawClient(
+        world.run(EVERY_SERVER, launcher=LITTERING), env=world.environment, cwd=world.project
+    ) as client:
         await open_all(world, client)
+        await read_slowly(world, client)
         with watched(below(client.pid)) as left:
             client.kill()
             await all_ended(left)

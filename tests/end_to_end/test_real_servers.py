@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from mcp.shared.exceptions import MCPError
 
 from tests.end_to_end.clients import on_stdio
 from tests.end_to_end.stories import STORIES, tell
@@ -46,3 +47,17 @@ async def test_without_the_guard_the_refused_call_happens(world: World, server: 
         result = await client.call_tool(tool, arguments(world))
         assert not result.is_error, result
         assert story.seen(world) != before
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_a_prompt_that_fetches_is_judged_as_a_tool_is(world: World, mode: str) -> None:
+    """The fetch server's prompt makes the same requests as its tool, by another method."""
+    world.grant('version: 1\ngrants:\n  - {id: page, prompt: fetch/fetch, args: {url: {host_in: ["$site"]}}}\n')
+    async with on_stdio(world, world.wrap("fetch"), mode) as client:
+        assert (await client.list_tools()).tools == []
+        assert [prompt.name for prompt in (await client.list_prompts()).prompts] == ["fetch"]
+        page = await client.get_prompt("fetch", {"url": f"{world.site.origin}/page"})
+        assert "the page /page" in str(page.messages)
+        with pytest.raises(MCPError, match="Refused by policy"):
+            await client.get_prompt("fetch", {"url": f"{world.site.other_origin}/page"})
+    assert world.site.log == ["/page"]

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,9 @@ from tests.end_to_end.website import Website
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / ".servers"
 PROJECT_POLICY = ROOT / "policies" / "project.yaml"
+
+LITTERING = ("sh", "-c", 'sleep 60 & exec "$@"', "sh")
+"""A launcher that leaves a process behind; it doesn't read its input, and so doesn't end with it."""
 
 LEGACY_AND_MODERN = ("git", "time", "fetch")
 EVERY_SERVER = ("files", "memory", *LEGACY_AND_MODERN)
@@ -144,11 +147,14 @@ class World:
         options = ["--name", server, "--policy", str(self.policy), "--set", f"site={self.site.origin}"]
         return self.guard("wrap", *options, "--", *self.command(server))
 
-    def run(self, servers: Iterable[str], *words: str) -> list[str]:
-        """Several servers behind one guard, under the world's policy."""
+    def run(self, servers: Iterable[str], *words: str, launcher: Sequence[str] = ()) -> list[str]:
+        """Several servers behind one guard, under the world's policy; `launcher` is a command that starts a command."""
         lines = ["version: 1", "policy: policy.yaml", f"set: {json.dumps({'site': self.site.origin})}", "servers:"]
         for server in servers:
-            form = {"command": self.command(server), "env": ["MEMORY_FILE_PATH"] if server == "memory" else []}
+            form = {
+                "command": [*launcher, *self.command(server)],
+                "env": ["MEMORY_FILE_PATH"] if server == "memory" else [],
+            }
             lines.append(f"  {server}: {json.dumps(form)}")
         self.config.write_text("\n".join(lines) + "\n", "utf-8")
         return self.guard("run", "--config", str(self.config), *words)

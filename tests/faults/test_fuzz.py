@@ -1,4 +1,4 @@
-"""Thousands of mutated frames from either side through a real guard: it lives, answers, and lets nothing by unjudged."""
+"""Thousands of mutated frames from either side through a real guard: it lives, answers, lets nothing by unjudged."""
 
 from __future__ import annotations
 
@@ -111,9 +111,11 @@ async def test_mutated_frames_of_a_client_crash_nothing_and_pass_no_judgement(tm
         await client.call("echo", {"text": "end"})
         growth = memory(client.pid) - before
         assert growth < GROWTH
-    assert client.not_json == [] and not crashed(client), client.stderr[-2000:]
+    assert client.not_json == []
+    assert not crashed(client), client.stderr[-2000:]
     executed = nothing_unjudged(stand)
-    assert executed["echo"] > FRAMES / 200 and executed["surroundings"] == 0
+    assert executed["echo"] > FRAMES / 200
+    assert executed["surroundings"] == 0
     assert all(line["nonce"] != "refused" for line in stand.ledger())
     print(f"\n{FRAMES} frames of a client, {era}: {executed.total()} executed, memory grew {growth >> 10} KiB")
 
@@ -130,15 +132,17 @@ async def test_mutated_frames_of_a_server_crash_nothing_and_stay_bounded(tmp_pat
             listed = await client.start("tools/list", id=f"t{number}")
             call = await client.start("tools/call", {"name": "add", "arguments": {"a": number, "b": 1}}, id=number + 1)
             last = await client.start("tools/call", {"name": "log", "arguments": {"message": "m"}}, id=f"l{number}")
-            async with asyncio.timeout(30):
-                await listed
-                await last  # whatever it is: the server sends no more for the call before it
+            # After it, whatever it is, the server sends no more for the call before. It never comes where the bytes of
+            # a listing were no message; then the next round asks anew.
+            await asyncio.wait([last], timeout=0.3)
             await client.notify("notifications/cancelled", {"requestId": number + 1})  # unless it was answered
-            call.cancel()
+            for future in (listed, call, last):
+                future.cancel()
         await alive(client, 1)
         growth = memory(client.pid) - before
         assert growth < GROWTH
-    assert client.not_json == [] and not crashed(client), client.stderr[-2000:]
+    assert client.not_json == []
+    assert not crashed(client), client.stderr[-2000:]
     executed = nothing_unjudged(stand)
     assert executed["add"] * (BATCH // 5) > FRAMES * 0.7
     forged = [

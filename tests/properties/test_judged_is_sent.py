@@ -19,11 +19,9 @@ from mcp_guard.wire import canonical, keyed_digest, parse
 from tests.fixtures.client import LEGACY, MODERN
 from tests.guards import RecordingDownstream, Scene, Stand, decision_in, tool
 
-SCALARS = (
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.text(
-        st.characters(exclude_categories=["Cs"]), max_size=8
-    )
-)  # fmt: skip
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
 NAMES = st.text(st.characters(min_codepoint=97, max_codepoint=122), min_size=1, max_size=6)
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=10
@@ -40,7 +38,7 @@ class Noting(Guard):
 
     def judge(self, call: Call, tool: Any, facts: Facts) -> Decision:
         Noting.judged.append(call.params)
-        return super(Noting, self).judge(call, tool, facts)
+        return super().judge(call, tool, facts)
 
 
 @given(OBJECTS, META, st.sampled_from(list(Era)), st.booleans())
@@ -93,7 +91,8 @@ async def test_no_sibling_reaches_a_real_server(tmp_path: Path, sibling: str, er
         line = {"name": "echo", "arguments": {"text": "x"}, sibling: {"ttl": 1}}
         answer = await (await client.start("tools/call", line))
         assert "error" in answer or answer["result"]["isError"]
-    assert stand.ledger() == [] and stand.trace("tools/call") == []
+    assert stand.ledger() == []
+    assert stand.trace("tools/call") == []
 
 
 BYTES = [

@@ -28,7 +28,7 @@ def start(directory: Path, mode: str) -> subprocess.Popen[str]:
 
 
 def test_a_process_killed_at_any_instant_leaves_every_call_it_named_and_no_half_entry(tmp_path: Path) -> None:
-    instants = random.Random(20261231)  # noqa: S311 - which instants, not which secrets
+    instants = random.Random(20261231)
     named: set[str] = set()
     for _ in range(15):
         with start(tmp_path / "state", "calls") as process:
