@@ -19,6 +19,13 @@ from mcp_guard.protection import Protection
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.store import Record
 
+PROGRAM = Path(__file__).resolve().parents[1]
+"""The package itself: who may write into it decides what the next guard does."""
+
+_LAUNCHERS = frozenset({"bash", "dash", "env", "pipx", "sh", "timeout", "uv", "uvx", "zsh"})
+"""Programs that a client starts a guard through: not the client themselves, and another process each time."""
+_MAX_LAUNCHERS = 8
+
 
 def clock() -> datetime:
     """The system's time."""
@@ -39,15 +46,30 @@ def client_session(principal: str, mandate: str) -> str:
     The client's process is the guard's parent with its start time, so that five wrapped servers of one client share
     one history, and restarting a guard sheds nothing.
     """
-    parts = [principal, mandate] if mandate else [principal, str(os.getppid()), _started(os.getppid())]
+    parts = [principal, mandate] if mandate else [principal, *_client_process()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _started(pid: int) -> str:
+def _client_process() -> tuple[str, str]:
+    """Process id and start time of the client. What a launcher starts anew each time would shed budgets with it."""
+    pid = os.getppid()
+    name, parent, started = _process(pid)
+    for _ in range(_MAX_LAUNCHERS):
+        if name not in _LAUNCHERS or parent <= 1:
+            break
+        pid = parent
+        name, parent, started = _process(pid)
+    return str(pid), started
+
+
+def _process(pid: int) -> tuple[str, int, str]:
+    """Name, parent and start time."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""  # elsewhere the process id alone has to do
+        before, _, after = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+        fields = after.split()
+        return before.partition("(")[2], int(fields[1]), fields[19]
+    except (OSError, IndexError, ValueError):
+        return "", 0, ""  # elsewhere the process id alone has to do
 
 
 def parse_settings(settings: Iterable[str], directory: Path) -> dict[str, str]:
@@ -109,8 +131,9 @@ def build_guard(
 def protection_of(
     specs: Iterable[ServerSpec], layers: Iterable[Document], own_files: Iterable[Path], state: Path
 ) -> Protection:
-    """What is the guard's own: its configuration, its documents, its record."""
+    """What is the guard's own: its configuration, its documents, its record, its program: a project may hold it."""
     layers = tuple(layers)
     bases = [str(Path.cwd()), *(spec.cwd for spec in specs if spec.cwd)]
     bases += [document.variables["project"] for document in layers if "project" in document.variables]
-    return Protection([str(path) for path in (*own_files, *(layer.file for layer in layers), state)], bases)
+    own = (*own_files, *(layer.file for layer in layers), state, PROGRAM)
+    return Protection([str(path) for path in own], bases)

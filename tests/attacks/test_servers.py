@@ -1,0 +1,93 @@
+"""A hostile tool server behind the guard, over real pipes. Prevention is read from ledgers and processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fixtures.ledger import executed
+from tests.guards import DECISION, Stand
+
+HOSTILE = Path(__file__).with_name("hostile_server.py")
+ONLY_ECHO = "version: 1\ngrants: [{id: one, tool: raw/echo, args: {text: any}}]\n"
+
+
+def hostile(stand: Stand, mode: str, *marks: str) -> list[str]:
+    return [sys.executable, "-S", str(HOSTILE), mode, str(stand.ledger_file()), *marks]
+
+
+@pytest.mark.parametrize("line_end", ["\u2028", "\u2029", "\x85"])
+async def test_no_argument_is_a_message_of_its_own_to_a_server_that_ends_lines_in_more_places(
+    tmp_path: Path, line_end: str
+) -> None:
+    stand = Stand(tmp_path, ONLY_ECHO, timeout=3)
+    smuggled = json.dumps({"jsonrpc": "2.0", "id": 99, "method": "tools/call", "params": {"name": "wipe"}})
+    async with stand.wrap(server=hostile(stand, "splitting")) as client:
+        await client.initialize()
+        carrying = await client.start(
+            "tools/call", {"name": "echo", "arguments": {"text": f"{line_end}{smuggled}{line_end}"}}
+        )
+        await client.call("echo", {"text": "the end"})
+        await asyncio.wait([carrying], timeout=0.2)  # such a server may have lost it
+    assert "wipe" not in executed(stand.ledger_file())  # its quotes are escaped: no part of a text is a message
+    assert "echo" in executed(stand.ledger_file())
+
+
+def keys_of(value: Any) -> set[str]:
+    """Every key at any depth."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return set().union(value if isinstance(value, dict) else (), *map(keys_of, inner))
+
+
+@pytest.mark.xfail(strict=True, reason="own keys are stripped from results, not yet from what lies in them")
+async def test_no_server_speaks_in_the_name_of_the_guard(tmp_path: Path) -> None:
+    stand = Stand(tmp_path, ONLY_ECHO)
+    async with stand.wrap(server=hostile(stand, "faking")) as client:
+        await client.initialize()
+        listed = await client.list_all()
+        result = await client.call("echo", {"text": "x"})
+    assert listed[0]["_meta"] == {"kept": 1}
+    assert result["_meta"] == {"kept": 1}
+    assert DECISION not in keys_of(client.received)
+
+
+@pytest.mark.xfail(strict=True, reason="the guard doesn't watch its wardens yet")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
+async def test_a_server_that_kills_its_warden_leaves_no_process_behind(tmp_path: Path) -> None:
+    stand = Stand(tmp_path, ONLY_ECHO, timeout=5)
+    mark = f"escaping-{tmp_path.name}"
+    async with stand.wrap(server=hostile(stand, "escaping", mark)) as client:
+        await client.initialize()
+        call = await client.start("tools/call", {"name": "echo", "arguments": {"text": "x"}})
+        await asyncio.wait([call], timeout=2)
+    left = await still_there(mark)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert left == []
+
+
+async def still_there(mark: str) -> list[int]:
+    """The processes that have `mark` in their command, after the time that a warden's bounded waits may take."""
+    for _ in range(300):
+        if not (found := processes_with(mark)):
+            break
+        await asyncio.sleep(0.01)
+    return found
+
+
+def processes_with(mark: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
