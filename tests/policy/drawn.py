@@ -51,7 +51,8 @@ def _targets(draw: st.DrawFn, *, grant: bool) -> Written:
         return {"effect": draw(effects)}
     if kind == "resource":
         return {"resource": {"server": draw(st.sampled_from(["s", "t"])), **({"uri": draw(uris)} if grant else {})}}
-    return {kind: draw(st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=2))}
+    names = NAMES if grant and kind == "prompt" else PATTERNS
+    return {kind: draw(st.lists(st.sampled_from(names), min_size=1, max_size=2))}
 
 
 @st.composite

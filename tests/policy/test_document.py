@@ -41,7 +41,7 @@ grants:
     budget: {calls: 3, sum: {amount: 200}, per: session}
     until: 2026-12-31T00:00:00Z
   - {id: notes, resource: {server: files, uri: {under: "file:///srv/project"}}}
-  - {id: review, prompt: "files/*", args: {style: {in: [short, long]}}}
+  - {id: review, prompt: files/review, args: {style: {in: [short, long]}}}
 ask:
   - {id: big, tool: bank/transfer_money, args: {amount: {above: 50}}}
 deny:
