@@ -30,7 +30,8 @@ from mcp_guard.policy.constraints import (
 )
 
 VARIABLES = {"project": "/srv/project", "who": "alice", "domain": "example.com", "root": "/", "none": "", "rel": "src",
-             "up": "/srv/../etc", "files": "file:///srv/files", "bidi": "a\u202eb", "dots": "..", "money": "$who"}  # fmt: skip
+             "up": "/srv/../etc", "bidi": "a\u202eb", "dots": "..", "money": "$who",
+             "files": "file:///srv/files"}  # fmt: skip
 
 
 def parse(data: object, *, in_grant: bool = True, home: str = "/home/ann") -> Constraint:
