@@ -1,6 +1,7 @@
 """The policy enforcement point: one client's messages, each from start to end. Read this first.
 
-It has no opinions: `Guard.judge` decides, the record keeps, a downstream server executes. Everything is a callback,
+It has no opinions: `Guard.judge` decides, the record keeps, a downstream server executes. Here a message finds its
+handler; `passage.py` carries what is judged. Everything is a callback,
 since a task per message would cost more than the judgement; what waits (a server that is starting, a busy record) waits
 in a timer. Nothing may be raised out of here: before a byte was sent an error ends in a refusal, afterwards in an
 unknown or withheld outcome.
@@ -8,9 +9,7 @@ unknown or withheld outcome.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from weakref import WeakSet
@@ -25,15 +24,13 @@ from mcp_guard.eras import (
     Era,
     envelope,
     revision_of,
-    strip_own_data,
     strip_own_meta,
 )
 from mcp_guard.errors import ServerGone
-from mcp_guard.guard import Guard, without_made_up_names
-from mcp_guard.model import Call, Decision, Effect, Kind, Outcome, Reason
-from mcp_guard.patience import patiently
-from mcp_guard.record.entries import Entry, EntryKind
-from mcp_guard.record.usage import UsageView
+from mcp_guard.guard import Guard
+from mcp_guard.model import Call, Decision, Effect, Kind, Reason
+from mcp_guard.passage import Passage
+from mcp_guard.record.entries import EntryKind
 from mcp_guard.session import MAX_IN_FLIGHT, InFlight, Session
 from mcp_guard.transports.front import Answer, Notify
 
@@ -43,8 +40,6 @@ _COMPLETE_MEMBERS = frozenset({"ref", "argument", "context", "_meta"})
 _LIST_MEMBERS = frozenset({"cursor", "_meta"})
 _LEVEL_MEMBERS = frozenset({"level", "_meta"})
 _LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
-
-Refuse = Callable[[Decision, "str | None"], dict[str, Any]]
 
 
 class Gateway:
@@ -197,13 +192,21 @@ class Gateway:
                 return self._call_absent(request, method, absent, name, params)
             return self._not_there(request, refusal.unknown_tool(name), method, "", name, detail="no server lists it")
         if not listing.shows(self.context, tool):
-            answer = refusal.unknown_tool(name)
-            return self._not_there(request, answer, method, tool.server, tool.name, detail="nothing grants it")
+            return self._hidden(request, method, tool)
         call = Call(self.session.principal, method, tool.server, tool.name, {**params, "name": tool.name})
-        return self._carry(
-            _Carried(request, call, server, tool, self._refused_call),
-            beside=params.keys() - CALL_MEMBERS,
-        )
+        passage = Passage(self.context, request, call, server, tool, self._refused_call)
+        return passage.begin(params.keys() - CALL_MEMBERS)
+
+    def _hidden(self, request: InFlight, method: str, tool: Tool) -> None:
+        """The client learns that there is no such tool; the person, why."""
+        answer = refusal.unknown_tool(tool.exposed)
+        if not self.guard.expired():
+            return self._not_there(request, answer, method, tool.server, tool.name, detail="nothing grants it")
+        if not self.session.told_of_end:
+            self.session.told_of_end = True
+            log.warning("the mandate is over, so nothing is listed or allowed any more: give a new one and restart")
+        why = "the mandate is over: give a new one and restart"
+        return self._not_there(request, answer, method, tool.server, tool.name, reason=Reason.EXPIRED, detail=why)
 
     def _call_absent(
         self, request: InFlight, method: str, server: Downstream, name: str, params: dict[str, Any]
@@ -211,9 +214,8 @@ class Gateway:
         """A server whose tools can't be told at the moment. The same for every name, so that it says of none."""
         own = listing.own_name(self.context, server, name)
         call = Call(self.session.principal, method, server.name, own, {**params, "name": own})
-        carried = _Carried(request, call, server, None, self._refused_call)
-        decision = Decision(Effect.DENY, Reason.UNAVAILABLE)
-        patiently(lambda: self._refuse_recorded(carried, decision), lambda: self._unrecorded(carried))
+        passage = Passage(self.context, request, call, server, None, self._refused_call)
+        passage.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
 
     def _refused_call(self, decision: Decision, entry: str | None) -> dict[str, Any]:
         # What a schema says is known to the client, and helps it; other details are the person's.
@@ -227,8 +229,8 @@ class Gateway:
             for server, own in self._prompt_owners(name)
         ]
         if (owner := self._only_owner(calls)) is not None:
-            carried = _Carried(request, *owner, None, refusal.refused_request)
-            return self._carry(carried, beside=params.keys() - CALL_MEMBERS)
+            passage = Passage(self.context, request, *owner, None, refusal.refused_request)
+            return passage.begin(params.keys() - CALL_MEMBERS)
         shown = name if isinstance(name, str) else ""
         return self._not_there(request, refusal.unknown_prompt(name), method, "", shown, Kind.PROMPT)
 
@@ -239,8 +241,8 @@ class Gateway:
             Call(self.session.principal, method, server.name, str(uri), params, Kind.RESOURCE) for server in servers
         ]
         if (owner := self._only_owner(calls)) is not None:
-            carried = _Carried(request, *owner, None, refusal.refused_request)
-            return self._carry(carried, beside=params.keys() - _READ_MEMBERS)
+            passage = Passage(self.context, request, *owner, None, refusal.refused_request)
+            return passage.begin(params.keys() - _READ_MEMBERS)
         shown = uri if isinstance(uri, str) else ""
         return self._not_there(request, refusal.unknown_resource(uri), method, "", shown, Kind.RESOURCE)
 
@@ -261,8 +263,8 @@ class Gateway:
                 for server, own in self._prompt_owners(ref.get("name"))
             ]
             if (owner := self._only_owner(calls)) is not None:
-                carried = _Carried(request, *owner, None, refusal.refused_request)
-                return self._carry(carried, beside=params.keys() - _COMPLETE_MEMBERS)
+                passage = Passage(self.context, request, *owner, None, refusal.refused_request)
+                return passage.begin(params.keys() - _COMPLETE_MEMBERS)
         answer = refusal.invalid_params("nothing that is granted can be completed so")
         return self._not_there(request, answer, method, "", "", Kind.PROMPT)
 
@@ -309,117 +311,6 @@ class Gateway:
             if name.startswith(f"{server.name}__")
         ]
 
-    # The path of every judged request.
-
-    def _carry(self, carried: _Carried, *, beside: frozenset[str] | set[str]) -> None:
-        """Judge, record, and send or refuse: one transaction, committed before anything leaves (law 2)."""
-        if beside:
-            decision = Decision(Effect.DENY, Reason.UNEXPECTED_MEMBER)
-            patiently(lambda: self._refuse_recorded(carried, decision), lambda: self._unrecorded(carried))
-        else:
-            patiently(lambda: self._judge(carried), lambda: self._unrecorded(carried))
-
-    def _judge(self, carried: _Carried) -> None:
-        call, tool, session = carried.call, carried.tool, self.session
-        names = tool.argument_names if tool is not None else {}
-        entry = self.guard.record.step(
-            self.guard.describe(call, session.key, session.client, names),
-            lambda view: self._judged(call, tool, view),
-        )
-        self.guard.latest = entry.time
-        if not entry.decision.allowed:
-            return carried.request.finish(carried.refuse(entry.decision, entry.id))
-        return self._send(carried, entry)
-
-    def _judged(self, call: Call, tool: Tool | None, view: UsageView) -> Decision:
-        try:
-            decision = self.guard.judge(call, tool, self.context.facts(call.server, view))
-            return without_made_up_names(decision, call, tool.argument_names if tool is not None else {})
-        except Exception as error:  # unclear means no (law 4); its text may carry a value, so it isn't shown
-            log.warning("a call could not be judged", error=type(error).__name__)
-            return Decision(Effect.DENY, Reason.INTERNAL, detail=type(error).__name__)
-
-    def _refuse_recorded(self, carried: _Carried, decision: Decision) -> None:
-        names = carried.tool.argument_names if carried.tool is not None else {}
-        described = self.guard.describe(carried.call, self.session.key, self.session.client, names)
-        entry = self.guard.record.refuse(described, decision)
-        carried.request.finish(carried.refuse(decision, entry.id))
-
-    def _unrecorded(self, carried: _Carried) -> None:
-        carried.request.finish(carried.refuse(Decision(Effect.DENY, Reason.UNRECORDED), None))
-
-    def _send(self, carried: _Carried, entry: Entry) -> None:
-        """From here on the call counts as made, until the transport says that it took no byte."""
-        request, server, call = carried.request, carried.server, carried.call
-        if not request.waiting:  # cancelled while the record was busy
-            return self._not_sent(carried, entry, "the client gave up")
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        timer: asyncio.TimerHandle | None = None
-
-        def settle(outcome: Outcome, answer: dict[str, Any], note: str = "") -> None:
-            if timer is not None:
-                timer.cancel()
-            duration = (loop.time() - started) * 1000
-
-            def step() -> None:
-                self.guard.record.finish(entry, outcome, duration_ms=duration, note=note)
-                request.finish(answer)
-
-            why = "its outcome could not be recorded"
-            patiently(step, lambda: request.finish(self._withheld(call, entry, why)))
-
-        def answered(reply: dict[str, Any]) -> None:
-            outcome, answer, note = self._outcome(call, entry, reply)
-            settle(outcome, answer, note)
-
-        def cancelled(reason: str | None) -> None:
-            cancel(reason)
-            settle(Outcome.CANCELLED, {}, "")
-
-        def timed_out() -> None:
-            cancel("timed out")
-            why = f"The tool server did not answer within {server.spec.timeout:g} seconds."
-            settle(Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), "timed out")
-
-        try:
-            cancel = server.request(
-                call.method, dict(call.params), answered, lambda params: request.progress(strip_own_meta(params))
-            )
-        except ServerGone as gone:
-            return self._not_sent(carried, entry, str(gone))
-        if request.waiting:
-            request.sent(cancelled)
-            timer = loop.call_later(server.spec.timeout, timed_out)
-        return None
-
-    def _not_sent(self, carried: _Carried, entry: Entry, why: str) -> None:
-        """No byte left: the charges go back, and the client learns that nothing happened."""
-        record = self.guard.record
-        patiently(
-            lambda: record.finish(entry, Outcome.NOT_SENT, duration_ms=0.0, refund=True, note=why),
-            lambda: None,
-        )
-        carried.request.finish(carried.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE), entry.id))
-
-    def _withheld(self, call: Call, entry: Entry, why: str) -> dict[str, Any]:
-        if call.method == "tools/call":
-            return refusal.withheld(entry.id, why, self.session.era)
-        return refusal.withheld_request(entry.id, why)
-
-    def _outcome(self, call: Call, entry: Entry, reply: dict[str, Any]) -> tuple[Outcome, dict[str, Any], str]:
-        """What became of it, and what the client is given."""
-        if "gone" in reply:
-            why = f"The tool server gave no answer ({reply['gone']})."
-            return Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), str(reply["gone"])
-        if "error" in reply:
-            return Outcome.ERROR, {"error": strip_own_data(reply["error"])}, ""
-        result = strip_own_meta(reply["result"])
-        if result.get("resultType", "complete") != "complete":  # in both eras: a client may look at it in either
-            why = "the server asked for input, or answered in a way that nothing grants"
-            return Outcome.WITHHELD, self._withheld(call, entry, why), "resultType"
-        return (Outcome.TOOL_ERROR if result.get("isError") is True else Outcome.OK), {"result": result}, ""
-
 
 class Conversations:
     """Opens a conversation for each client of one guard. Implements `transports.front.Conversations`."""
@@ -443,17 +334,6 @@ class Conversations:
             if tool is not None and not gateway.session.closed and listing.shows(gateway.context, tool):
                 return tool.schema
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Carried:
-    """One judged request on its way: who waits, what is asked, of whom, and how a refusal looks."""
-
-    request: InFlight
-    call: Call
-    server: Downstream
-    tool: Tool | None
-    refuse: Refuse
 
 
 Handler = Callable[[Gateway, InFlight, str, dict[str, Any]], None]

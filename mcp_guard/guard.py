@@ -61,6 +61,11 @@ class Guard:
         now = self.clock()
         return now if self.latest is None else max(now, self.latest)
 
+    def expired(self) -> bool:
+        """Is the mandate over? Then nothing is shown any more, which looks like a server without tools."""
+        now = self.now()
+        return any(deadline is not None and deadline <= now for deadline in self.authority.deadlines)
+
     def grants(self, kind: Kind) -> bool:
         """Does every layer grant something of this kind? If not, servers' capabilities for it aren't shown."""
         layers = self.authority.layers

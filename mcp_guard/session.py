@@ -79,6 +79,7 @@ class Session:
     closed: bool = False
     joining: list[Callable[[dict[str, dict[str, Any]]], None]] = field(default_factory=list)
     """Who waits for the servers to open in the modern era: what comes meanwhile joins, and starts nothing anew."""
+    told_of_end: bool = False  # the person was told that the mandate is over
     list_changed_due: bool = False  # a `list_changed` is about to be sent: more of them in the meantime add nothing
     seen_requests: set[tuple[str, str]] = field(default_factory=set)  # server requests recorded once each
     _listings: tuple[Listing | None, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ def _record_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: py
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nothing_in_the_home(request: pytest.FixtureRequest) -> None:
+def _nothing_in_the_home() -> Iterator[None]:
     """Fails the run if the platform's own state directory got a record meanwhile."""
     state = Path.home() / ".local" / "state" / "mcp-guard"
     before = state.exists()
-    request.addfinalizer(lambda: pytest.fail(f"a test wrote into {state}") if state.exists() != before else None)
+    yield
+    assert state.exists() == before, f"a test wrote into {state}"

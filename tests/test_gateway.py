@@ -96,6 +96,17 @@ async def test_a_call_given_up_while_the_record_is_busy_is_not_sent_and_costs_no
         assert "isError" not in (await scene.call("echo"))["result"]
 
 
+async def test_when_the_mandate_is_over_the_client_sees_no_tool_and_the_record_says_why(tmp_path: Path) -> None:
+    over = (
+        "version: 1\ntask: Say hello.\nexpires: 2020-01-01T00:00:00Z\ngrants: [{id: all, tool: raw/echo, args: any}]\n"
+    )
+    with Scene(tmp_path, mandate=over) as scene:
+        assert await scene.listed() == []
+        assert (await scene.call("echo"))["error"]["message"] == "Unknown tool: echo"
+        (row,) = scene.rows()
+        assert (row.reason, "mandate is over" in row.detail) == ("expired", True)
+
+
 async def test_a_record_that_was_replaced_ends_all_calls(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         await scene.listed()
