@@ -47,7 +47,6 @@ async def test_the_guard_lets_nobody_at_its_own_program_documents_and_record(tmp
     assert executed(stand.ledger_file()) == []
 
 
-@pytest.mark.xfail(strict=True, reason="`..` behind a link to the reader's own process isn't seen yet")
 @pytest.mark.parametrize("path", ["/dev/fd/../cwd/guard.yaml", "/proc/net/../cwd/guard.yaml"])
 def test_a_way_through_the_reading_process_is_found_where_guard_and_server_stand_in_different_directories(
     tmp_path: Path, path: str
@@ -56,10 +55,20 @@ def test_a_way_through_the_reading_process_is_found_where_guard_and_server_stand
     assert protection_of([spec], (), [tmp_path / "guard.yaml"], tmp_path / "state").named_by({"x": path})
 
 
-@pytest.mark.xfail(strict=True, reason="spellings inside of another spelling aren't tried yet")
 @pytest.mark.parametrize(
     "spelling",
-    ["sqlite:///{}", "git+file://{}", "jar:file:{}!/x", "--output={}", "-o{}", "@{}", "x,{}", '"{}"'],
+    [
+        "sqlite:///{}",
+        "git+file://{}",
+        "jar:file:{}!/x",
+        "--output={}",
+        "-o{}",
+        "@{}",
+        "x,{}",
+        '"{}"',
+        "x?path={}",
+        "a=1&b=%2F{}",
+    ],
 )
 def test_a_protected_path_inside_of_another_spelling_is_found(tmp_path: Path, spelling: str) -> None:
     state = tmp_path / "state"
