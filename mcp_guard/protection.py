@@ -21,6 +21,8 @@ _MAX_STEPS = 50_000
 _MAX_ENTRIES = 10_000
 _PROC_LINK = re.compile(r"/+proc/+[^/]+/+(?:task/+[^/]+/+)?(cwd|root)(?=/|$)")
 
+_SYSTEM = re.compile(r"/(?:proc|dev)(?=/)")
+
 
 class Protection:
     """The guard's own files, directories, process and port.
@@ -86,6 +88,8 @@ class Protection:
             return True
         # Some servers open a path as it is written and some its normal form; with a link in it, the two may differ.
         written = {lexical, path} if path != lexical else {lexical}
+        if path != lexical and _climbs_out_of_a_process(path):
+            return True
         for form in written:
             link = _PROC_LINK.match(form)
             if link and any(self._own_path(place) for place in self._process_places(link[1], form[link.end() :])):
@@ -151,6 +155,14 @@ def _fold(path: str) -> str:
 def _normal(path: str) -> str:
     """`path` without `.`, `..` and doubled separators; POSIX would keep exactly two leading ones."""
     return "/" + os.path.normpath(path).lstrip("/")
+
+
+def _climbs_out_of_a_process(path: str) -> bool:
+    """`/dev/fd/..`, `/proc/net/..`: links to whoever reads them, so that `..` is another directory to each reader."""
+    return any(
+        _normal(path[: system.end()]) in ("/proc", "/dev") and "/../" in f"{path[system.end() :]}/"
+        for system in _SYSTEM.finditer(path)
+    )
 
 
 def _ways(path: str, tops: set[str]) -> list[str]:

@@ -18,6 +18,10 @@ MAX_PATH = 4096
 
 _INVISIBLE = "".join(map(chr, range(33)))
 _UNQUOTED = str.maketrans("\\", "/", "\t\n\r")  # as the WHATWG URL standard reads a URL: these three vanish
+_GAP = re.compile(r"\s")  # a text of several words is for a person or a model; `check` flags the tools that run one
+_BETWEEN = re.compile(r"[=@:,;!?#&|<>()\[\]{}'\"`]+")
+_OPTION = re.compile(r"-[A-Za-z]")
+_MAX_NAMES = 32
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _PORT = re.compile(r":([0-9]+)")
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, "ftp": 21}
@@ -47,8 +51,21 @@ def _read(text: str) -> Iterator[str]:
             yield unquote(bare)
         if "$" in bare:
             yield os.path.expandvars(bare)
+        if not _GAP.search(bare):
+            yield from _parts(unquote(bare))
     if bare[:8].translate(_UNQUOTED)[:5].casefold() == "file:":
         yield from _of_file_url(bare.translate(_UNQUOTED)[5:])
+
+
+def _parts(word: str) -> Iterator[str]:
+    """The paths inside of one word: an option's value, another scheme's URL, a quoted name, one of a list."""
+    if option := _OPTION.match(word):
+        yield word[option.end() :]
+    others = 0
+    for part in _BETWEEN.split(word):
+        others += "/" not in part  # those with a slash are counted against the steps of a call
+        if part and part != word and ("/" in part or others <= _MAX_NAMES):
+            yield part
 
 
 def _of_file_url(rest: str) -> Iterator[str]:

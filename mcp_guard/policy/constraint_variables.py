@@ -63,7 +63,9 @@ def start_of(text: str, scope: Scope, path: Path) -> str:
     """The path that `text` names up to its last variable, if more follows; else empty: then no variable vouches."""
     ends = [match.end() for match in _DOLLAR.finditer(text) if match[1] != "$"]
     slash = text.find("/", ends[-1]) if ends else -1
-    return absolute(expand(text[:slash], scope, path), scope, path) if slash > 0 and text[slash + 1 :] else ""
+    if slash < 0 or not text[slash + 1 :]:
+        return ""
+    return absolute(expand(text[:slash], scope, path).removeprefix("file://"), scope, path)
 
 
 def absolute(text: str, scope: Scope, path: Path) -> str:

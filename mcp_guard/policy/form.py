@@ -67,6 +67,8 @@ def _tool(name: str) -> str:
             f"{quoted(name)} isn't a tool's name",
             "names have no white space or comma; several names are a list in `[]`",
         )
+    if not name.isascii():  # no tool is shown under such a name: a deny with a Cyrillic letter would never fire
+        raise said(f"{quoted(name)} isn't a tool's name", "names of tools are ASCII; write the look-alike letter anew")
     return _target(name)
 
 

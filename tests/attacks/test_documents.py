@@ -36,6 +36,15 @@ def test_no_document_is_shown_in_another_order_than_it_is_read_in(character: str
 
 
 @pytest.mark.parametrize(
+    "name", ["b\u0430nk/transfer", "bank/tr\u0430nsfer", "bank/\uff54ransfer", "bank/transfer\u200b"]
+)
+def test_no_deny_names_a_tool_with_letters_that_only_look_like_it(name: str) -> None:
+    text = f"version: 1\ndeny: [{{id: no, tool: {name}}}]\n"
+    with pytest.raises(InputError, match="isn't a"):
+        load_text(text.encode(), file="policy.yaml", kind="policy")
+
+
+@pytest.mark.parametrize(
     "line",
     [
         'policy: "policy\\e]0;owned\\a\\nmcp-guard: all is well.yaml"',

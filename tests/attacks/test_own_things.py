@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcp_guard.cli.setting_up import protection_of
+from mcp_guard.downstream import ServerSpec
 from tests.fixtures.ledger import executed
 from tests.guards import REPOSITORY, Stand, decision_in
 
@@ -46,10 +47,28 @@ async def test_the_guard_lets_nobody_at_its_own_program_documents_and_record(tmp
     assert executed(stand.ledger_file()) == []
 
 
-@pytest.mark.xfail(strict=True, reason="spellings inside of another spelling aren't tried yet")
+@pytest.mark.parametrize("path", ["/dev/fd/../cwd/guard.yaml", "/proc/net/../cwd/guard.yaml"])
+def test_a_way_through_the_reading_process_is_found_where_guard_and_server_stand_in_different_directories(
+    tmp_path: Path, path: str
+) -> None:
+    spec = ServerSpec("files", ("files",), cwd=str(tmp_path))
+    assert protection_of([spec], (), [tmp_path / "guard.yaml"], tmp_path / "state").named_by({"x": path})
+
+
 @pytest.mark.parametrize(
     "spelling",
-    ["sqlite:///{}", "git+file://{}", "jar:file:{}!/x", "--output={}", "-o{}", "@{}", "x,{}", '"{}"'],
+    [
+        "sqlite:///{}",
+        "git+file://{}",
+        "jar:file:{}!/x",
+        "--output={}",
+        "-o{}",
+        "@{}",
+        "x,{}",
+        '"{}"',
+        "x?path={}",
+        "a=1&b=%2F{}",
+    ],
 )
 def test_a_protected_path_inside_of_another_spelling_is_found(tmp_path: Path, spelling: str) -> None:
     state = tmp_path / "state"

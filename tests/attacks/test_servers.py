@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli.commands import guard
+from tests.fixtures.client import RpcError
 from tests.fixtures.ledger import executed
 from tests.guards import DECISION, Stand
 
@@ -56,6 +59,36 @@ async def test_no_server_speaks_in_the_name_of_the_guard(tmp_path: Path) -> None
     assert listed[0]["_meta"] == {"kept": 1}
     assert result["_meta"] == {"kept": 1}
     assert DECISION not in keys_of(client.received)
+
+
+async def test_no_name_that_a_server_or_a_client_chose_steers_the_terminal_of_who_looks(tmp_path: Path) -> None:
+    stand = Stand(tmp_path, ONLY_ECHO)
+    shout = "\x1b[2J\x9b1m\u202e\nmcp-guard: all is well"
+    async with stand.wrap(server=hostile(stand, "shouting")) as client:
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": shout, "version": "1"}}
+        await client.request("initialize", hello)
+        await client.list_all()
+        for name in (shout, "echo"):
+            with contextlib.suppress(RpcError):
+                await client.call(name, {"text": shout, shout: 1})
+    policy = ["check", "--policy", str(stand.policy_file), "--name", "raw", "--", *hostile(stand, "shouting")]
+    for words in (policy, ["log"], ["log", "--json"], ["explain", stand.decisions()[-1].id]):
+        done = guard(stand.state, *words)
+        shown = done.stdout + done.stderr
+        assert shown
+        for line in shown.split("\n"):
+            assert line.isprintable(), (words, line)
+            assert not line.startswith("mcp-guard: all is well")
+
+
+@pytest.mark.xfail(strict=True, reason="instructions aren't filtered by what is granted yet")
+async def test_a_server_of_which_nothing_is_granted_says_nothing_to_the_client(tmp_path: Path) -> None:
+    stand = Stand(tmp_path)
+    async with stand.run({"raw": stand.server("raw"), "stranger": stand.server("stranger")}) as client:
+        told = await client.initialize()
+        await client.list_all()
+    assert "raw: " in told["instructions"]
+    assert "stranger" not in told["instructions"]
 
 
 @pytest.mark.xfail(strict=True, reason="the guard doesn't watch its wardens yet")

@@ -30,7 +30,8 @@ from mcp_guard.policy.constraints import (
 )
 
 VARIABLES = {"project": "/srv/project", "who": "alice", "domain": "example.com", "root": "/", "none": "", "rel": "src",
-             "up": "/srv/../etc", "bidi": "a\u202eb", "dots": "..", "money": "$who"}  # fmt: skip
+             "up": "/srv/../etc", "bidi": "a\u202eb", "dots": "..", "money": "$who",
+             "files": "file:///srv/files"}  # fmt: skip
 
 
 def parse(data: object, *, in_grant: bool = True, home: str = "/home/ann") -> Constraint:
@@ -63,6 +64,9 @@ def parse(data: object, *, in_grant: bool = True, home: str = "/home/ann") -> Co
         ({"under": "$project/src"}, Under("/srv/project/src", start="/srv/project")),
         ({"under": "~/Downloads"}, Under("/home/ann/Downloads")),
         ({"under": "file://$project"}, Under("/srv/project", uri=True)),
+        ({"under": "file://$project/a"}, Under("/srv/project/a", uri=True, start="/srv/project")),
+        ({"under": "$files/a"}, Under("/srv/files/a", uri=True, start="/srv/files")),
+        ({"under": "/srv/$who/a/b"}, Under("/srv/alice/a/b", start="/srv/alice")),
         ({"within": "."}, Within()),
         ({"not_name": ["*.env", "$$x"]}, NotName(("*.env", "$x"))),
         ({"domain_in": ["Example.COM", ".$domain"]}, DomainIn((Domain("example.com"), Domain("example.com", True)))),
