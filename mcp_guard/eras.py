@@ -62,6 +62,15 @@ def strip_own_meta(params: dict[str, Any]) -> dict[str, Any]:
     return _stripped(params, "_meta")
 
 
+def strip_own_result(result: dict[str, Any]) -> dict[str, Any]:
+    """A server's result without the guard's own keys in its `_meta` and in those of its content blocks."""
+    content = result.get("content")
+    if isinstance(content, list) and any(isinstance(block, dict) and "_meta" in block for block in content):
+        blocks = [strip_own_meta(block) if isinstance(block, dict) else block for block in content]
+        result = {**result, "content": blocks}
+    return strip_own_meta(result)
+
+
 def strip_own_data(error: dict[str, Any]) -> dict[str, Any]:
     """A server's error without the guard's own keys in its `data`, where a refusal carries its decision."""
     return _stripped(error, "data")

@@ -96,7 +96,7 @@ class Gateway:
         elif method in ("notifications/resources/list_changed", "notifications/prompts/list_changed"):
             kind = Kind.RESOURCE if "resources" in method else Kind.PROMPT
             if self.guard.grants(kind):
-                self.session.notify(method, params)
+                self.session.notify(method, None if params is None else strip_own_meta(params))
         else:
             self.server_asked(server, method)
 

@@ -187,6 +187,7 @@ class _Gathering:
             call = Call(self._context.session.principal, "", server.name, name, params, kind)
             if shows_call(self._context, call):
                 prefix = self._context.guard.prefixed and kind is Kind.PROMPT
+                item = strip_own_meta(item)
                 kept.append({**item, "name": f"{server.name}{catalog.SEPARATOR}{name}"} if prefix else item)
         return kept
 
@@ -227,7 +228,7 @@ def _shown_tool(context: Context, tool: Tool) -> dict[str, Any]:
         schema = narrowed_schema(context.guard.authority, call, tool.schema, context.facts(tool.server))
     except Exception:  # a schema that only its own server understands: a hint less, and the call is judged all the same
         schema = dict(tool.schema)
-    return {**tool.descriptor, "name": tool.exposed, "inputSchema": schema}
+    return {**strip_own_meta(dict(tool.descriptor)), "name": tool.exposed, "inputSchema": schema}
 
 
 def _fetch_tools(

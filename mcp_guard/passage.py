@@ -15,7 +15,7 @@ from mcp_guard import log, refusal
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream
-from mcp_guard.eras import strip_own_data, strip_own_meta
+from mcp_guard.eras import strip_own_data, strip_own_meta, strip_own_result
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import without_made_up_names
 from mcp_guard.model import Call, Decision, Effect, Outcome, Reason
@@ -156,7 +156,7 @@ class Passage:
             return Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), str(reply["gone"])
         if "error" in reply:
             return Outcome.ERROR, {"error": strip_own_data(reply["error"])}, ""
-        result = strip_own_meta(reply["result"])
+        result = strip_own_result(reply["result"])
         if result.get("resultType", "complete") != "complete":  # in both eras: a client may look at it in either
             why = "the server asked for input, or answered in a way that nothing grants"
             return Outcome.WITHHELD, self._withheld(entry, why), "resultType"
