@@ -17,6 +17,7 @@ from mcp_guard.downstream import ServerSpec
 from mcp_guard.model import EVERY_EFFECT, Call, Decision, Effect, EffectClass, Facts, Kind, Reason, Usage
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority
+from mcp_guard.policy.names import fits
 from mcp_guard.policy.yaml_source import quoted
 from mcp_guard.protection import Protection, local_resolve
 from mcp_guard.record.entries import Request
@@ -65,6 +66,17 @@ class Guard:
         """Is the mandate over? Then nothing is shown any more, which looks like a server without tools."""
         now = self.now()
         return any(deadline is not None and deadline <= now for deadline in self.authority.deadlines)
+
+    def knows(self, server: str) -> bool:
+        """Could any grant be about this server, in every layer? If not, what it says of itself isn't passed on."""
+        layers = self.authority.layers
+        return bool(layers) and all(
+            any(
+                rule.is_grant and (rule.effects or any(fits(name.server, server) for name in rule.names))
+                for rule in layer.rules
+            )
+            for layer in layers
+        )
 
     def grants(self, kind: Kind) -> bool:
         """Does every layer grant something of this kind? If not, servers' capabilities for it aren't shown."""

@@ -231,7 +231,7 @@ def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str,
     capabilities = result.get("capabilities")
     if isinstance(capabilities, dict):
         result = {**result, "capabilities": _granted(context, capabilities)}
-    if not context.guard.authority.layers:
+    if not context.guard.knows(context.session.servers[0].name):
         result = {key: value for key, value in result.items() if key != "instructions"}
     if isinstance(result.get("supportedVersions"), list):
         spoken = [version for version in result["supportedVersions"] if version in MODERN_REVISIONS]
@@ -266,12 +266,12 @@ def _together(context: Context) -> dict[str, Any]:
     told = [
         f"{server.name}: {server.hello['instructions']}"
         for server in context.session.servers
-        if isinstance(server.hello.get("instructions"), str)
+        if guard.knows(server.name) and isinstance(server.hello.get("instructions"), str)
     ]
     together: dict[str, Any] = {
         "capabilities": capabilities,
         "serverInfo": {"name": "mcp_guard", "version": __version__},
     }
-    if told and guard.authority.layers:
+    if told:
         together["instructions"] = "\n\n".join(told)
     return together

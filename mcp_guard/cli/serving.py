@@ -12,6 +12,7 @@ from mcp_guard.errors import GuardError, InputError
 from mcp_guard.gateway import Conversations
 from mcp_guard.guard import Guard
 from mcp_guard.record.entries import EntryKind
+from mcp_guard.transports.spawn import adopt_orphans
 from mcp_guard.transports.stdio_front import StdioFront, take_stdio
 
 
@@ -23,6 +24,7 @@ def serve_stdio(guard: Guard) -> int:
             raise InputError(
                 f"{name} is a file; an MCP client talks to the guard through pipes: name it in its settings"
             )
+    adopt_orphans()
     source, sink = take_stdio()
 
     async def main() -> None:

@@ -16,6 +16,7 @@ from mcp_guard.guard import Guard
 from mcp_guard.transports.http import serve
 from mcp_guard.transports.http_access import Access, token_file, token_from_env
 from mcp_guard.transports.http_listen import parse_address
+from mcp_guard.transports.spawn import adopt_orphans
 
 
 def serve_http(guard: Guard, address: str, token_env: str | None) -> int:
@@ -24,6 +25,7 @@ def serve_http(guard: Guard, address: str, token_env: str | None) -> int:
     Raises InputError for an address that isn't safe.
     """
     host, port = parse_address(address)
+    adopt_orphans()
     conversations = Conversations(guard, one_client=False)
     with ExitStack() as stack:
         stack.callback(end, guard)

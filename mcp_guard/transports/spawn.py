@@ -5,12 +5,15 @@ Imports little on purpose: `wrap` starts the server before everything else is im
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakSet
 
 GRACE_SECONDS = 1.0
 """How long a server may take to end by itself, and again after SIGTERM, before it is killed."""
@@ -20,6 +23,10 @@ MINIMAL_ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TE
 
 _ending: list[subprocess.Popen[bytes]] = []
 """Wardens that were told to end and may not have yet: their exit status is collected in passing, and nobody waits."""
+
+_wardens: WeakSet[subprocess.Popen[bytes]] = WeakSet()
+_adopting = False
+_PR_SET_CHILD_SUBREAPER = 36
 
 _WARDEN = str(Path(__file__).with_name("warden.py"))
 
@@ -69,7 +76,40 @@ def spawn(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: 
         raise
     finally:
         os.close(life_read)
+    _wardens.add(process)
     return Child(process, life_write)
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of what a killed warden leaves behind, so that it can be ended too (Linux).
+
+    A server runs as the guard's user and can kill its own warden. Only for a process that has no children but wardens:
+    `end_orphans` ends all others.
+    """
+    global _adopting
+    if sys.platform == "linux":
+        import ctypes
+
+        _adopting = ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def end_orphans() -> bool:
+    """Kill every child that isn't a warden; was there one? What those leave behind comes to us next."""
+    if not _adopting:
+        return False
+    found = False
+    wardens = {process.pid for process in _wardens}
+    try:
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    except OSError:
+        return False  # a kernel without this list
+    for pid in map(int, children):
+        if pid not in wardens:
+            found = True
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+    return found
 
 
 def contained(platform: str = sys.platform) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from mcp_guard.errors import Malformed, ServerGone
 from mcp_guard.transports.front import Answer
 from mcp_guard.transports.lines import LineReader, LineWriter, connect
-from mcp_guard.transports.spawn import Child
+from mcp_guard.transports.spawn import Child, end_orphans
 from mcp_guard.wire import MAX_LINE, METHOD_NOT_FOUND, answered_id, parse, serialize
 
 MAX_WAITING = 32 << 20
@@ -198,5 +198,14 @@ class StdioLink:
 
 def collect(child: Child, soon: float = 0.02) -> None:
     """Take the warden's exit status once there is one, so that no zombie stays. It ends by itself, in bounded time."""
-    if child.process.poll() is None and soon < 60:
+    status = child.process.poll()
+    if status is None and soon < 60:
         asyncio.get_running_loop().call_later(soon, collect, child, soon * 2)
+    elif status is not None and status < 0:  # somebody killed the warden: what it looked after is ours now
+        _end_orphans(40)
+
+
+def _end_orphans(tries: int) -> None:
+    """Until none is left: one that is ended may leave others behind, and one that forks may be ahead of us."""
+    if end_orphans() and tries > 0:
+        asyncio.get_running_loop().call_later(0.01, _end_orphans, tries - 1)

@@ -80,7 +80,6 @@ async def test_no_name_that_a_server_or_a_client_chose_steers_the_terminal_of_wh
             assert not line.startswith("mcp-guard: all is well")
 
 
-@pytest.mark.xfail(strict=True, reason="instructions aren't filtered by what is granted yet")
 async def test_a_server_of_which_nothing_is_granted_says_nothing_to_the_client(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     async with stand.run({"raw": stand.server("raw"), "stranger": stand.server("stranger")}) as client:
@@ -90,7 +89,6 @@ async def test_a_server_of_which_nothing_is_granted_says_nothing_to_the_client(t
     assert "stranger" not in told["instructions"]
 
 
-@pytest.mark.xfail(strict=True, reason="the guard doesn't watch its wardens yet")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
 async def test_a_server_that_kills_its_warden_leaves_no_process_behind(tmp_path: Path) -> None:
     stand = Stand(tmp_path, ONLY_ECHO, timeout=5)

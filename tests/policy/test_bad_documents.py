@@ -146,7 +146,7 @@ POLICIES: list[tuple[str | bytes, str, str]] = [
     (G + "{id: a, tool: s/t, args: {x: 1}, optional: {x: 2}}", "3:52", "both in `args` and `optional`"),
     (G + "{id: a, tool: s/t, args: any, ask: yes}", "3:40", "`ask` must be true or false"),
     (G + "{id: a, tool: s/t, args: any, ask: {by: person}}", "3:40", "isn't in this version yet"),
-    (G + "{id: a, prompt: s/*, args: any}", "3:22", "a pattern of prompts isn't in this version yet"),
+    (G + "{id: a, prompt: s/*, args: any}", "3:21", "a pattern of prompts isn't in this version yet"),
     (G + "{id: a, tool: s/t, args: any, disclose: no}", "3:45", "`disclose` must be true or false"),
     (G + "{id: a, tool: s/t, args: any, until: }", "3:35", "`until` is empty"),
     (G + "{id: a, tool: s/t, args: any, until: 2026-12-31}", "3:42", "with its zone"),
