@@ -11,7 +11,7 @@ from mcp_guard.guard import LiveFacts
 from mcp_guard.model import Call, Decision, Effect
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority, load_policy, load_text
-from tests.guards import REPOSITORY
+from tests.guards import REPOSITORY, Scene
 
 GRANT = "version: 1\ngrants: [{id: one, tool: files/write, args: {path: %s}}]\n"
 
@@ -87,3 +87,17 @@ def test_the_project_policy_keeps_hooks_and_settings_behind_links_of_the_reposit
     straight = {name: value.replace("docs", "plain").replace("settings", "x") for name, value in places.items()}
     call = Call("me", "tools/call", "files", tool, {"name": tool, "arguments": {**arguments, **straight}})
     assert decide(Authority((policy,)), call, LiveFacts(datetime.now(UTC), None, {}, {})).allowed
+
+
+@pytest.mark.xfail(strict=True, reason="where a root leads is asked anew for each call")
+async def test_a_root_that_is_replaced_by_a_link_while_the_guard_runs_grants_nothing_more(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "secrets").mkdir()
+    with Scene(
+        tmp_path, f"version: 1\ngrants: [{{id: one, tool: raw/echo, args: {{text: {{under: {root}}}}}}}]\n"
+    ) as scene:
+        assert "isError" not in (await scene.call("echo", {"text": f"{root}/key"}))["result"]
+        root.rmdir()  # as a granted tool may: the root itself is granted
+        root.symlink_to(tmp_path / "secrets")
+        assert (await scene.call("echo", {"text": f"{root}/key"}))["result"]["isError"]
