@@ -18,6 +18,7 @@ from mcp_guard.model import EVERY_EFFECT, Call, Decision, Effect, EffectClass, F
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority
 from mcp_guard.policy.names import fits
+from mcp_guard.policy.roots import roots_of
 from mcp_guard.policy.yaml_source import quoted
 from mcp_guard.protection import Protection, local_resolve
 from mcp_guard.record.entries import Request
@@ -53,9 +54,11 @@ class Guard:
     children: dict[str, Child] = field(default_factory=dict)  # started ahead, each for the first conversation
     latest: datetime | None = None  # of the entries of this process
     authority_digest: str = field(init=False)
+    roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
     def __post_init__(self) -> None:
         self.authority_digest = digest([layer.digest for layer in self.authority.layers])
+        self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}
 
     def now(self) -> datetime:
         """The guard's time outside of a transaction: it doesn't go back, whatever the clock does."""
@@ -119,6 +122,7 @@ class LiveFacts:
     usage: UsageView | None
     known: Mapping[str, frozenset[str]]  # by server: the tools that were there at first sight
     tools: Mapping[tuple[str, str], Tool]  # by server and the server's own name
+    roots: Mapping[str, str | None] = field(default_factory=dict)  # paths that have to lead where they led at first
     base: str | None = None  # where the server's relative paths start; None: where the guard's do
     _resolved: dict[str, str | None] = field(default_factory=dict)  # one judgement asks for the same path repeatedly
 
@@ -128,7 +132,8 @@ class LiveFacts:
 
     def resolve(self, path: str) -> str | None:
         if path not in self._resolved:
-            self._resolved[path] = local_resolve(path, self.base)
+            real = local_resolve(path, self.base)
+            self._resolved[path] = real if self.roots.get(path, real) == real else None
         return self._resolved[path]
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:

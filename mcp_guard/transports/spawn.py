@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,15 @@ def end_orphans() -> bool:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
     return found
+
+
+def see_them_end(seconds: float = 1.0) -> None:
+    """At the end of the guard: wait a moment for its wardens, and end what one that was killed meanwhile left behind."""
+    deadline = time.monotonic() + seconds
+    while any(process.poll() is None for process in _ending) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    while end_orphans() and time.monotonic() < deadline + seconds:
+        continue
 
 
 def contained(platform: str = sys.platform) -> str:

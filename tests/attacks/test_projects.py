@@ -89,7 +89,6 @@ def test_the_project_policy_keeps_hooks_and_settings_behind_links_of_the_reposit
     assert decide(Authority((policy,)), call, LiveFacts(datetime.now(UTC), None, {}, {})).allowed
 
 
-@pytest.mark.xfail(strict=True, reason="where a root leads is asked anew for each call")
 async def test_a_root_that_is_replaced_by_a_link_while_the_guard_runs_grants_nothing_more(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
