@@ -17,7 +17,7 @@ from mcp_guard.errors import ServerGone
 from mcp_guard.transports.front import Answer
 from mcp_guard.transports.spawn import Child, spawn
 from mcp_guard.transports.stdio_link import Progress, StdioLink, collect
-from mcp_guard.wire import digest
+from mcp_guard.wire import keyed_digest
 
 FIRST_BACK_OFF = 0.25
 LAST_BACK_OFF = 30.0
@@ -360,6 +360,6 @@ def _ignore(_: dict[str, Any]) -> None:
     """A restart answers nobody."""
 
 
-def identity(spec: ServerSpec) -> str:
-    """What first sight knows a server by: its name and a digest of its command line, which may hold secrets."""
-    return f"{spec.name}:{digest(list(spec.command))[:32]}"
+def identity(spec: ServerSpec, key: bytes) -> str:
+    """What first sight knows a server by: its name and a keyed digest of its command line, which may hold secrets."""
+    return f"{spec.name}:{keyed_digest(key, list(spec.command))[:32]}"

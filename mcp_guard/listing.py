@@ -279,7 +279,8 @@ def _fetch_tools(
 
 def _sighted(context: Context, server: Downstream, listing: Listing, then: Callable[[], None]) -> None:
     """Note what was there when this server was first seen: that is what a pattern in a grant reaches."""
-    record, key = context.guard.record, identity(server.spec)
+    record = context.guard.record
+    key = identity(server.spec, record.key)
 
     def step() -> None:
         context.known[server.name] = record.first_sight(key, listing.names)

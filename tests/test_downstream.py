@@ -392,9 +392,10 @@ async def test_a_client_that_takes_nothing_holds_back_the_next_process_too() -> 
 
 def test_a_server_is_known_by_its_name_and_its_command_without_telling_it() -> None:
     spec = ServerSpec("raw", ("serve", "--token", "hunter2"))
-    assert "hunter2" not in identity(spec)
-    assert identity(spec) != identity(ServerSpec("raw", ("serve", "--token", "other")))
-    assert identity(spec) != identity(ServerSpec("other", spec.command))
+    key = bytes(32)
+    assert "hunter2" not in identity(spec, key)
+    assert identity(spec, key) != identity(ServerSpec("raw", ("serve", "--token", "other")), key)
+    assert identity(spec, key) != identity(ServerSpec("other", spec.command), key)
 
 
 # --- one client's requests

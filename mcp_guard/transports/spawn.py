@@ -114,7 +114,7 @@ def end_orphans() -> bool:
 
 
 def see_them_end(seconds: float = 1.0) -> None:
-    """At the end of the guard: wait a moment for its wardens, and end what one that was killed meanwhile left behind."""
+    """At the end of the guard: wait a moment for its wardens, and end what a killed one left behind."""
     deadline = time.monotonic() + seconds
     while any(process.poll() is None for process in _ending) and time.monotonic() < deadline:
         time.sleep(0.005)
