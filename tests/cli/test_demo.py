@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from pathlib import Path
+
+import pytest
 
 from mcp_guard.cli.demo import attempts
 from tests.cli.commands import guard
@@ -21,8 +22,12 @@ def test_the_demo_shows_what_was_allowed_refused_and_executed(tmp_path: Path) ->
     assert "pay-known-payees" in log
 
 
-def test_the_demo_keeps_its_record_to_itself(tmp_path: Path) -> None:
-    before = set(Path(tempfile.gettempdir()).glob("mcp-guard-demo-*"))
-    guard(tmp_path / "s", "demo", timeout=120)
+def test_the_demo_keeps_its_record_to_itself_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    assert guard(tmp_path / "s", "demo", timeout=120).returncode == 0
     assert not (tmp_path / "s").exists()
-    assert set(Path(tempfile.gettempdir()).glob("mcp-guard-demo-*")) <= before
+    assert list(scratch.iterdir()) == []
