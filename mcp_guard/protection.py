@@ -22,6 +22,8 @@ _MAX_ENTRIES = 10_000
 _PROC_LINK = re.compile(r"/+proc/+[^/]+/+(?:task/+[^/]+/+)?(cwd|root)(?=/|$)")
 
 _SYSTEM = re.compile(r"/(?:proc|dev)(?=/)")
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_ -]*[A-Za-z0-9_-])?")
+"""No separator, escape, scheme, option or invisible character: nothing that `spellings` would read in another way."""
 
 
 class Protection:
@@ -69,6 +71,8 @@ class Protection:
         return False
 
     def _named(self, text: str) -> bool:
+        if _NAME.fullmatch(text):  # most arguments: a word or a few; every reader takes it for one name or for none
+            return any(self._is_name_of_own(base, text) for base in self._bases)
         if self._port is not None and addresses(text, self._port):
             return True
         return any(self._own_path(path) for form in spellings(text) for path in self._places(form))
@@ -81,6 +85,15 @@ class Protection:
         else:
             for base in self._bases:
                 yield f"{base}/{form}"
+
+    def _is_name_of_own(self, base: str, name: str) -> bool:
+        path = f"{base}/{name}"
+        try:
+            os.lstat(path)
+        except OSError:
+            if base in self._plain_bases:  # nothing there, and no link above it: only its own name can be ours
+                return self._covers(path)
+        return self._own_path(path)
 
     def _own_path(self, path: str) -> bool:
         lexical = _normal(path)

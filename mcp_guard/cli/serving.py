@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import stat
 
@@ -26,6 +27,7 @@ def serve_stdio(guard: Guard) -> int:
             )
     adopt_orphans()
     source, sink = take_stdio()
+    gc.freeze()  # what was loaded stays: collections in between calls need not look at it again
 
     async def main() -> None:
         front = StdioFront(Conversations(guard, one_client=True), local_principal())
