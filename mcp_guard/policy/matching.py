@@ -101,7 +101,9 @@ def arguments_fit(rule: Rule, arguments: Mapping[str, Any] | None, facts: Facts)
 
 def charge_for(rule: Rule, arguments: Mapping[str, Any] | None) -> Charge | None:
     """What the call costs this grant; None if a summed argument isn't there, isn't exact or is negative."""
-    if rule.budget is None or not rule.budget.sums:
+    if rule.budget is None:
+        return Charge(rule.key, calls=0)  # it carried the call; nothing has to be counted for it
+    if not rule.budget.sums:
         return Charge(rule.key)
     sums = {name: exact_amount((arguments or {}).get(name)) for name in rule.budget.sums}
     if any(amount is None for amount in sums.values()):

@@ -47,7 +47,10 @@ def test_an_allowed_call_is_charged_to_the_carrying_grants_of_every_layer() -> N
         (policy("grants: [{id: a, tool: s/t, args: any}]"), mandate("grants: [{id: b, tool: s/t, args: any}]"))
     )
     decision = decide(both, call("s/t"), Still())
-    assert decision.charges == (Charge("policy/a"), Charge("mandate/b"))
+    assert decision.charges == (
+        Charge("policy/a", 0),
+        Charge("mandate/b", 0),
+    )  # without a budget there is nothing to count
     assert ids(decision) == ["a", "b"]
 
 
@@ -108,7 +111,7 @@ grants:
 def test_a_grant_that_asks_asks_and_is_charged() -> None:
     decision = judge("grants: [{id: a, tool: s/t, args: any, ask: true, advice: Say why.}]", call("s/t"))
     assert (decision.effect, decision.reason) == (ASK, Reason.NEEDS_APPROVAL)
-    assert decision.charges == (Charge("policy/a"),)
+    assert decision.charges == (Charge("policy/a", 0),)
     assert decision.advice == ("Say why.",)
 
 
@@ -253,7 +256,7 @@ def test_an_ask_grants_nothing() -> None:
 
 def test_an_ask_that_fires_says_which_grants_will_be_charged() -> None:
     decision = judge(OPEN + "ask: [{id: q, tool: s/t, args: {n: {above: 50}}, advice: Big.}]", call("s/t", n=51))
-    assert (ids(decision), decision.charges, decision.advice) == (["q"], (Charge("policy/a"),), ("Big.",))
+    assert (ids(decision), decision.charges, decision.advice) == (["q"], (Charge("policy/a", 0),), ("Big.",))
 
 
 def test_an_ask_or_deny_fires_unless_an_argument_is_a_clear_no() -> None:
