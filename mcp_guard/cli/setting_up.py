@@ -10,13 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+import click
+
 from mcp_guard.config import as_path
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.guard import Guard
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
+from mcp_guard.policy.oddities import strangers
 from mcp_guard.protection import Protection
 from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.shown import escaped
 from mcp_guard.record.store import Record
 
 
@@ -104,6 +108,13 @@ def build_guard(
     ]
     record.note(EntryKind.LOADED, {"documents": loaded, "session": session})
     return guard
+
+
+def say_strangers(guard: Guard) -> None:
+    """One line on stderr for each server that no rule is about: nothing would be shown of it, without a word."""
+    servers = [spec.name for spec in guard.specs]
+    for one in strangers(guard.authority, servers, wrapped=not guard.prefixed):
+        click.echo(f"mcp-guard: {escaped(one.message)}", err=True)
 
 
 def protection_of(
