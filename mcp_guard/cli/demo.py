@@ -23,7 +23,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mcp_guard.bundled import bundled
+from mcp_guard.cli.log import show_table
 from mcp_guard.model import Reason
+from mcp_guard.record.query import Filter, open_for_reading
 from mcp_guard.refusal import reason_text
 
 SERVERS = ("files", "web", "bank", "mail")
@@ -96,9 +98,8 @@ async def _show(directory: Path, console: Console) -> int:
     _title(console, "3. What the servers really did: their own ledgers, not the guard's word")
     console.print(_ledger_table(executed, directory))
     _title(console, "4. The log of blocked calls:  mcp-guard log --denied")
-    log = [sys.executable, "-m", "mcp_guard", "log", "--denied"]
-    sys.stdout.flush()
-    await anyio.run_process(log, env=environment, stdout=None, stderr=None, check=False)
+    with open_for_reading(directory / "record") as query:
+        show_table(query.entries(Filter(denied=True)), console)
     console.print(f"\n{_bottom_line(refused, executed)}", style="bold")
     _what_next(console)
     right = refused == [not attempt.allowed for attempt in attempts(directory)]

@@ -104,7 +104,13 @@ def build_guard(
         clock=clock,
     )
     loaded = [
-        {"kind": layer.kind, "file": str(Path(layer.file).absolute()), "digest": layer.digest} for layer in layers
+        {
+            "kind": layer.kind,
+            "file": str(Path(layer.file).absolute()),
+            "digest": layer.digest,
+            "grants": [rule.ref.id for rule in layer.rules if rule.is_grant],  # so that `log` knows the unused ones
+        }
+        for layer in layers
     ]
     record.note(EntryKind.LOADED, {"documents": loaded, "session": session})
     return guard
