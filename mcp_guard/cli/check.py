@@ -16,7 +16,7 @@ from rich.markup import escape
 from mcp_guard import __version__, listing, log
 from mcp_guard.catalog import Tool
 from mcp_guard.cli.serving import end
-from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_principal, parse_settings
+from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_principal, parse_settings, say_unset
 from mcp_guard.config import load_config
 from mcp_guard.downstream import ServerSpec, State
 from mcp_guard.eras import LEGACY_REVISIONS
@@ -83,6 +83,7 @@ def check(
     own: tuple[Path, ...] = ()
     if policy is None and not command:
         loaded = load_config(config or Path("guard.yaml"))
+        say_unset(loaded)
         policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
         variables, own = {**loaded.variables, **variables}, (loaded.file,)
     elif command:

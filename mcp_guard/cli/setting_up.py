@@ -12,7 +12,7 @@ from typing import Literal
 
 import click
 
-from mcp_guard.config import as_path
+from mcp_guard.config import Config, as_path
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.guard import Guard
@@ -114,6 +114,12 @@ def build_guard(
     ]
     record.note(EntryKind.LOADED, {"documents": loaded, "session": session})
     return guard
+
+
+def say_unset(config: Config) -> None:
+    """One line on stderr for each variable that a server was to get and that isn't set."""
+    for name in config.unset:
+        click.echo(f"mcp-guard: `{escaped(name)}` in `env` of {config.file} is not set: its server gets none", err=True)
 
 
 def say_strangers(guard: Guard) -> None:

@@ -52,7 +52,7 @@ _PLAIN = re.compile(r"[\w./@:+~-]+")
 
 
 def words(constraint: Constraint) -> str:
-    """What `constraint` permits: `at most 100 and more than 0`, `a path under /srv/project, no segment like *.env`."""
+    """What `constraint` permits: `at most 100`, `an absolute path under /srv, no segment like *.env`."""
     match constraint:
         case Anything():
             return "anything"
@@ -68,7 +68,7 @@ def words(constraint: Constraint) -> str:
         case Matches(pattern):
             return f"text that `{pattern}` matches as a whole"
         case Under(root, uri):
-            return f"a file URI under {FILE_URI}{root}" if uri else f"a path under {root}"
+            return f"a file URI under {FILE_URI}{root}" if uri else f"an absolute path under {root}"
         case Within():
             return "a relative path that stays within the working directory"
         case NotName(globs):

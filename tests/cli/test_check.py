@@ -143,3 +143,9 @@ for line in sys.stdin:
     result = hello if message["method"] == "initialize" else {"tools": [tool]}
     print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)
 """
+
+
+def test_a_variable_that_is_not_set_is_said(tmp_path: Path) -> None:
+    server = f"{{command: {json.dumps(SERVER)}, env: [NO_SUCH_VARIABLE_HERE]}}"
+    (tmp_path / "guard.yaml").write_text(f"version: 1\nservers:\n  raw: {server}\n")
+    assert "`NO_SUCH_VARIABLE_HERE` in `env`" in guard(tmp_path / "s", "check", cwd=tmp_path).stderr
