@@ -116,6 +116,15 @@ def failure(constraint: Constraint, value: object, facts: Facts) -> str | None:
             return _failed(constraint, value, facts)
 
 
+def wants_absolute(constraint: Constraint) -> bool:
+    """Does it want an absolute path (`under`)?"""
+    if isinstance(constraint, All):
+        return any(wants_absolute(part) for part in constraint.parts)
+    if isinstance(constraint, OrNull):
+        return wants_absolute(constraint.other)
+    return isinstance(constraint, Under) and not constraint.uri
+
+
 def _failed(constraint: Constraint, value: object, facts: Facts) -> str | None:
     answer = compile_check(constraint)(value, facts)
     if answer is Answer.YES:
