@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mcp_guard.catalog import SEPARATOR, SERVER_NAME
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
-from mcp_guard.policy.form_errors import did_you_mean
+from mcp_guard.policy.form_errors import did_you_mean, value_at
 from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
 from mcp_guard.transports.spawn import MINIMAL_ENVIRONMENT
 
@@ -62,6 +62,7 @@ class Config:
     variables: Mapping[str, str]
     servers: tuple[ServerSpec, ...]
     durability: Literal["normal", "full"]
+    unset: tuple[str, ...] = ()  # variables that some `env` names and the environment doesn't have
 
 
 _LATER: dict[tuple[int | str, ...], set[str]] = {
@@ -90,6 +91,7 @@ def load_config(path: Path) -> Config:
     except ValidationError as error:
         raise _in_words(source, error) from None
     _check_names(source, form)
+    _check_variables(source, form)
     directory = Path(os.path.abspath(path)).parent  # noqa: PTH100 - lexical: links are followed when they are used
     return Config(
         file=path,
@@ -98,6 +100,9 @@ def load_config(path: Path) -> Config:
         variables={name: as_path(value, directory) for name, value in form.set.items()},
         servers=tuple(_spec(name, server, directory) for name, server in form.servers.items()),
         durability=form.record.durability,
+        unset=tuple(
+            dict.fromkeys(one for server in form.servers.values() for one in server.env if one not in os.environ)
+        ),
     )
 
 
@@ -140,6 +145,16 @@ def _check_names(source: Source, form: ConfigForm) -> None:
             raise source.error(f"`{name}` and `{other}` would share one prefix", ("servers", other), hint, key=True)
 
 
+def _check_variables(source: Source, form: ConfigForm) -> None:
+    """Secrets are named in guard.yaml, never written: a value there would also be a name that no variable has."""
+    for name, server in form.servers.items():
+        for number, variable in enumerate(server.env):
+            if "=" in variable or not variable:
+                hint = "names only: the values come from the environment that the guard is started in"
+                shown = variable.partition("=")[0][:64]
+                raise source.error(f"`{shown}=...` in `env` has a value", ("servers", name, "env", number), hint)
+
+
 def _in_words(source: Source, errors: ValidationError) -> InputError:
     found = errors.errors(include_url=False, include_input=False)
     wrong = [one for one in found if one["type"] != "missing"] or found  # what is missing may stand there misspelt
@@ -155,6 +170,9 @@ def _in_words(source: Source, errors: ValidationError) -> InputError:
         form = _FORMS.get(generic, ConfigForm)
         return source.error(f"unknown key `{key[:64]}`", path, did_you_mean(key, form.model_fields), key=True)
     if error["type"] == "missing":
-        return source.error(f"`{path[-1]}` is missing", path[:-1], f"write `{path[-1]}: ...`")
+        write = "version: 1" if path[-1] == "version" else f"{path[-1]}: ..."
+        return source.error(f"`{path[-1]}` is missing", path[:-1], f"write `{write}`")
+    if path[-1:] == ("command",) and isinstance(written := value_at(source.value, path), str):
+        return source.error("`command` is one text", path, f"write it as a list: [{', '.join(written.split())}]")
     where = ".".join(str(step) for step in path) or "the file"
     return source.error(f"`{where}` is not right: {error['msg'][0].lower()}{error['msg'][1:]}", path)

@@ -8,9 +8,17 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 _logger: Any = None
+_taker: Callable[[str, dict[str, object]], None] | None = None
+
+
+def divert(taker: Callable[[str, dict[str, object]], None]) -> None:
+    """From now on give messages to `taker`: for a command that says these things in its own words."""
+    global _taker
+    _taker = taker
 
 
 def _configured() -> Any:
@@ -43,6 +51,8 @@ def warning(event: str, **values: object) -> None:
 
 def _say(level: str, event: str, values: dict[str, object]) -> None:
     # Invariant: nothing is raised. Whoever logs is about to answer a client, and stderr may be closed or its disk full.
+    if _taker is not None:
+        return _taker(event, values)
     with contextlib.suppress(OSError, ValueError, AttributeError):
         getattr(_configured(), level)(event, **{key: _printable(value) for key, value in values.items()})
 

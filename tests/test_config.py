@@ -51,10 +51,11 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
     ("old", "new", "place", "hint"),
     [
         ("version: 1", "version: 2", ":1:10", "version"),
-        ("version: 1\n", "", ":1:1", "write `version: ...`"),
+        ("version: 1\n", "", ":1:1", "write `version: 1`"),
         ("policy:", "polcy:", ":2:1", "did you mean `policy`?"),
         ("command: [npx", "comand: [npx", ":5:11", "did you mean `command`?"),
-        ("command: [npx, -y, server, .]", "command: npx -y server", ":5:20", "list"),
+        ("command: [npx, -y, server, .]", "command: npx -y server", ":5:20", "write it as a list: [npx, -y, server]"),
+        ("env: [GITHUB_TOKEN]", "env: [HOME, GITHUB_TOKEN=abc]", ":5:", "`GITHUB_TOKEN=...` in `env` has a value"),
         ("command: [npx, -y, server, .]", "command: []", ":5:20", "at least 1"),
         ("command: [npx, -y, server, .]", 'url: "https://x.example/mcp"', ":5:", "isn't in this version yet"),
         ("Web-1:", "FILES:", ":6:3", "share one prefix"),
@@ -86,3 +87,16 @@ def test_what_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_file_that_is_not_there_is_said_with_a_way_out(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--config"):
         load_config(tmp_path / "guard.yaml")
+
+
+def test_a_value_in_env_is_not_repeated_in_the_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load_config(written(tmp_path, GOOD.replace("[GITHUB_TOKEN]", "['GITHUB_TOKEN=s3cret']")))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_variables_that_are_not_set_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    assert load_config(written(tmp_path, GOOD)).unset == ("GITHUB_TOKEN",)
+    monkeypatch.setenv("GITHUB_TOKEN", "t")
+    assert load_config(written(tmp_path, GOOD)).unset == ()

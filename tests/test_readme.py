@@ -118,7 +118,7 @@ async def test_the_client_configuration_guards_the_server_as_the_text_says(reade
         refused = await client.call("read_text_file", {"path": str(reader.project / ".env")})
     assert refused["isError"]
     quoted = " ".join(re.findall(r"^> (.*)$", README, flags=re.MULTILINE))
-    assert refused["content"][0]["text"].startswith(quoted)
+    assert refused["content"][0]["text"] == quoted.replace(".../project", str(reader.project))
     assert len(reader.ledger.read_text().splitlines()) == 1
 
 
@@ -140,22 +140,33 @@ def test_a_command_prints_what_is_shown(reader: Reader, command: Command) -> Non
 
 
 async def test_several_servers_run_as_one_and_a_mandate_grants_less(reader: Reader) -> None:
-    async with reader.client("mcp-guard", "run", "--mandate", "notes.mandate.yaml") as client:
+    async with reader.client("mcp-guard", "run") as client:
         await client.initialize()
-        assert {tool["name"] for tool in await client.list_all()} == {"files__read_text_file", "files__write_file"}
+        assert {tool["name"] for tool in await client.list_all()} == {"files__read_text_file", "notes__write_file"}
+    (configuration,) = [json.loads(block.text) for block in blocks() if block.language == "json"]
+    entry = configuration["mcpServers"]["files"]
+    options = ["wrap", "--mandate", "notes.mandate.yaml", *entry["args"][1:]]
+    async with reader.client(entry["command"], *options) as client:
+        await client.initialize()
+        assert {tool["name"] for tool in await client.list_all()} == {"read_text_file", "write_file"}
         path = str(reader.project / "notes" / "summary.md")
-        written = await client.call("files__write_file", {"path": path, "content": "Short.\n"})
+        written = await client.call("write_file", {"path": path, "content": "Short.\n"})
         assert not written.get("isError")
         other = str(reader.project / "notes" / "other.md")
-        assert (await client.call("files__write_file", {"path": other, "content": "x"}))["isError"]
+        assert (await client.call("write_file", {"path": other, "content": "x"}))["isError"]
     assert Path(path).read_text() == "Short.\n"
     assert not Path(other).exists()
+
+
+def test_every_server_of_the_configuration_is_granted_something(reader: Reader) -> None:
+    assert "\nodd\n" not in reader.run("mcp-guard check")
 
 
 def test_what_is_run_is_what_is_written() -> None:
     assert {block.file for block in blocks() if block.language == "yaml"} == {
         "project.yaml",
         "guard.yaml",
+        "servers.yaml",
         "notes.mandate.yaml",
     }
     assert {command.line.split()[1] for command in commands()} == {"check", "explain", "log"}

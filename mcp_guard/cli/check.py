@@ -12,22 +12,24 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from mcp_guard import __version__, listing
+from mcp_guard import __version__, listing, log
+from mcp_guard.catalog import Tool
 from mcp_guard.cli.serving import end
-from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_principal, parse_settings
+from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_principal, parse_settings, say_unset
 from mcp_guard.config import load_config
-from mcp_guard.downstream import ServerSpec
+from mcp_guard.downstream import ServerSpec, State
 from mcp_guard.eras import LEGACY_REVISIONS
 from mcp_guard.errors import InputError
 from mcp_guard.gateway import Conversations, Gateway
 from mcp_guard.guard import Guard
-from mcp_guard.policy.oddities import Oddity, oddities
+from mcp_guard.policy.oddities import Oddity, looks_harmless, oddities, strangers
 from mcp_guard.policy.sentences import sentence
+from mcp_guard.policy.suggest import scalar
 from mcp_guard.record.shown import escaped
 from mcp_guard.transports.spawn import contained
 
+BY_HAND = "To see why a server doesn't answer, run its command in a terminal: a sound one waits there for input."
 DEADLINE = 60.0
 """Seconds that the servers together may take to start and to list their tools; `npx` may have to fetch one first."""
 
@@ -40,9 +42,14 @@ class ServerReport:
     command: list[str]
     answered: bool = False
     revision: str = ""
-    shown: list[str] = field(default_factory=list)  # as the client sees them
-    hidden: list[str] = field(default_factory=list)  # the server's own names: nothing grants them
+    why: str = ""  # it didn't answer, as far as the guard could tell
+    shown: list[Tool] = field(default_factory=list)
+    hidden: list[Tool] = field(default_factory=list)  # nothing grants them
     withheld: dict[str, str] = field(default_factory=dict)  # the server's own names: why
+
+    @property
+    def tools(self) -> list[Tool]:
+        return [*self.shown, *self.hidden]
 
 
 @click.command(
@@ -76,6 +83,7 @@ def check(
     own: tuple[Path, ...] = ()
     if policy is None and not command:
         loaded = load_config(config or Path("guard.yaml"))
+        say_unset(loaded)
         policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
         variables, own = {**loaded.variables, **variables}, (loaded.file,)
     elif command:
@@ -88,8 +96,10 @@ def check(
         reports = asyncio.run(_ask(guard)) if specs else []
     finally:
         end(guard)
-    offered = {report.name: [*report.hidden, *(_own_name(report, tool) for tool in report.shown)] for report in reports}
-    odd = oddities(guard.authority, offered, every_server=bool(own), now=clock())
+    odd = [
+        *strangers(guard.authority, [spec.name for spec in specs], wrapped=not own),
+        *_oddities(guard, reports, every_server=bool(own)),
+    ]
     if as_json:
         click.echo(json.dumps(_as_json(guard, reports, odd), indent=2))
     else:
@@ -97,12 +107,17 @@ def check(
     return 0 if all(report.answered for report in reports) else 1
 
 
-def _own_name(report: ServerReport, exposed: str) -> str:
-    return exposed.removeprefix(f"{report.name}__")
+def _oddities(guard: Guard, reports: list[ServerReport], *, every_server: bool) -> list[Oddity]:
+    offered = {report.name: [tool.name for tool in report.tools] if report.answered else None for report in reports}
+    arguments = {f"{tool.server}/{tool.name}": names for report in reports for tool in report.tools
+                 if (names := list(tool.argument_names))}  # fmt: skip
+    return oddities(guard.authority, offered, arguments=arguments, every_server=every_server, now=clock())
 
 
 async def _ask(guard: Guard) -> list[ServerReport]:
     """Begin a conversation as a client would, and look at what it finds."""
+    whys: dict[str, str] = {}
+    log.divert(lambda event, values: _first(whys, event, values))
     gateway = Conversations(guard, one_client=True).open(principal=local_principal(), notify=lambda *_: None)
     info = {"name": "mcp-guard check", "version": __version__}
     hello = {"protocolVersion": LEGACY_REVISIONS[-1], "capabilities": {}, "clientInfo": info}
@@ -110,10 +125,16 @@ async def _ask(guard: Guard) -> list[ServerReport]:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DEADLINE):
                 await _answer(gateway, "initialize", hello)
-                await asyncio.gather(*(_listed(gateway, server.name) for server in gateway.session.servers))
-        return [_report(gateway, spec) for spec in guard.specs]
+                coming = [one for one in gateway.session.servers if one.state in (State.OPENING, State.READY)]
+                await asyncio.gather(*(_listed(gateway, server.name) for server in coming))
+        return [_report(gateway, spec, whys.get(spec.name, "")) for spec in guard.specs]
     finally:
         gateway.close()
+
+
+def _first(whys: dict[str, str], event: str, values: dict[str, object]) -> None:
+    """The first thing said of a server is the cause of what follows."""
+    whys.setdefault(str(values.get("server")), str(values.get("why", event)))
 
 
 async def _answer(gateway: Gateway, method: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -130,8 +151,8 @@ async def _listed(gateway: Gateway, name: str) -> None:
     await known.wait()
 
 
-def _report(gateway: Gateway, spec: ServerSpec) -> ServerReport:
-    report = ServerReport(spec.name, list(spec.command))
+def _report(gateway: Gateway, spec: ServerSpec, why: str) -> ServerReport:
+    report = ServerReport(spec.name, list(spec.command), why=why)
     server = gateway.context.server(spec.name)
     if server is None or server.listing is None:
         return report
@@ -140,8 +161,7 @@ def _report(gateway: Gateway, spec: ServerSpec) -> ServerReport:
     index = gateway.session.tools()
     for tool in server.listing.tools:
         if index.get(tool.exposed) is tool:
-            shown = listing.shows(gateway.context, tool)
-            (report.shown if shown else report.hidden).append(tool.exposed if shown else tool.name)
+            (report.shown if listing.shows(gateway.context, tool) else report.hidden).append(tool)
     withheld = (*server.listing.withheld, *(one for one in gateway.session.shared_names() if one.server == spec.name))
     report.withheld = {one.name: one.why for one in withheld}
     return report
@@ -158,8 +178,9 @@ def _as_json(guard: Guard, reports: list[ServerReport], odd: list[Oddity]) -> di
                 "name": report.name,
                 "answered": report.answered,
                 "revision": report.revision,
-                "shown": report.shown,
-                "hidden": report.hidden,
+                "shown": [tool.exposed for tool in report.shown],
+                "hidden": [tool.name for tool in report.hidden],
+                "arguments": {tool.name: _arguments(tool) for tool in report.tools},
                 "withheld": report.withheld,
             }
             for report in reports
@@ -174,13 +195,15 @@ def _as_json(guard: Guard, reports: list[ServerReport], odd: list[Oddity]) -> di
 
 def _show(console: Console, guard: Guard, reports: list[ServerReport], odd: list[Oddity]) -> None:
     for layer in guard.authority.layers:
-        console.print(f"[bold]{layer.kind}[/] {_plain(layer.file)}: {len(layer.rules)} rules  [green]loads[/]")
+        console.print(f"[bold]{layer.kind}[/] {_plain(layer.file)}: {_rules(len(layer.rules))}  [green]loads[/]")
         for line in sentence(layer):
             console.print(f"  {_plain(line)}")
     if not guard.authority.layers:
         console.print("[yellow]no policy[/]: nothing is granted, so nothing would be listed")
     for report in reports:
         _show_server(console, report)
+    if not all(report.answered for report in reports):
+        console.print(f"\n{BY_HAND}")
     if reports:
         console.print(f"\nwhen the guard ends, of each server it ends {contained()}", style="dim")
     if odd:
@@ -188,33 +211,58 @@ def _show(console: Console, guard: Guard, reports: list[ServerReport], odd: list
         for one in odd:
             console.print(f"  {_plain(one.message)}  [dim]{_plain(f'{one.file}:{one.line}:{one.column}')}[/]")
     if not guard.authority.layers and reports and reports[0].hidden:
-        console.print("\nTo grant a tool, write a policy and name it with --policy. For example:", style="bold")
+        options = f"--policy FILE --name {reports[0].name}" if not guard.prefixed else "`policy: FILE` in guard.yaml"
+        console.print(f"\nTo grant a tool, write a policy and name it: {_plain(options)}. For example:", style="bold")
         for line in _starter(reports[0]):
             console.print(f"  {escape(line)}", style="cyan")
 
 
 def _show_server(console: Console, report: ServerReport) -> None:
-    state = "[green]answers[/]" if report.answered else "[red]doesn't answer: try its command by hand[/]"
+    state = "[green]answers[/]" if report.answered else "[red]doesn't answer[/]"
     console.print(f"\n[bold]{_plain(report.name)}[/] {_plain(' '.join(report.command))}: {state}")
     if not report.answered:
+        if report.why:
+            console.print(f"  {_plain(report.why)}")
         return
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold")
-    table.add_column()
-    table.add_row("  shown", f"[green]{_names(report.shown)}[/]")
-    table.add_row("  hidden", f"[dim]{_names(report.hidden)}[/]")
-    for name, why in report.withheld.items():
-        table.add_row("  withheld", f"[red]{_plain(name)}[/]: {_plain(why)}")
-    console.print(table)
+    rows = [
+        *_rows("shown", "green", [(tool.exposed, tool) for tool in report.shown]),
+        *_rows("hidden", "dim", [(tool.name, tool) for tool in report.hidden]),
+        *(("withheld", f"[red]{_plain(name)}[/]: {_plain(why)}") for name, why in report.withheld.items()),
+    ]
+    for head, text in rows:
+        console.print(f"  [bold]{head:<8}[/] {text}")
+
+
+def _rows(head: str, style: str, tools: list[tuple[str, Tool]]) -> list[tuple[str, str]]:
+    """A line for each tool, with what a grant of it would have to say of its arguments."""
+    lines = [f"[{style}]{_plain(name)}[/][dim]({_plain(_signature(tool))})[/]" for name, tool in tools] or ["nothing"]
+    return [(head if number == 0 else "", line) for number, line in enumerate(lines)]
+
+
+def _signature(tool: Tool) -> str:
+    """`path, head?, tail?`"""
+    arguments = _arguments(tool)
+    return ", ".join([*arguments["required"], *(f"{name}?" for name in arguments["optional"])])
+
+
+def _arguments(tool: Tool) -> dict[str, list[str]]:
+    """The names of a tool's arguments, as its inputSchema has them."""
+    required = tool.schema.get("required")
+    needed = [str(name) for name in required] if isinstance(required, list) else []
+    return {"required": needed, "optional": [name for name in tool.argument_names if name not in needed]}
 
 
 def _starter(report: ServerReport) -> list[str]:
-    tool = escaped(report.hidden[0])
-    return ["version: 1", "grants:", f"  - {{id: first, tool: {report.name}/{tool}, args: any}}"]
+    """A first policy, with a tool that only reads if there is one."""
+    tool = next((tool for tool in report.hidden if looks_harmless(tool.name)), report.hidden[0])
+    needed = _arguments(tool)["required"]
+    limits = ", ".join(f"{scalar(name)}: {'{under: $project}' if name == 'path' else 'any'}" for name in needed)
+    grant = f"  - {{id: first, tool: {scalar(f'{report.name}/{tool.name}')}, args: {{{limits}}}}}"
+    return ["version: 1", "grants:", escaped(grant.strip()).rjust(len(grant))]
 
 
-def _names(names: list[str]) -> str:
-    return "  ".join(map(_plain, names)) or "nothing"
+def _rules(number: int) -> str:
+    return f"{number} rule{'' if number == 1 else 's'}"
 
 
 def _plain(text: str) -> str:

@@ -6,7 +6,9 @@ Starts no server: what a server itself says (its schema, its annotations) isn't 
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,13 +23,15 @@ from mcp_guard.config import load_config
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError, Malformed
 from mcp_guard.guard import judge
-from mcp_guard.model import Call, Decision, EffectClass, Usage
-from mcp_guard.policy.document import Authority
+from mcp_guard.model import Call, Decision, EffectClass, Reason, Usage
+from mcp_guard.policy.constraint_words import wants_absolute
+from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.explain import Explanation, explain_call
 from mcp_guard.protection import local_resolve
 from mcp_guard.record import place
+from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.query import Filter, open_for_reading
-from mcp_guard.record.shown import escaped
+from mcp_guard.record.shown import escaped, what
 from mcp_guard.refusal import reason_text
 from mcp_guard.wire import parse_arguments
 
@@ -81,8 +85,6 @@ def explain(
     if _ENTRY.fullmatch(subject) and arguments is None:
         return _entry(subject, as_json)
     server, slash, tool = subject.partition("/")
-    if not (server and slash and tool):
-        raise InputError(f"`{subject}` is neither SERVER/TOOL nor the id of an entry, such as files/write_file")
     specs: tuple[ServerSpec, ...] = ()
     variables = parse_settings(settings, Path.cwd())
     if policy is None:
@@ -91,6 +93,8 @@ def explain(
         variables = {**loaded.variables, **variables}
     first, second = load_documents(policy, mandate, variables)
     layers = tuple(document for document in (first, second) if document is not None)
+    if not (server and slash and tool):
+        raise InputError(f"`{subject}` is neither SERVER/TOOL nor the id of an entry{_meant(subject, layers, specs)}")
     now = clock()
     authority = Authority(layers, now)
     try:
@@ -110,8 +114,21 @@ def explain(
             shown.update(effect="deny", reason=str(decision.reason), changes=[])
         click.echo(json.dumps(shown, indent=2))
     else:
-        _show(Console(highlight=False, soft_wrap=True), explanation, decision)
+        console = Console(highlight=False, soft_wrap=True)
+        _show(console, explanation, decision, _absolute(layers, call, base))
     return 0 if decision.allowed else 1
+
+
+def _meant(subject: str, layers: Iterable[Document], specs: Iterable[ServerSpec]) -> str:
+    """A name as a client has it (`files__read`), or a tool without its server, in the words of the documents."""
+    server, separator, tool = subject.partition("__")
+    if server and separator and tool:
+        return f"; did you mean `{server}/{tool}`?"
+    names = {str(name) for layer in layers for rule in layer.rules for name in rule.names if name.target == subject}
+    if not names:
+        names = {f"{spec.name}/{subject}" for spec in specs}
+    said = " or ".join(f"`{name}`" for name in sorted(names)[:3])
+    return f"; did you mean {said}?" if said else ", such as files/write_file"
 
 
 def _seen(server: str) -> dict[str, frozenset[str]]:
@@ -123,7 +140,20 @@ def _seen(server: str) -> dict[str, frozenset[str]]:
     return {} if seen is None else {server: seen}
 
 
-def _show(console: Console, explanation: Explanation, decision: Decision) -> None:
+def _absolute(layers: Iterable[Document], call: Call, base: str | None) -> dict[str, str]:
+    """The arguments that are relative paths where a grant of the tool wants a path below a directory, made absolute."""
+    found = {}
+    for layer in layers:
+        for rule in layer.rules:
+            limits = rule.arguments if rule.is_grant and rule.may_name(call.server, call.target) else None
+            for name, limit in ({**limits.listed, **limits.optional} if limits else {}).items():
+                value = call.arguments.get(name)
+                if isinstance(value, str) and value and value[0] not in "/~" and wants_absolute(limit.constraint):
+                    found[name] = os.path.normpath(Path(base or layer.variables.get("project", ".")) / value)
+    return found
+
+
+def _show(console: Console, explanation: Explanation, decision: Decision, absolute: Mapping[str, str]) -> None:
     effect = decision.effect.name.lower()
     words = {"allow": "allowed", "ask": "asks a person", "deny": "denied"}[effect]
     console.print(f"[bold {_COLOURS[effect]}]{words}[/]  {_plain(explanation.call)}")
@@ -141,8 +171,16 @@ def _show(console: Console, explanation: Explanation, decision: Decision) -> Non
             )
         if not layer.rules:
             console.print("  no rule is about this tool", style="dim")
+    if decision.reason is Reason.PROTECTED:
+        console.print("\nno document can allow this: the guard's own files and addresses stay closed")
     if decision == explanation.decision and explanation.changes:
-        console.print("\nWhat would allow it, if it should be:")
+        for name, path in absolute.items():
+            console.print(f"\nWrite the path absolute: `{_plain(name)}`: {_plain(json.dumps(path))}")
+        console.print(
+            "\nWhat would allow it as it is, if it should be:"
+            if absolute
+            else "\nWhat would allow it, if it should be:"
+        )
         for change in explanation.changes:
             console.print(f"  {_plain(change.file)}: {_plain(change.words)}")
             if change.line:
@@ -164,18 +202,19 @@ def _entry(entry: str, as_json: bool) -> int:
         console = Console(highlight=False, soft_wrap=True)
         facts: dict[str, Any] = {
             "when": found.time.astimezone().isoformat(sep=" ", timespec="seconds"),
+            "happened": "" if found.kind is EntryKind.DECISION else what(found),
             "who": f"{found.principal} {found.client}",
             "what": f"{found.method} {found.name}",
-            "arguments": json.dumps(found.body.get("shape", {})),
+            "arguments": json.dumps(found.body["shape"]) if "shape" in found.body else "",
             "decision": f"{found.effect} {found.reason}",
             "rules": ", ".join(found.rules),
             "why": found.detail,
             "outcome": found.outcome,
         }
         for name, value in facts.items():
-            if value:
+            if str(value).strip():
                 console.print(f"[bold]{name}[/]: {_plain(str(value))}")
-    return 0 if found.effect == "allow" else 1
+    return 0 if found.effect == "allow" or found.kind is not EntryKind.DECISION else 1
 
 
 def _plain(text: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -107,11 +108,15 @@ def _log(directory: Path, wanted: Filter, follow: bool, counts: bool, as_json: b
         return
     with open_for_reading(directory) as query:
         if counts:
-            _show_counts(query.exercised(wanted), as_json)
+            all_of_it = not (wanted.denied or wanted.tool or wanted.server)
+            _show_counts(query.exercised(wanted), query.granted(wanted.session) if all_of_it else frozenset(), as_json)
             return
         rows = list(query.entries(wanted))
+        known = query.servers() if not rows and wanted.server is not None else []
     if rows:
         show(rows)
+    elif known and wanted.server not in known:
+        _say(shown.escaped(f"nothing is recorded of server `{wanted.server}`; recorded are {', '.join(known)}"))
     else:
         _say("no entry is like that: leave out an option, or look further back with --since")
 
@@ -151,34 +156,63 @@ def show_lines(rows: Iterable[Row]) -> None:
 
 
 def show_table(rows: Iterable[Row], console: Console | None = None) -> None:
-    """A table with colours, for a terminal."""
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for name in COLUMNS:
-        table.add_column(name, no_wrap=name in ("time", "entry"), overflow="fold")
+    """A table with colours, for a terminal; on a narrow one without who, then without columns."""
+    console, rows = console or Console(), list(rows)
+    for columns in (COLUMNS, tuple(name for name in COLUMNS if name != "who")):
+        table = _table(rows, columns)
+        if Measurement.get(console, console.options.update(max_width=10_000), table).maximum <= console.width:
+            console.print(table)
+            return
+    _show_folded(rows, console)
+
+
+def _table(rows: Iterable[Row], columns: tuple[str, ...]) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    for name in columns:
+        table.add_column(name, no_wrap=True)
     for row in rows:
+        cells = dict(zip(COLUMNS, _cells(row, short=True), strict=True))
         colour = COLOURS.get(row.effect, "dim")
-        cells = zip(COLUMNS, _cells(row), strict=True)
-        table.add_row(*(Text(cell, style=colour if name == "effect" else "") for name, cell in cells))
-    (console or Console()).print(table)
+        table.add_row(*(Text(cells[name], style=colour if name == "effect" else "") for name in columns))
+    return table
 
 
-def _cells(row: Row) -> tuple[str, str, str, str, str, str]:
-    """In the order of COLUMNS."""
-    when = row.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def _show_folded(rows: Iterable[Row], console: Console) -> None:
+    """What doesn't fit goes on in another line; a name is never broken, since it is there to be copied."""
+    for row in rows:
+        when, _, *parts = _cells(row, short=True)
+        what, effect, why, entry = parts
+        colour = COLOURS.get(row.effect, "dim")
+        line = Text.assemble(when, "  ", (effect, colour), "  " if effect else "", what)
+        for part in filter(None, (why, entry)):
+            if len(line) + 2 + len(part) > console.width:
+                console.print(line, soft_wrap=True)
+                line = Text(" " * 8)
+            line.append(f"  {part}")
+        console.print(line, soft_wrap=True)
+
+
+def _cells(row: Row, *, short: bool = False) -> tuple[str, str, str, str, str, str]:
+    """In the order of COLUMNS. `short` leaves out today's date."""
+    moment = row.time.astimezone()
+    today = short and moment.date() == datetime.now().astimezone().date()
+    when = moment.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
     return when, shown.who(row), shown.what(row), shown.effect(row), shown.why(row), shown.escaped(row.id)
 
 
-def _show_counts(counts: dict[str, Exercise], as_json: bool) -> None:
+def _show_counts(counts: dict[str, Exercise], granted: Iterable[str], as_json: bool) -> None:
+    """What came into play, and the grants that never did: those are wider than what is needed."""
     if not counts:
         _say("no rule came into play yet")
-    for rule, exercise in sorted(counts.items()):
+    lines = {rule: (each.allowed, each.refused, each.last) for rule, each in counts.items()}
+    unused = {rule: (0, 0, None) for rule in granted if rule not in counts}
+    for rule, (allowed, refused, last) in sorted({**lines, **unused}.items()):
         if as_json:
-            fields = {"rule": rule, "allowed": exercise.allowed, "refused": exercise.refused}
-            _print_json(fields | {"last": exercise.last.isoformat()})
+            fields = {"rule": rule, "allowed": allowed, "refused": refused}
+            _print_json(fields | {"last": None if last is None else last.isoformat()})
         else:
-            last = exercise.last.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-            tally = f"{exercise.allowed:>7} allowed  {exercise.refused:>7} refused"
-            click.echo(f"{shown.escaped(rule):<40}  {tally}  last {last}")
+            when = "never used" if last is None else f"last {last.astimezone():%Y-%m-%d %H:%M:%S}"
+            click.echo(f"{shown.escaped(rule):<32}  {allowed:>5} allowed  {refused:>5} refused  {when}")
 
 
 def _print_json(fields: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mcp_guard.cli.serving import serve_stdio
-from mcp_guard.cli.setting_up import build_guard, load_documents, parse_settings
+from mcp_guard.cli.setting_up import build_guard, load_documents, parse_settings, say_strangers, say_unset
 from mcp_guard.config import load_config
 from mcp_guard.errors import InputError
 
@@ -40,6 +40,8 @@ def run(
         own_files=(config,),
         durability=loaded.durability,
     )
+    say_strangers(guard)
+    say_unset(loaded)
     if address is None:
         return serve_stdio(guard)
     from mcp_guard.cli.serving_http import serve_http  # the SDK behind it costs half a second

@@ -8,6 +8,8 @@ import gc
 import os
 import stat
 
+import click
+
 from mcp_guard.cli.setting_up import local_principal
 from mcp_guard.errors import GuardError, InputError
 from mcp_guard.gateway import Conversations
@@ -16,15 +18,20 @@ from mcp_guard.record.entries import EntryKind
 from mcp_guard.transports.spawn import adopt_orphans, see_them_end
 from mcp_guard.transports.stdio_front import StdioFront, take_stdio
 
+BY_HAND = "mcp-guard: waiting for an MCP client on stdin; to look around: `mcp-guard check --help`; Ctrl-C ends this"
+
 
 def serve_stdio(guard: Guard) -> int:
-    """Serve one client on stdin and stdout. Returns the exit code; raises InputError if they are files."""
+    """Serve one client on stdin and stdout. Returns the exit code; raises InputError if they are files or /dev/null."""
     for number, name in ((0, "stdin"), (1, "stdout")):
-        if stat.S_ISREG(os.fstat(number).st_mode):
+        mode = os.fstat(number).st_mode
+        if stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(number)):
             end(guard)
             raise InputError(
                 f"{name} is a file; an MCP client talks to the guard through pipes: name it in its settings"
             )
+    if os.isatty(0):
+        click.echo(BY_HAND, err=True)
     adopt_orphans()
     source, sink = take_stdio()
     gc.freeze()  # what was loaded stays: collections in between calls need not look at it again

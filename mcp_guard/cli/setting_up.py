@@ -10,13 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from mcp_guard.config import as_path
+import click
+
+from mcp_guard.config import Config, as_path
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.guard import Guard
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
+from mcp_guard.policy.oddities import strangers
 from mcp_guard.protection import Protection
 from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.shown import escaped
 from mcp_guard.record.store import Record
 
 PROGRAM = Path(__file__).resolve().parents[1]
@@ -122,10 +126,29 @@ def build_guard(
         clock=clock,
     )
     loaded = [
-        {"kind": layer.kind, "file": str(Path(layer.file).absolute()), "digest": layer.digest} for layer in layers
+        {
+            "kind": layer.kind,
+            "file": str(Path(layer.file).absolute()),
+            "digest": layer.digest,
+            "grants": [rule.ref.id for rule in layer.rules if rule.is_grant],  # so that `log` knows the unused ones
+        }
+        for layer in layers
     ]
     record.note(EntryKind.LOADED, {"documents": loaded, "session": session})
     return guard
+
+
+def say_unset(config: Config) -> None:
+    """One line on stderr for each variable that a server was to get and that isn't set."""
+    for name in config.unset:
+        click.echo(f"mcp-guard: `{escaped(name)}` in `env` of {config.file} is not set: its server gets none", err=True)
+
+
+def say_strangers(guard: Guard) -> None:
+    """One line on stderr for each server that no rule is about: nothing would be shown of it, without a word."""
+    servers = [spec.name for spec in guard.specs]
+    for one in strangers(guard.authority, servers, wrapped=not guard.prefixed):
+        click.echo(f"mcp-guard: {escaped(one.message)}", err=True)
 
 
 def protection_of(

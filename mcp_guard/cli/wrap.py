@@ -9,7 +9,7 @@ import click
 
 from mcp_guard.catalog import SERVER_NAME
 from mcp_guard.cli.serving import serve_stdio
-from mcp_guard.cli.setting_up import build_guard, load_documents, parse_settings
+from mcp_guard.cli.setting_up import build_guard, load_documents, parse_settings, say_strangers
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 
@@ -51,6 +51,7 @@ def wrap(
     guard = build_guard(
         (ServerSpec(name or "server", command),), policy=first, mandate=second, prefixed=False, own_files=()
     )
+    say_strangers(guard)
     if ahead is not None:
         guard.children[guard.specs[0].name] = ahead
     return serve_stdio(guard)

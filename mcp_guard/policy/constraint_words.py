@@ -52,7 +52,7 @@ _PLAIN = re.compile(r"[\w./@:+~-]+")
 
 
 def words(constraint: Constraint) -> str:
-    """What `constraint` permits: `at most 100 and more than 0`, `a path under /srv/project, no segment like *.env`."""
+    """What `constraint` permits: `at most 100`, `an absolute path under /srv, no segment like *.env`."""
     match constraint:
         case Anything():
             return "anything"
@@ -68,7 +68,7 @@ def words(constraint: Constraint) -> str:
         case Matches(pattern):
             return f"text that `{pattern}` matches as a whole"
         case Under(root, uri):
-            return f"a file URI under {FILE_URI}{root}" if uri else f"a path under {root}"
+            return f"a file URI under {FILE_URI}{root}" if uri else f"an absolute path under {root}"
         case Within():
             return "a relative path that stays within the working directory"
         case NotName(globs):
@@ -114,6 +114,15 @@ def failure(constraint: Constraint, value: object, facts: Facts) -> str | None:
             return _first(_failed(part, value, facts) for part in _ends(constraint))
         case _:
             return _failed(constraint, value, facts)
+
+
+def wants_absolute(constraint: Constraint) -> bool:
+    """Does it want an absolute path (`under`)?"""
+    if isinstance(constraint, All):
+        return any(wants_absolute(part) for part in constraint.parts)
+    if isinstance(constraint, OrNull):
+        return wants_absolute(constraint.other)
+    return isinstance(constraint, Under) and not constraint.uri
 
 
 def _failed(constraint: Constraint, value: object, facts: Facts) -> str | None:

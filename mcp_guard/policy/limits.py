@@ -10,7 +10,7 @@ from mcp_guard.policy.rules import Arguments, Limit, Rule
 
 
 def limits_in_words(rule: Rule) -> str:
-    """`path: a path under /srv/project; content: anything; nothing else`: the arguments that a grant wants."""
+    """`path: an absolute path under /srv; content: anything; nothing else`: the arguments that a grant wants."""
     if rule.kind is Kind.RESOURCE:
         return f"uri: {words(rule.uri.constraint)}" if rule.uri is not None else "any uri"
     if rule.arguments is None:

@@ -5,15 +5,21 @@ Advice, not judgement: nothing here changes a decision. Only what can be told fo
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from mcp_guard.model import Effect, EffectClass, Kind
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.document import Authority, Document
+from mcp_guard.policy.oddities_fit import (
+    Known,
+    may_meet,
+    servers_without_rules,
+    unknown_arguments,
+    unknown_names,
+)
 from mcp_guard.policy.refusals import place
 from mcp_guard.policy.rules import Arguments, Limit, Rule
 
@@ -39,37 +45,53 @@ class Oddity:
 
 def oddities(
     authority: Authority,
-    known_tools: Mapping[str, Iterable[str]],
+    known_tools: Mapping[str, Iterable[str] | None],
     *,
+    arguments: Mapping[str, Collection[str]] | None = None,
     every_server: bool = True,
     now: datetime | None = None,
 ) -> list[Oddity]:
-    """All oddities of the documents, in reading order. `known_tools` are the tools of each server, as far as known.
+    """All oddities of the documents, in reading order.
 
-    A server that `known_tools` doesn't have counts as one that isn't configured, unless there are more than those
-    (`every_server=False`); with no servers at all, names aren't judged.
-    Without `now`, rules that are over aren't looked for.
+    `known_tools` are the tools of each server, None if it is silent.
+    A server that it doesn't have counts as one that isn't configured, unless there are more than those
+    (`every_server=False`); with no servers at all, names aren't judged. `arguments` are what tools (`server/tool`)
+    take, where their schemas say so. Without `now`, rules that are over aren't looked for.
     """
-    known = {server: frozenset(tools) for server, tools in known_tools.items()}
+    known: Known = {server: None if tools is None else frozenset(tools) for server, tools in known_tools.items()}
     denies = [rule for layer in authority.layers for rule in layer.rules if _covers_everything(rule)]
     found: list[Oddity] = []
     for layer in authority.layers:
         for rule in layer.rules:
-            said = [*_names(rule, known, every_server), *_overlapped(rule, denies, known, authority), *_over(rule, now)]
-            found += [_oddity(rule, message) for message in [*said, *_shells(rule, known, authority)]]
+            targets = _targets(rule, known, authority)
+            said = [
+                *unknown_names(rule, known, every_server=every_server),
+                *unknown_arguments(rule, [f"{server}/{tool}" for server, tool in targets], arguments or {}),
+                *_overlapped(rule, targets, denies, authority),
+                *_idle(rule, authority),
+                *_over(rule, now),
+                *_shells(rule, targets, authority),
+            ]
+            found += [_oddity(rule, message) for message in said]
         found += _duplicates(layer)
     return found
+
+
+def strangers(authority: Authority, servers: Collection[str], *, wrapped: bool) -> list[Oddity]:
+    """Servers that no rule is about; with no rule to point at, the place is the document's first line."""
+    said = servers_without_rules(authority, servers, wrapped=wrapped)
+    return [Oddity(message, "", authority.layers[0].file, 1, 1) for message in said]
 
 
 def _oddity(rule: Rule, message: str) -> Oddity:
     return Oddity(message, rule.ref.id, rule.ref.file, rule.ref.line, rule.ref.column)
 
 
-def _targets(rule: Rule, known: Mapping[str, frozenset[str]], authority: Authority) -> list[tuple[str, str]]:
+def _targets(rule: Rule, known: Known, authority: Authority) -> list[tuple[str, str]]:
     """The tools that the rule is about, as far as they can be told now."""
     if rule.kind is not Kind.TOOL:
         return []
-    pairs = [(server, tool) for server, tools in known.items() for tool in sorted(tools)]
+    pairs = [(server, tool) for server, tools in known.items() for tool in sorted(tools or ())]
     if rule.effects:
         return [(s, t) for s, t in pairs if _described(authority, s, t) and _described(authority, s, t) <= rule.effects]
     named = [(name.server, name.target) for name in rule.names if name.exact]
@@ -81,43 +103,29 @@ def _described(authority: Authority, server: str, tool: str) -> frozenset[Effect
     return entry.effects if entry is not None else frozenset()
 
 
-def _names(rule: Rule, known: Mapping[str, frozenset[str]], every_server: bool) -> Iterator[str]:
-    """A grant for what no server has. Denies may well name what isn't there yet."""
-    if not known or not rule.is_grant:
-        return
-    for name in rule.names:
-        if not any(_fits_server(rule, server, name.server) for server in known):
-            if every_server:
-                yield f"no server is called `{name.server}`{_meant(name.server, known)}"
-        elif rule.kind is Kind.TOOL and not any(name.matches(s, t) for s, tools in known.items() for t in tools):
-            there = known.get(name.server, frozenset())
-            yield f"no server has the tool `{name}`{_meant(name.target, there)}"
-
-
-def _fits_server(rule: Rule, server: str, written: str) -> bool:
-    return "*" in written or server == written
-
-
-def _meant(word: str, there: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, sorted(there), 1, 0.6)
-    return f"; did you mean `{close[0]}`?" if close else ""
-
-
 def _covers_everything(rule: Rule) -> bool:
     return rule.ref.effect is Effect.DENY and rule.unconditional and rule.when is None and rule.uri is None
 
 
-def _overlapped(
-    rule: Rule, denies: list[Rule], known: Mapping[str, frozenset[str]], authority: Authority
-) -> Iterator[str]:
+def _overlapped(rule: Rule, targets: list[tuple[str, str]], denies: list[Rule], authority: Authority) -> Iterator[str]:
     """A grant or ask all of whose tools some deny covers whatever the arguments are."""
     if rule.ref.effect is Effect.DENY:
         return
-    targets = _targets(rule, known, authority)
     over = [next((deny for deny in denies if _denies(deny, *target, authority)), None) for target in targets]
     if targets and all(over):
         named = dict.fromkeys(place(deny) for deny in over if deny is not None)
         yield f"it never counts: deny {', '.join(named)} covers all of it"
+
+
+def _idle(rule: Rule, authority: Authority) -> Iterator[str]:
+    """An ask or a deny about what nothing grants: such a call is refused without it. For now, so it may be meant."""
+    if rule.is_grant or rule.effects:
+        return
+    rules = [other for layer in authority.layers for other in layer.rules if other.kind is rule.kind]
+    grants = [other for other in rules if other.is_grant]
+    named = [(name, granted) for name in rule.names for other in grants for granted in other.names]
+    if not any(other.effects for other in grants) and not any(may_meet(*pair) for pair in named):
+        yield "it has no effect for now: nothing grants what it names"
 
 
 def _denies(deny: Rule, server: str, tool: str, authority: Authority) -> bool:
@@ -133,13 +141,13 @@ def _over(rule: Rule, now: datetime | None) -> Iterator[str]:
         yield f"it never counts: it ended at {rule.until:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _shells(rule: Rule, known: Mapping[str, frozenset[str]], authority: Authority) -> Iterator[str]:
+def _shells(rule: Rule, targets: list[tuple[str, str]], authority: Authority) -> Iterator[str]:
     """Law 7: whoever runs commands or code can do what the guard's user can, whatever the arguments look like."""
     if not rule.is_grant:
         return
     if EffectClass.EXECUTE in rule.effects:
         yield "it grants tools that execute commands or code: no limit on arguments confines those"
-    for server, tool in _targets(rule, known, authority):
+    for server, tool in targets:
         if EffectClass.EXECUTE in _described(authority, server, tool) or looks_like_a_shell(tool):
             yield f"`{server}/{tool}` executes commands or code: no limit on arguments confines it"
 
@@ -148,6 +156,12 @@ def looks_like_a_shell(tool: str) -> bool:
     """Does the tool's name say that it runs commands or code?"""
     words = [word.lower() for word in _WORD.findall(tool)]
     return bool(words) and words[0] not in _HARMLESS and not _SHELL_WORDS.isdisjoint(words)
+
+
+def looks_harmless(tool: str) -> bool:
+    """Does the tool's name say that it only looks?"""
+    words = _WORD.findall(tool)
+    return bool(words) and words[0].lower() in _HARMLESS
 
 
 def _duplicates(layer: Document) -> Iterator[Oddity]:

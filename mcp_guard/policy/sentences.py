@@ -9,6 +9,8 @@ from mcp_guard.policy.document import Document
 from mcp_guard.policy.limits import limits_in_words
 from mcp_guard.policy.rules import Budget, Rule, When
 
+NOBODY = "(there is nobody to ask in this version: it is refused)"
+
 
 def sentence(document: Document) -> list[str]:
     """One sentence a rule, in the order of the document; before a mandate's rules, one for its task and its end."""
@@ -22,9 +24,9 @@ def rule_sentence(rule: Rule) -> str:
     if rule.ref.effect is Effect.DENY:
         said = f"never {_verb(rule)} {what}"
     elif rule.ref.effect is Effect.ASK:
-        said = f"asks a person before it may {_verb(rule)} {what}"
+        said = f"asks a person before it may {_verb(rule)} {what} {NOBODY}"
     else:
-        said = f"may{', each time a person agrees,' if rule.asks else ''} {_verb(rule)} {what}"
+        said = f"may{f', each time a person agrees {NOBODY},' if rule.asks else ''} {_verb(rule)} {what}"
     return f"{rule.ref.id}: {', '.join([said, *_conditions(rule)])}."
 
 

@@ -33,11 +33,11 @@ def granting_line(call: Call, facts: Facts, taken: Collection[str] = ()) -> str:
 
 def _targets(call: Call) -> list[str]:
     if call.kind is Kind.RESOURCE:
-        return [f"resource: {{server: {_scalar(call.server)}, uri: {_scalar(_dollars(call.target))}}}"]
-    target = f"{'prompt' if call.kind is Kind.PROMPT else 'tool'}: {_scalar(call.name)}"
+        return [f"resource: {{server: {scalar(call.server)}, uri: {scalar(_dollars(call.target))}}}"]
+    target = f"{'prompt' if call.kind is Kind.PROMPT else 'tool'}: {scalar(call.name)}"
     names = list(call.arguments)
-    literal = ", ".join(f"{_scalar(name)}: {_limit(call.arguments[name])}" for name in names)
-    open_ = ", ".join(f"{_scalar(name)}: any" for name in names)
+    literal = ", ".join(f"{scalar(name)}: {_limit(call.arguments[name])}" for name in names)
+    open_ = ", ".join(f"{scalar(name)}: any" for name in names)
     return [f"{target}, args: {{{literal}}}", f"{target}, args: {{{open_}}}", f"{target}, args: any"]
 
 
@@ -47,7 +47,7 @@ def _limit(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST and value != "any":
-        return _scalar(_dollars(value))
+        return scalar(_dollars(value))
     return "any"
 
 
@@ -55,7 +55,8 @@ def _dollars(text: str) -> str:
     return text.replace("$", "$$")  # a `$` alone would be a variable
 
 
-def _scalar(text: str) -> str:
+def scalar(text: str) -> str:
+    """The text as YAML reads it back: as it is where that is certain, else in quotes."""
     return text if _PLAIN.fullmatch(text) and _is_text(text) else json.dumps(text, ensure_ascii=False)
 
 

@@ -111,6 +111,19 @@ class Query:
                 counts[rule] = Exercise(so_far.allowed + carried, so_far.refused + row.count - carried, row.time)
         return counts
 
+    def granted(self, session: str | None = None) -> frozenset[str]:
+        """The rule keys of the grants that stood in each document when it was last loaded."""
+        latest: dict[str, list[str]] = {}
+        for row in self.entries(Filter(session=session)):
+            if row.kind is EntryKind.LOADED:
+                latest.update(_grants_of(row))
+        return frozenset(key for keys in latest.values() for key in keys)
+
+    def servers(self) -> list[str]:
+        """The tool servers that any entry is about."""
+        rows = self.entries(Filter())
+        return sorted({name for row in rows for name in (row.server, _server_of(row)) if name})
+
     def first_seen(self, server: str) -> frozenset[str] | None:
         """The tools that servers of this name had when each was first seen; None if none ever was."""
         rows = self._connection.execute("SELECT * FROM first_seen").fetchall()
@@ -219,7 +232,17 @@ def _is_named(row: Row, pattern: str) -> bool:
 
 def _server_of(row: Row) -> str | None:
     data = row.body.get("data")
-    return data.get("server") if isinstance(data, dict) else None
+    name = data.get("server") if isinstance(data, dict) else None
+    return str(name).rpartition(":")[0] if name and row.kind is EntryKind.FIRST_SIGHT else name
+
+
+def _grants_of(row: Row) -> Iterator[tuple[str, list[str]]]:
+    """Each document that was loaded, and the keys of its grants; records of earlier versions don't have them."""
+    data = row.body.get("data")
+    for document in data.get("documents", []) if isinstance(data, dict) else []:
+        if isinstance(document, dict) and isinstance(grants := document.get("grants"), list):
+            ids = (str(one) for one in grants if not str(one).startswith("…"))  # a cut list ends in `… 7 more`
+            yield str(document.get("file")), [f"{document.get('kind')}/{one}" for one in ids]
 
 
 @lru_cache(maxsize=8)

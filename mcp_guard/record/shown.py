@@ -7,10 +7,14 @@ that moves the cursor, changes colours, reverses the direction of writing, or fa
 from __future__ import annotations
 
 import re
-from typing import assert_never
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
 
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.query import Row
+
+_MOST = 5  # withheld tools that one line names
 
 
 def escaped(text: str) -> str:
@@ -38,22 +42,43 @@ def what(row: Row) -> str:
         case EntryKind.OPENED:
             return escaped(f"the guard {row.body.get('version', '')} began to record")
         case EntryKind.STOPPED:
-            return _with_data("the guard stopped", row)
-        case EntryKind.LOADED:
-            return _with_data("documents in force", row)
-        case EntryKind.FIRST_SIGHT:
-            return _with_data("a server seen for the first time", row)
-        case EntryKind.FIRST_USE:
-            return _with_data("a mandate used for the first time", row)
-        case EntryKind.SERVER_STARTED:
-            return _with_data("server started", row)
-        case EntryKind.SERVER_EXITED:
-            return _with_data("server gone", row)
-        case EntryKind.WITHHELD:
-            return _with_data("tools withheld", row)
+            return "the guard stopped"
         case EntryKind.OUTCOME:
             return escaped(row.outcome)
-    assert_never(row.kind)
+        case _:
+            return escaped(_told(row.kind, row.body.get("data")))
+
+
+def _told(kind: EntryKind, data: Any) -> str:
+    """What happened, from the data of the entry; whatever else stands there is left to `--json`."""
+    known = data if isinstance(data, Mapping) else {}
+    server, why = known.get("server", "?"), known.get("why", "")
+    match kind:
+        case EntryKind.LOADED:
+            return "; ".join(map(_document, _objects(known.get("documents")))) or "no document is loaded"
+        case EntryKind.FIRST_SIGHT:
+            name = str(server).rpartition(":")[0] or server
+            return f"server {name} seen for the first time, with {known.get('count', '?')} tools"
+        case EntryKind.FIRST_USE:
+            return f"mandate used for the first time by {str(known.get('key', '?')).partition(':')[2]}: its time runs"
+        case EntryKind.SERVER_STARTED:
+            return f"server {server} started{f' ({why})' if why else ''}"
+        case EntryKind.SERVER_EXITED:
+            return f"server {server} ended{f': {why}' if why else ''}"
+        case EntryKind.WITHHELD:
+            tools = [f"{one.get('tool', '?')} ({one.get('why', '?')})" for one in _objects(known.get("tools"))]
+            more = f" and {len(tools) - _MOST} more" if len(tools) > _MOST else ""
+            return f"tools of server {server} withheld: {', '.join(tools[:_MOST])}{more}"
+        case _:
+            return kind.value
+
+
+def _document(document: Mapping[str, Any]) -> str:
+    return f"{document.get('kind', 'document')} {PurePath(str(document.get('file', '?'))).name} loaded"
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def effect(row: Row) -> str:
@@ -75,19 +100,3 @@ def why(row: Row) -> str:
     # A refusal of what no rule is about: the detail says whether it was hidden, or isn't there at all.
     detail = row.detail if not rule and row.reason else ""
     return escaped(", ".join(part for part in (row.reason, rule, detail, times) if part))
-
-
-def _with_data(sentence: str, row: Row) -> str:
-    data = row.body.get("data")
-    items = data.items() if isinstance(data, dict) else ()
-    parts = [f"{key} {_short(value)}" for key, value in items if key != "sha256"]
-    return escaped(": ".join([sentence, ", ".join(parts)]) if parts else sentence)
-
-
-def _short(value: object) -> str:
-    if isinstance(value, list):
-        first = ", ".join(_short(item) for item in value[:5])
-        return f"{first} and {len(value) - 5} more" if len(value) > 5 else first
-    if isinstance(value, dict):
-        return " ".join(f"{key} {_short(item)}" for key, item in value.items())
-    return str(value)

@@ -42,7 +42,17 @@ def test_without_a_policy_it_tells_how_to_grant(tmp_path: Path) -> None:
     result = guard(tmp_path / "s", "check", "--", *SERVER)
     assert result.returncode == 0
     assert "nothing is granted" in result.stdout
-    assert "grants:" in result.stdout
+    assert "    - {id: first, tool: server/echo, args: {text: any}}" in result.stdout
+    named = guard(tmp_path / "s", "check", "--name", "raw", "--", *SERVER)
+    assert "tool: raw/echo" in named.stdout
+
+
+def test_the_example_is_of_a_tool_that_only_reads(tmp_path: Path) -> None:
+    server = HOSTILE.replace('"x\\x1b[2Jy"', "name").replace("[tool]", '[tool(n) for n in ("drop_all", "list_all")]')
+    server = server.replace("    tool = {", "    tool = lambda name: {")
+    (tmp_path / "server.py").write_text(server)
+    result = guard(tmp_path / "s", "check", "--", SERVER[0], str(tmp_path / "server.py"))
+    assert "tool: server/list_all, args: {}" in result.stdout
 
 
 def test_a_server_that_does_not_answer_makes_the_exit_code_1(tmp_path: Path) -> None:
@@ -53,6 +63,58 @@ def test_a_server_that_does_not_answer_makes_the_exit_code_1(tmp_path: Path) -> 
     assert result.returncode == 1
     answered = {server["name"]: server["answered"] for server in json.loads(result.stdout)["servers"]}
     assert answered == {"good": True, "bad": False}
+
+
+def test_a_server_that_does_not_answer_is_told_once_and_not_taken_for_one_without_tools(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("version: 1\ngrants: [{id: a, tool: bad/x, args: any}]\n")
+    (tmp_path / "guard.yaml").write_text(
+        "version: 1\npolicy: p.yaml\nservers:\n"
+        f"  bad: {{command: [/nonexistent/server]}}\n  raw: {{command: {json.dumps(SERVER)}}}\n"
+    )
+    result = guard(tmp_path / "s", "check", cwd=tmp_path)
+    assert "no server has the tool" not in result.stdout
+    assert result.stdout.count("`bad` ended before it was ready") == 1
+    assert "`bad` ended before it was ready" not in result.stderr
+    assert result.stdout.count("run its command in a terminal") == 1
+
+
+def test_tools_are_shown_with_the_arguments_that_a_grant_has_to_name(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(POLICY)
+    options = ("check", "--policy", "p.yaml", "--name", "raw")
+    lines = guard(tmp_path / "s", *options, "--", *SERVER, cwd=tmp_path).stdout.splitlines()
+    assert "  shown    echo(text, nonce?)" in lines
+    assert "           big(bytes, nonce?)" in lines
+    result = guard(tmp_path / "s", *options, "--json", "--", *SERVER, cwd=tmp_path)
+    (server,) = json.loads(result.stdout)["servers"]
+    assert server["arguments"]["echo"] == {"required": ["text"], "optional": ["nonce"]}
+    assert server["arguments"]["add"] == {"required": ["a", "b"], "optional": ["nonce"]}
+
+
+def test_a_grant_of_an_argument_that_the_schema_does_not_have_is_odd(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("version: 1\ngrants: [{id: a, tool: raw/echo, args: {txt: any}}]\n")
+    result = guard(tmp_path / "s", "check", "--policy", "p.yaml", "--name", "raw", "--", *SERVER, cwd=tmp_path)
+    assert "`raw/echo` has no argument `txt`; did you mean `text`?" in result.stdout
+
+
+def test_a_name_that_the_policy_does_not_use_is_odd_and_said_when_wrapping_too(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(POLICY)
+    said = "no rule is about server `row`; the policy names `raw`: `--name raw`?"
+    options = ("--policy", "p.yaml", "--name", "row", "--", *SERVER)
+    result = guard(tmp_path / "s", "check", *options, cwd=tmp_path)
+    assert result.returncode == 0
+    assert said in result.stdout
+    assert said in guard(tmp_path / "s", "wrap", *options, cwd=tmp_path).stderr
+
+
+def test_a_server_of_guard_yaml_that_no_rule_is_about_is_odd_and_said_when_running_too(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(POLICY)
+    servers = "".join(f"  {name}: {{command: {json.dumps(SERVER)}}}\n" for name in ("raw", "notes"))
+    (tmp_path / "guard.yaml").write_text(f"version: 1\npolicy: p.yaml\nservers:\n{servers}")
+    said = "no rule is about server `notes`, so nothing of it is shown"
+    assert said in guard(tmp_path / "s", "check", cwd=tmp_path).stdout
+    ran = guard(tmp_path / "s", "run", cwd=tmp_path).stderr
+    assert said in ran
+    assert "`raw`" not in ran
 
 
 def test_a_policy_that_does_not_load_is_wrong_input(tmp_path: Path) -> None:
@@ -81,3 +143,9 @@ for line in sys.stdin:
     result = hello if message["method"] == "initialize" else {"tools": [tool]}
     print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)
 """
+
+
+def test_a_variable_that_is_not_set_is_said(tmp_path: Path) -> None:
+    server = f"{{command: {json.dumps(SERVER)}, env: [NO_SUCH_VARIABLE_HERE]}}"
+    (tmp_path / "guard.yaml").write_text(f"version: 1\nservers:\n  raw: {server}\n")
+    assert "`NO_SUCH_VARIABLE_HERE` in `env`" in guard(tmp_path / "s", "check", cwd=tmp_path).stderr

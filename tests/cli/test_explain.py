@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from mcp_guard.record.store import Record
 from tests.cli.commands import guard
 
 POLICY = """\
@@ -62,3 +66,44 @@ def test_an_entry_that_is_not_in_the_record_is_wrong_input(tmp_path: Path) -> No
     code, text = explain(tmp_path, "ab12cd34-7")
     assert code == 2
     assert "mcp-guard log" in text
+
+
+@pytest.mark.parametrize(
+    ("subject", "hint"),
+    [
+        ("files__write_file", "did you mean `files/write_file`?"),
+        ("write_file", "did you mean `files/write_file`?"),
+        ("nonsense", "such as files/write_file"),
+    ],
+)
+def test_another_way_to_name_a_tool_is_said_in_the_documents_words(tmp_path: Path, subject: str, hint: str) -> None:
+    code, text = explain(tmp_path, subject, "{}")
+    assert code == 2
+    assert hint in text
+
+
+def test_a_relative_path_is_said_to_be_one_before_a_grant_is_proposed(tmp_path: Path) -> None:
+    code, text = explain(tmp_path, "files/write_file", '{"path": "notes/a.txt", "content": "x"}')
+    assert code == 1
+    hint = f'Write the path absolute: `path`: "{tmp_path}/notes/a.txt"'
+    assert hint in text
+    assert text.index(hint) < text.index("add this grant")
+    assert explain(tmp_path, "files/write_file", f'{{"path": "{tmp_path}/notes/a.txt", "content": "x"}}')[0] == 0
+    assert "absolute:" not in explain(tmp_path, "files/write_file", '{"path": "/etc/hosts", "content": "x"}')[1]
+
+
+def test_what_belongs_to_the_guard_is_said_to_be_closed_to_every_document(tmp_path: Path) -> None:
+    _, text = explain(tmp_path, "files/write_file", json.dumps({"path": f"{tmp_path}/p.yaml", "content": "x"}))
+    assert "no document can allow this" in text
+    _, text = explain(tmp_path, "files/write_file", '{"path": "/etc/hosts", "content": "x"}')
+    assert "no document can allow this" not in text
+
+
+def test_an_entry_that_is_no_call_is_told_in_words(tmp_path: Path) -> None:
+    with Record.open(tmp_path / "s", session="5e5", clock=lambda: datetime.now(UTC)) as record:
+        record.note("server_exited", {"server": "web", "why": "it left"})
+    code, text = explain(tmp_path, f"{record.chain[:8]}-1")
+    assert code == 0
+    assert "happened: server web ended: it left" in text
+    assert "decision" not in text
+    assert "arguments" not in text

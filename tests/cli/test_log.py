@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -54,7 +55,7 @@ def test_each_entry_is_one_line_oldest_first(tmp_path: Path) -> None:
         assert part in lines[1]
     for part in ("deny", "web/fetch", "denied, policy/no-egress"):
         assert part in lines[2]
-    assert "server gone: server web" in lines[3]
+    assert "server web ended" in lines[3]
 
 
 def test_a_line_names_its_entry_and_its_local_time(tmp_path: Path) -> None:
@@ -69,12 +70,12 @@ def test_a_line_names_its_entry_and_its_local_time(tmp_path: Path) -> None:
     [
         (["--denied"], ["web/fetch"]),
         (["--tool", "BANK/*"], ["bank/transfer_money"]),
-        (["--server", "web"], ["web/fetch", "server gone"]),
+        (["--server", "web"], ["web/fetch", "server web ended"]),
         (["--session", "0a"], ["web/fetch"]),
-        (["--since", "30m"], ["web/fetch", "server gone"]),
+        (["--since", "30m"], ["web/fetch", "server web ended"]),
         (["--since", "2h", "--tool", "*"], ["bank/transfer_money", "web/fetch"]),
         (["--since", "2000-01-01", "--tool", "*"], ["bank/transfer_money", "web/fetch"]),
-        (["--limit", "1"], ["server gone"]),
+        (["--limit", "1"], ["server web ended"]),
     ],
 )
 def test_options_leave_what_was_asked_for(tmp_path: Path, options: list[str], expected: list[str]) -> None:
@@ -105,6 +106,35 @@ def test_counts_say_which_rules_were_exercised(tmp_path: Path) -> None:
         ("policy/no-egress", 0, 1),
         ("policy/pay", 1, 0),
     ]
+
+
+def with_documents(place: Path) -> Path:
+    directory = fill(place)
+    with Record.open(directory, session="5e5", clock=lambda: datetime.now(UTC)) as record:
+        for grants in (["pay", "old"], ["pay", "spare"]):
+            document = {"kind": "policy", "file": "/srv/p.yaml", "digest": "d", "grants": grants}
+            record.note("loaded", {"documents": [document]})
+    return directory
+
+
+def test_counts_name_the_grants_in_force_that_were_never_used(tmp_path: Path) -> None:
+    directory = with_documents(tmp_path)
+    told = run(directory, "--counts").stdout.splitlines()
+    assert [line.split()[0] for line in told] == ["policy/no-egress", "policy/pay", "policy/spare"]
+    assert told[2].split()[1:] == ["0", "allowed", "0", "refused", "never", "used"]
+    counted = [json.loads(line) for line in run(directory, "--counts", "--json").stdout.splitlines()]
+    assert counted[2] == {"rule": "policy/spare", "allowed": 0, "refused": 0, "last": None}
+
+
+def test_counts_of_one_tool_do_not_call_other_grants_unused(tmp_path: Path) -> None:
+    told = run(with_documents(tmp_path), "--counts", "--tool", "bank/*").stdout.splitlines()
+    assert [line.split()[0] for line in told] == ["policy/pay"]
+
+
+def test_a_server_that_is_not_recorded_is_said_with_those_that_are(tmp_path: Path) -> None:
+    result = run(fill(tmp_path), "--server", "nope")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "nothing is recorded of server `nope`; recorded are bank, web" in result.stderr
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--counts"]])
@@ -186,6 +216,40 @@ def test_a_terminal_gets_a_table_with_colours_and_hostile_names_written_out(tmp_
     assert not (COMMANDS - {"\x1b"}) & set(foul)
     assert "\x1b[2J" not in foul
     assert "\x1b]" not in foul
+
+
+def on_terminal(directory: Path, width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, no_color=True, color_system=None)
+    show_table(rows_of(directory), console)
+    assert isinstance(console.file, io.StringIO)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_a_narrow_terminal_never_breaks_a_name_and_keeps_to_its_width(tmp_path: Path) -> None:
+    with open_record(tmp_path, Clock(datetime.now(UTC))) as record:
+        record.step(request(target="transfer_money_between_accounts"), deny)
+        record.finish(record.step(request(), allow()), Outcome.OK, duration_ms=3)
+    lines = on_terminal(record.directory, 60)
+    assert max(map(len, lines)) <= 60
+    told = "\n".join(lines)
+    for whole in ("bank/transfer_money_between_accounts", "policy/no-egress", "allow, ok 3 ms", record.chain[:8]):
+        assert whole in told
+    assert "alice" not in told
+
+
+def test_a_wider_terminal_gets_columns_and_a_wide_one_who_asked(tmp_path: Path) -> None:
+    directory = fill(tmp_path)
+    assert on_terminal(directory, 105)[0].split() == ["time", "what", "effect", "why", "entry"]
+    assert on_terminal(directory, 160)[0].split() == list(command.COLUMNS)
+
+
+def test_the_date_is_left_out_on_its_own_day_only(tmp_path: Path) -> None:
+    with open_record(tmp_path / "now", Clock(datetime.now(UTC))) as record:
+        record.step(request(), deny)
+    assert re.match(r"\d\d:\d\d:\d\d  deny", on_terminal(record.directory, 60)[-2])
+    with open_record(tmp_path / "then") as record:
+        record.step(request(), deny)
+    assert on_terminal(record.directory, 200)[-1].startswith("2026-12-31 ")
 
 
 def test_markup_in_a_name_is_no_markup(tmp_path: Path) -> None:

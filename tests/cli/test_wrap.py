@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -70,3 +73,26 @@ def test_output_into_a_file_is_said_instead_of_served(tmp_path: Path) -> None:
         )
     assert result.returncode == 2
     assert "stdout is a file" in result.stderr
+
+
+def test_a_server_without_a_client_is_said_instead_of_waited_for(tmp_path: Path) -> None:
+    result = guard(tmp_path / "s", "wrap", "--", *SERVER)  # its stdin is /dev/null
+    assert result.returncode == 2
+    assert "stdin is a file" in result.stderr
+
+
+def test_a_person_who_starts_it_in_a_terminal_is_told_what_it_waits_for(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mcp_guard", "wrap", "--", *SERVER]
+    environment = {**os.environ, "MCP_GUARD_STATE": str(tmp_path / "s")}
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr is not None
+        told = next(line for line in process.stderr if "waiting" in line)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    os.close(ours)
+    os.close(theirs)
+    assert "mcp-guard check" in told
+    assert "Ctrl-C" in told

@@ -120,7 +120,7 @@ def test_what_the_server_refuses_stays_refused(data: object, schema: dict[str, A
 def test_the_words_stand_at_the_end_of_the_description() -> None:
     schema = {"type": "string", "description": "Where to write."}
     assert narrow(parse({"under": "$project"}), schema)["description"] == (
-        "Where to write. Permitted: a path under /srv/project."
+        "Where to write. Permitted: an absolute path under /srv/project."
     )
     assert narrow(parse({"max": 5}), {})["description"] == "Permitted: at most 5."
     assert "description" not in narrow(parse("any"), {})
@@ -142,7 +142,7 @@ def test_the_words_stand_at_the_end_of_the_description() -> None:
         ({"matches": "a|b"}, "text that `a|b` matches as a whole"),
         (
             {"under": "$project", "not_name": ["*.env", "*.pem"]},
-            "a path under /srv/project, no segment like *.env or *.pem",
+            "an absolute path under /srv/project, no segment like *.env or *.pem",
         ),
         ({"under": "file:///srv"}, "a file URI under file:///srv"),
         ({"within": "."}, "a relative path that stays within the working directory"),

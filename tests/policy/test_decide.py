@@ -387,7 +387,7 @@ grants:
 def test_a_refusal_names_the_nearest_grant_its_limits_and_its_advice() -> None:
     decision = judge(PROJECT, call("s/w", path="/etc/passwd"))
     assert (decision.reason, ids(decision)) == (Reason.NO_GRANT, ["write"])
-    assert decision.permitted == ("s/w: path: a path under /srv/project; nothing else",)
+    assert decision.permitted == ("s/w: path: an absolute path under /srv/project; nothing else",)
     assert decision.advice == ("Only in the project.",)
     assert "policy.yaml:3:5" in decision.detail
     assert "/etc/passwd" not in decision.detail

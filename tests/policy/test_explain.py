@@ -163,8 +163,9 @@ def test_every_writable_call_gets_a_line_that_allows_it(asked: Call) -> None:
 def test_each_rule_is_one_plain_sentence() -> None:
     assert sentence(policy(POLICY)) == [
         "pay: may call bank/pay with amount: at most 100; to: anything; nothing else, at most 3 times a session.",
-        "read: may call files/read with path: a path under /srv/project; nothing else.",
-        "big: asks a person before it may call bank/pay with amount: more than 50.",
+        "read: may call files/read with path: an absolute path under /srv/project; nothing else.",
+        "big: asks a person before it may call bank/pay with amount: more than 50 "
+        "(there is nobody to ask in this version: it is refused).",
         "no-eve: never call bank/pay with to: exactly eve.",
     ]
 
@@ -188,7 +189,8 @@ deny:
   - {id: e, prompt: s/*}
 """
     assert sentence(policy(text)) == [
-        "a: may, each time a person agrees, call s/t or s/u with optionally n: at most 5; any others, "
+        "a: may, each time a person agrees (there is nobody to ask in this version: it is refused), "
+        "call s/t or s/u with optionally n: at most 5; any others, "
         "only for ann or bob, only from 09:00 until 17:00 on mon, fri, at most 1 time a session, "
         "up to 10 of n a session, "
         "until 2027-01-01T00:00:00Z.",

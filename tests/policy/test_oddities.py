@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mcp_guard.policy.document import Authority
-from mcp_guard.policy.oddities import looks_like_a_shell, oddities
+from mcp_guard.policy.oddities import looks_like_a_shell, oddities, strangers
 from tests.policy.scene import NOON, mandate, policy, under
 
 KNOWN = {"files": ["read", "write"], "sys": ["run_command", "info"], "web": ["fetch"]}
@@ -25,7 +25,7 @@ grants:
   - {id: c, tool: web/fetch, args: {url: any}}
 deny:
   - {id: d, tool: files/write, args: {path: {under: $project/secret}}}
-  - {id: e, tool: mail/send}
+  - {id: e, tool: 'web/*', args: {url: {matches: 'x'}}}
   - {id: f, effect: spend, when: {principal: eve}}
 """
     assert said(text) == []
@@ -132,3 +132,89 @@ grants:
         ("c", "it says the same as `b` (policy.yaml:4:5)"),
     ]
     assert [odd.rule for odd in oddities(under(text), KNOWN)] == ["c"]
+
+
+IDLE = "it has no effect for now: nothing grants what it names"
+
+
+@pytest.mark.parametrize("tool", ["mail/send", "files/move_*", "'*/remove'", "sys/read"])
+def test_a_deny_of_what_nothing_grants_is_pointed_out(tool: str) -> None:
+    assert said(f"grants: [{{id: a, tool: files/read, args: any}}]\ndeny: [{{id: d, tool: {tool}}}]") == [("d", IDLE)]
+
+
+@pytest.mark.parametrize(
+    ("granted", "denied"),
+    [
+        ("'files/*'", "files/read"),
+        ("'files/re*'", "'files/*ad'"),
+        ("files/read", "'FILES/R*'"),
+        ("'*/read'", "'files/*'"),
+    ],
+)
+def test_a_deny_that_may_meet_a_grant_has_an_effect(granted: str, denied: str) -> None:
+    deny = f"{{id: d, tool: {denied}, args: {{path: x}}}}"
+    assert said(f"grants: [{{id: a, tool: {granted}, args: any}}]\ndeny: [{deny}]", {}) == []
+
+
+def test_a_deny_has_an_effect_on_what_only_the_mandate_or_an_effect_grants() -> None:
+    both = Authority(
+        (
+            policy("deny: [{id: d, tool: files/read, args: {path: x}}]"),
+            mandate("grants: [{id: m, tool: files/read, args: any}]"),
+        )
+    )
+    assert oddities(both, KNOWN) == []
+    text = "grants: [{id: a, effect: read, args: any}]\ndeny: [{id: d, tool: files/read, args: {path: x}}]"
+    assert said(text) == []
+
+
+ARGUMENTS = {"files/read": ["path", "head"], "files/write": ["path", "content"]}
+
+
+@pytest.mark.parametrize(
+    ("grant", "message"),
+    [
+        ("tool: files/read, args: {pth: any}", "`files/read` has no argument `pth`; did you mean `path`?"),
+        (
+            "tool: [files/read, files/write], args: {path: any, content: any}",
+            "`files/read` has no argument `content`",
+        ),
+        (
+            "tool: 'files/r*', args: {path: any}, optional: {heads: any}",
+            "`files/read` has no argument `heads`; did you mean `head`?",
+        ),
+    ],
+)
+def test_an_argument_that_the_tool_does_not_have_is_pointed_out(grant: str, message: str) -> None:
+    found = oddities(under(f"grants: [{{id: a, {grant}}}]"), KNOWN, arguments=ARGUMENTS)
+    assert [(odd.rule, odd.message) for odd in found] == [("a", message)]
+
+
+def test_an_argument_of_one_of_several_tools_may_be_optional_and_an_undescribed_tool_may_have_any() -> None:
+    text = """\
+grants:
+  - {id: a, tool: [files/read, files/write], args: {path: any}, optional: {head: any, content: any}}
+  - {id: b, tool: web/fetch, args: {whatever: any}}
+"""
+    assert oddities(under(text), KNOWN, arguments=ARGUMENTS) == []
+
+
+def test_a_server_that_did_not_answer_may_have_any_tool() -> None:
+    text = "grants: [{id: a, tool: mail/send, args: any}, {id: b, tool: files/raed, args: any}]"
+    found = oddities(under(text), {**KNOWN, "mail": None})
+    assert [odd.rule for odd in found] == ["b"]
+
+
+def test_a_server_that_no_rule_is_about_is_pointed_out_with_the_name_that_was_meant() -> None:
+    authority = under("grants: [{id: a, tool: files/read, args: any}]")
+    (odd,) = strangers(authority, ["file"], wrapped=True)
+    assert odd.message == "no rule is about server `file`; the policy names `files`: `--name files`?"
+    assert (odd.file, odd.line, odd.column) == ("policy.yaml", 1, 1)
+    (odd,) = strangers(authority, ["files", "notes"], wrapped=False)
+    assert odd.message == "no rule is about server `notes`, so nothing of it is shown"
+
+
+@pytest.mark.parametrize("rule", ["tool: 'fi*/read', args: any", "effect: read, args: any"])
+def test_a_server_that_a_pattern_or_an_effect_reaches_is_no_stranger(rule: str) -> None:
+    assert strangers(under(f"grants: [{{id: a, {rule}}}]"), ["files"], wrapped=True) == []
+    assert strangers(Authority(()), ["files"], wrapped=True) == []
