@@ -76,7 +76,9 @@ def run(ahead: Any = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except (BrokenPipeError, SystemExit):  # `| head` has seen enough; click and rich end with SystemExit then
+    except (BrokenPipeError, SystemExit) as ended:  # `| head` has seen enough: click and rich make it SystemExit(1)
+        if isinstance(ended, SystemExit) and ended.code != 1:
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains while it flushes
         return 0
     finally:

@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mcp_guard.cli.app import COMMANDS, app
+from mcp_guard.cli.app import COMMANDS, app, run
 from tests.cli.commands import guard
 
 CONTRACT = {
@@ -79,6 +79,16 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path, options: list
     )
     os.close(ours)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_another_way_to_end_keeps_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(**_: object) -> None:
+        raise SystemExit(3)  # as a web server does that can't start
+
+    monkeypatch.setattr(app, "main", end)
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 3
 
 
 def test_an_unknown_command_is_wrong_input(tmp_path: Path) -> None:
