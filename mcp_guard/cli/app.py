@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -55,9 +56,15 @@ def run(ahead: Any = None) -> int:
     """Run one command. 0 fine, 1 the answer is no, 2 the input is wrong. `ahead` is a server that `wrap` started."""
     try:
         result = app.main(standalone_mode=False, obj=ahead, prog_name="mcp-guard")
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.exceptions.Abort:
         return 130
+    except click.NoSuchOption as error:
+        error.show(sys.stderr)
+        if "--" not in sys.argv and error.ctx is not None and error.ctx.info_name in ("wrap", "check"):
+            click.echo("Is it the server's? Then put `--` before the server's command.", err=True)
+        return 2
     except click.ClickException as error:
         error.show(sys.stderr)
         return 2
@@ -69,6 +76,11 @@ def run(ahead: Any = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except (BrokenPipeError, SystemExit) as ended:  # `| head` has seen enough: click and rich make it SystemExit(1)
+        if isinstance(ended, SystemExit) and ended.code != 1:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains while it flushes
+        return 0
     finally:
         if ahead is not None:
             ahead.end()  # nothing if the guard has taken it over and ended it

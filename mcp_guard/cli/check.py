@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from mcp_guard import __version__, listing, log
 from mcp_guard.catalog import Tool
+from mcp_guard.cli.explain import OfflineFacts
 from mcp_guard.cli.serving import end
 from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_principal, parse_settings, say_unset
 from mcp_guard.config import load_config
@@ -111,7 +112,9 @@ def _oddities(guard: Guard, reports: list[ServerReport], *, every_server: bool) 
     offered = {report.name: [tool.name for tool in report.tools] if report.answered else None for report in reports}
     arguments = {f"{tool.server}/{tool.name}": names for report in reports for tool in report.tools
                  if (names := list(tool.argument_names))}  # fmt: skip
-    return oddities(guard.authority, offered, arguments=arguments, every_server=every_server, now=clock())
+    now = clock()
+    facts = OfflineFacts(now, {}, None)
+    return oddities(guard.authority, offered, arguments=arguments, every_server=every_server, now=now, facts=facts)
 
 
 async def _ask(guard: Guard) -> list[ServerReport]:

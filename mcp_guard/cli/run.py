@@ -26,6 +26,8 @@ def run(
     """Guard several tool servers as one. Each tool is listed as SERVER__TOOL; the policy says SERVER/TOOL."""
     if token_env is not None and address is None:
         raise InputError("`--token-env` goes with `--http HOST:PORT`")
+    if address is not None and address.startswith(":"):
+        raise InputError(f"`--http {address}` has no host; write `--http 127.0.0.1{address}`")
     loaded = load_config(config)
     variables = {**loaded.variables, **parse_settings(settings, Path.cwd())}
     first, second = load_documents(loaded.policy, mandate or loaded.mandate, variables)

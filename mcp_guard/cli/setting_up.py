@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 import pwd
@@ -95,10 +96,26 @@ def load_documents(
     policy: Path | None, mandate: Path | None, variables: Mapping[str, str]
 ) -> tuple[Document | None, Document | None]:
     """Both documents, or what there is of them. Raises InputError with file, line and column."""
+    for path in (policy, mandate):
+        if path is not None:
+            _check_there(path)
     first = load_policy(policy, variables=variables) if policy is not None else None
     shared = first.variables if first is not None else variables
     second = load_mandate(mandate, variables=shared) if mandate is not None else None
     return first, second
+
+
+def _check_there(path: Path) -> None:
+    """A path that leads nowhere was most likely meant from another directory, or is misspelt."""
+    if path.exists():
+        return
+    directory = path.absolute().parent
+    try:
+        names = [other.name for other in directory.iterdir()]
+    except OSError:
+        raise InputError(f"can't read {path}: there is no directory {directory}") from None
+    close = difflib.get_close_matches(path.name, names, 1, 0.6)
+    raise InputError(f"there is no {path.name} in {directory}{f'; did you mean `{close[0]}`?' if close else ''}")
 
 
 def build_guard(

@@ -97,8 +97,8 @@ class Builder:
     def _once(self, id: str, path: Path) -> None:
         if id in self._seen:
             line = self.source.place(self._seen[id])[0]
-            raise self._error(
-                f"id `{id}` is taken", (*path, "id"), f"line {line} has it already; ids are unique in a document"
+            raise self.source.error(
+                f"two rules have the id `{id}`", (*path, "id"), f"line {line} has it already; give this one another"
             )
         self._seen[id] = path
 

@@ -294,7 +294,10 @@ def _bad_host(text: str, unclear: Unclear, path: Path) -> ConstraintError:
     elif "@" in text:
         hint = "write the domain alone; `in` lists whole addresses"
     elif "/" in text:
-        hint = "write the host alone, without a path"
+        alone = _PLACE.fullmatch(text)
+        host = alone[3].partition("/")[0] if alone is not None else ""
+        named = "" if not host or isinstance(parse_host(host), Unclear) else f": `{host}`"
+        hint = f"write the host alone, without a path{named}"
     else:
         hint = "write it as plain ASCII, such as `example.com` or `.example.com`"
     return ConstraintError(f"the host `{text}` {unclear.why}", path, hint)

@@ -48,7 +48,7 @@ def _variable(name: str, scope: Scope, path: Path) -> str:
         hint = (
             f"did you mean `${close[0]}`?" if close else f"set it with `--set {name}=VALUE`, or write `$$` for a dollar"
         )
-        raise ConstraintError(f"the variable `${name}` is not set", path, hint)
+        raise ConstraintError(f"there is no value for the variable `${name}`", path, hint)
     value = scope.variables[name]
     if not value.strip():
         raise ConstraintError(f"the variable `${name}` is empty", path, "an empty variable would mean everything")

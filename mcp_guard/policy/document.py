@@ -140,6 +140,8 @@ def _form(source: Source, kind: DocumentKind) -> DocumentForm:
     if not isinstance(source.value, dict):
         raise source.error("a document is a mapping", (), "start with `version: 1`")
     _refuse_empty(source, source.value, ())
+    if kind == "mandate" and not {"task", "expires"} & source.value.keys():
+        raise source.error("this is a policy, or a mandate without `task` and `expires`", (), "a mandate has both")
     top: type[DocumentForm] = PolicyForm if kind == "policy" else MandateForm
     try:
         return top.model_validate(source.value)

@@ -53,6 +53,7 @@ _ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
         for key in ("optional", "others", "budget", "until", "disclose", "ask")
     },
 }
+_EXAMPLES = {"version": "1", "task": "Say what is to be done.", "expires": "30m"}
 _SHAPES = {
     "string_type": ("text", "put it in quotes"),
     "bool_type": ("true or false", "write it without quotes"),
@@ -82,11 +83,14 @@ def _said(source: Source, error: ErrorDetails, top: type[BaseModel]) -> InputErr
     if kind == "extra_forbidden":
         return _unknown_key(source, path, _form_at(path, top), where)
     if kind == "missing":
-        return source.error(f"`{path[-1]}` is missing{where}", path[:-1], f"write `{path[-1]}: ...`")
+        write = _EXAMPLES.get(str(path[-1]), "...") if len(path) == 1 else "..."
+        return source.error(f"`{path[-1]}` is missing{where}", path[:-1], f"write `{path[-1]}: {write}`")
     if path[-1:] == ("ask",) and len(path) == 3 and isinstance(value_at(source.value, path), Mapping):
         return source.error(f"`ask: {{by: ...}}` isn't in this version yet{where}", path, "write `ask: true`")
     if path[-1:] == ("per",):
         return source.error(f"a budget for this period isn't in this version yet{where}", path, "write `per: session`")
+    if path[-2:] == ("when", "time"):
+        return source.error(f"`time` must be a mapping{where}", path, 'write `{after: "09:00", before: "17:00"}`')
     shape, hint = _SHAPES.get(kind, ("something else", "see the policy reference"))
     return source.error(f"{_subject(path)} must be {shape}{where}", path, hint)
 

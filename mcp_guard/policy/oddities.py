@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from mcp_guard.model import Effect, EffectClass, Kind
+from mcp_guard.model import Effect, EffectClass, Facts, Kind
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.oddities_fit import (
@@ -20,6 +20,7 @@ from mcp_guard.policy.oddities_fit import (
     unknown_arguments,
     unknown_names,
 )
+from mcp_guard.policy.oddities_settings import reaches_settings
 from mcp_guard.policy.refusals import place
 from mcp_guard.policy.rules import Arguments, Limit, Rule
 
@@ -50,13 +51,15 @@ def oddities(
     arguments: Mapping[str, Collection[str]] | None = None,
     every_server: bool = True,
     now: datetime | None = None,
+    facts: Facts | None = None,
 ) -> list[Oddity]:
     """All oddities of the documents, in reading order.
 
     `known_tools` are the tools of each server, None if it is silent.
     A server that it doesn't have counts as one that isn't configured, unless there are more than those
     (`every_server=False`); with no servers at all, names aren't judged. `arguments` are what tools (`server/tool`)
-    take, where their schemas say so. Without `now`, rules that are over aren't looked for.
+    take, where their schemas say so. Without `now`, rules that are over aren't looked for; without `facts`, no path
+    is judged.
     """
     known: Known = {server: None if tools is None else frozenset(tools) for server, tools in known_tools.items()}
     denies = [rule for layer in authority.layers for rule in layer.rules if _covers_everything(rule)]
@@ -71,6 +74,7 @@ def oddities(
                 *_idle(rule, authority),
                 *_over(rule, now),
                 *_shells(rule, targets, authority),
+                *_settings(rule, targets, layer, facts),
             ]
             found += [_oddity(rule, message) for message in said]
         found += _duplicates(layer)
@@ -150,6 +154,12 @@ def _shells(rule: Rule, targets: list[tuple[str, str]], authority: Authority) ->
     for server, tool in targets:
         if EffectClass.EXECUTE in _described(authority, server, tool) or looks_like_a_shell(tool):
             yield f"`{server}/{tool}` executes commands or code: no limit on arguments confines it"
+
+
+def _settings(rule: Rule, targets: list[tuple[str, str]], layer: Document, facts: Facts | None) -> Iterator[str]:
+    project = layer.variables.get("project")
+    if facts is not None and project is not None:
+        yield from reaches_settings(rule, [tool for _, tool in targets], project, facts)
 
 
 def looks_like_a_shell(tool: str) -> bool:

@@ -130,7 +130,9 @@ def token_file(path: Path) -> Iterator[str]:
         _clear_stale(path)
         descriptor = _create(path, token)
     except FileExistsError:
-        raise InputError(f"`{path}` exists: another guard runs there, or it isn't a token; then remove it") from None
+        raise InputError(
+            f"another guard runs on this port: use another port; if none does, remove `{path}`, which exists"
+        ) from None
     except OSError as error:
         raise InputError(f"can't write the token file `{path}`: {error.strerror}") from error
     try:

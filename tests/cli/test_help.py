@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from mcp_guard.cli.app import COMMANDS, app
+from mcp_guard.cli.app import COMMANDS, app, run
 from tests.cli.commands import guard
 
 CONTRACT = {
@@ -55,6 +58,37 @@ def test_a_command_has_the_options_of_the_contract_and_no_other(name: str) -> No
 def test_every_command_shows_an_example_of_itself(name: str) -> None:
     text = CliRunner().invoke(app, [name, "--help"]).output
     assert f"mcp-guard {name}" in text.partition("Example")[2]
+
+
+@pytest.mark.parametrize("options", [["check", "--policy", "p.yaml"], ["log"], ["log", "--json"], ["--help"]])
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path, options: list[str]) -> None:
+    (tmp_path / "p.yaml").write_text("version: 1\ngrants: [{id: a, tool: s/t, args: any}]\n")
+    guard(tmp_path / "s", "wrap", "--name", "s", "--policy", "p.yaml", "--", "true", cwd=tmp_path)
+    closed, ours = os.pipe()
+    os.close(closed)
+    result = subprocess.run(
+        [sys.executable, "-m", "mcp_guard", *options],
+        env={**os.environ, "MCP_GUARD_STATE": str(tmp_path / "s")},
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=ours,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(ours)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_another_way_to_end_keeps_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(**_: object) -> None:
+        raise SystemExit(3)  # as a web server does that can't start
+
+    monkeypatch.setattr(app, "main", end)
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 3
 
 
 def test_an_unknown_command_is_wrong_input(tmp_path: Path) -> None:

@@ -35,6 +35,10 @@ async def test_without_a_policy_nothing_is_listed_and_the_person_is_told_how_to_
     [
         (["--policy", "p.yaml"], "`--name` is missing"),
         (["--name", "raw", "--policy", "absent.yaml"], "absent.yaml"),
+        (["--name", "raw", "--policy", "absent.yaml"], "there is no absent.yaml in "),
+        (["--name", "raw", "--policy", "pp.yaml"], "did you mean `p.yaml`?"),
+        (["--name", "raw", "--policy", "nowhere/p.yaml"], "there is no directory "),
+        (["--name", "raw", "--mandate", "p.yaml"], "p.yaml:1:1); a mandate has both"),
         (["--name", "a/b", "--policy", "p.yaml"], "can't be a server's name"),
         (["--name", "raw", "--policy", "p.yaml", "--set", "project"], "isn't NAME=VALUE"),
         (["--name", "raw", "--policy", "p.yaml", "--set", "a=1", "--set", "a=2"], "given twice"),
@@ -56,7 +60,7 @@ def test_two_servers_with_one_prefix_are_an_error_at_start(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "address", ["0.0.0.0:8400", "192.168.1.5:8400", "example.com:8400", "localhost", "127.0.0.1:x"]
+    "address", [":8400", "0.0.0.0:8400", "192.168.1.5:8400", "example.com:8400", "localhost", "127.0.0.1:x"]
 )
 def test_an_address_that_is_not_safe_is_an_error_at_start(tmp_path: Path, address: str) -> None:
     (tmp_path / "guard.yaml").write_text("version: 1\nservers:\n  a: {command: [x]}\n")
@@ -96,3 +100,18 @@ def test_a_person_who_starts_it_in_a_terminal_is_told_what_it_waits_for(tmp_path
     os.close(theirs)
     assert "mcp-guard check" in told
     assert "Ctrl-C" in told
+
+
+def test_a_forgotten_separator_is_said(tmp_path: Path) -> None:
+    result = guard(tmp_path / "s", "wrap", "npx", "-y", "server")
+    assert result.returncode == 2
+    assert "put `--` before the server's command" in result.stderr
+    other = guard(tmp_path / "s", "wrap", "-y", "--", "npx")
+    assert "No such option" in other.stderr
+    assert "put `--`" not in other.stderr
+
+
+def test_an_address_without_a_host_is_completed_in_the_message(tmp_path: Path) -> None:
+    result = guard(tmp_path / "s", "run", "--http", ":8403", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "write `--http 127.0.0.1:8403`" in result.stderr

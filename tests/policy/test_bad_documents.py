@@ -89,7 +89,7 @@ POLICIES: list[tuple[str | bytes, str, str]] = [
     ("null\n", "1:1", "a document is a mapping"),
     (G + "{id: a, tool: s/t, args: {n: {max: 010}}}", "3:40", "number"),
     # the head
-    ("grants: []\n", "1:1", "`version` is missing"),
+    ("grants: []\n", "1:1", "write `version: 1`"),
     ("version: 2\n", "1:10", "version `2`"),
     ("version: '1'\n", "1:10", "version `1`"),
     ("version: 1.0\n", "1:10", "version"),
@@ -116,8 +116,8 @@ POLICIES: list[tuple[str | bytes, str, str]] = [
     (G + "{id: 7, tool: s/t, args: any}", "3:10", "`id` must be text"),
     (G + "{id: , tool: s/t, args: any}", "3:6", "`id` is empty"),
     (G + '{id: "a\\n", tool: s/t, args: any}', "3:10", "can't be an id"),
-    (G + "{id: a, tool: s/t, args: any}\n  - {id: a, tool: s/u, args: any}", "4:10", "id `a` is taken"),
-    (G + "{id: a, tool: s/t, args: any}\nask:\n  - {id: a, tool: s/t}", "5:10", "id `a` is taken"),
+    (G + "{id: a, tool: s/t, args: any}\n  - {id: a, tool: s/u, args: any}", "4:10", "two rules have the id `a` ("),
+    (G + "{id: a, tool: s/t, args: any}\nask:\n  - {id: a, tool: s/t}", "5:10", "two rules have the id `a` ("),
     (G + "{id: a, args: any}", "3:5", "names nothing"),
     (G + "{id: a, tool: s/t, effect: read, args: any}", "3:5", "exactly one of"),
     (G + "{id: a, tool: s/t, prompt: s/p, args: any}", "3:5", "exactly one of"),
@@ -201,6 +201,7 @@ POLICIES: list[tuple[str | bytes, str, str]] = [
     (D + "{id: a, tool: s/t, when: {who: x}}", "3:31", "unknown key `who`"),
     (D + "{id: a, tool: s/t, when: {principal: []}}", "3:42", "an empty list"),
     (D + "{id: a, tool: s/t, when: {principal: 7}}", "3:42", "must be text"),
+    (D + "{id: a, tool: s/t, when: {time: 9-17}}", "3:37", 'write `{after: "09:00", before: "17:00"}`'),
     (D + "{id: a, tool: s/t, when: {time: {}}}", "3:37", "an empty `time`"),
     (D + "{id: a, tool: s/t, when: {time: {after: 9:00}}}", "3:45", "`9:00` isn't a time of day"),
     (D + "{id: a, tool: s/t, when: {time: {after: 24:00}}}", "3:45", "isn't a time of day"),
@@ -242,7 +243,8 @@ POLICIES: list[tuple[str | bytes, str, str]] = [
 ]
 MANDATES: list[tuple[str | bytes, str, str]] = [
     ("version: 1\nexpires: 30m\n", "1:1", "`task` is missing"),
-    ("version: 1\ntask: t\n", "1:1", "`expires` is missing"),
+    ("version: 1\ntask: t\n", "1:1", "write `expires: 30m`"),
+    ("version: 1\ngrants: []\n", "1:1", "this is a policy, or a mandate without"),
     ("version: 1\ntask:\nexpires: 30m\n", "2:1", "`task` is empty"),
     ("version: 1\ntask: ' '\nexpires: 30m\n", "2:7", "an empty text"),
     ("version: 1\ntask: 7\nexpires: 30m\n", "2:7", "`task` must be text"),
@@ -253,7 +255,11 @@ MANDATES: list[tuple[str | bytes, str, str]] = [
     ("version: 1\ntask: t\nexpires: 1h30m\n", "3:10", "is no span"),
     (M + "tools: {}\n", "4:1", "stand in the policy"),
     (M + "mandate: required\n", "4:1", "unknown key `mandate`"),
-    (M + "grants: [{id: a, tool: s/t, args: {p: {under: $project}}}]\n", "4:47", "`$project` is not set"),
+    (
+        M + "grants: [{id: a, tool: s/t, args: {p: {under: $project}}}]\n",
+        "4:47",
+        "no value for the variable `$project`",
+    ),
 ]
 CASES = [("policy", *case) for case in POLICIES] + [("mandate", *case) for case in MANDATES]
 

@@ -6,7 +6,7 @@ import pytest
 
 from mcp_guard.policy.document import Authority
 from mcp_guard.policy.oddities import looks_like_a_shell, oddities, strangers
-from tests.policy.scene import NOON, mandate, policy, under
+from tests.policy.scene import NOON, Still, mandate, policy, under
 
 KNOWN = {"files": ["read", "write"], "sys": ["run_command", "info"], "web": ["fetch"]}
 
@@ -218,3 +218,18 @@ def test_a_server_that_no_rule_is_about_is_pointed_out_with_the_name_that_was_me
 def test_a_server_that_a_pattern_or_an_effect_reaches_is_no_stranger(rule: str) -> None:
     assert strangers(under(f"grants: [{{id: a, {rule}}}]"), ["files"], wrapped=True) == []
     assert strangers(Authority(()), ["files"], wrapped=True) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "odd"),
+    [
+        ("path: {under: $project}, content: any", True),
+        ("path: {under: $project, not_name: [.mcp.json]}, content: any", True),  # .vscode is left
+        ("path: {under: $project, not_name: [.mcp.json, .vscode, .cursor]}, content: any", False),
+        ("path: {under: $project/notes}, content: {max_length: 1000}", False),
+    ],
+)
+def test_a_grant_to_write_what_starts_the_guard_is_pointed_out(limits: str, odd: bool) -> None:
+    for tool, pointed_out in (("files/write", odd), ("files/read", False)):
+        found = oddities(under(f"grants: [{{id: a, tool: {tool}, args: {{{limits}}}}}]"), KNOWN, facts=Still())
+        assert ["from which a client starts the guard" in one.message for one in found] == [True] * pointed_out
