@@ -14,6 +14,7 @@ import stat
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
+from mcp_guard.real_path import real_path
 from mcp_guard.spellings import MAX_PATH, addresses, spellings
 
 _MAX_STEPS = 50_000
@@ -127,8 +128,8 @@ class Protection:
         except OSError:
             # Nothing there (yet). Directly below a plain directory no link can lead elsewhere; else follow them.
             plain = is_normal and path.rpartition("/")[0] in self._plain_bases
-            return not plain and self._covers(os.path.realpath(path))
-        real = os.path.realpath(path)
+            return not plain and self._covers(real_path(path))
+        real = real_path(path)
         if self._covers(real):
             return True
         if stat.S_ISLNK(found.st_mode):
@@ -204,6 +205,6 @@ def local_resolve(path: str, base: str | None = None) -> str | None:
     A relative path starts from `base`, the directory of the server that will read it.
     """
     try:
-        return os.path.realpath(path if base is None else os.path.join(base, path))
+        return real_path(path if base is None else os.path.join(base, path))
     except (OSError, ValueError):
         return None

@@ -12,6 +12,9 @@ from typing import IO, Any
 
 from mcp_guard.wire import MAX_LINE
 
+PIPE_SIZE = 64 << 10
+"""Bytes that a pipe holds by default."""
+
 
 class LineReader(asyncio.Protocol):
     """Calls `on_line` with each line and `on_end` once, with the reason, when no more will come.
@@ -32,6 +35,8 @@ class LineReader(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # asyncio types the base class only
+        # asyncio asks for 256 KiB at a time: memory that the system maps anew for every line. A pipe holds 64.
+        transport.max_size = PIPE_SIZE  # type: ignore[attr-defined]
         if self._closed:
             transport.close()
         elif self._paused:
