@@ -69,7 +69,7 @@ def policy(rules: int, candidates: int) -> bytes:
 def measure(directory: Path, samples: int, tick: Callable[[], None]) -> list[Judgement]:
     """`samples` of each kind for every size; the sizes take turns, and so do the kinds."""
     project = directory / "project"
-    project.mkdir()
+    (project / "src").mkdir(parents=True)
     arguments = {"path": str(project / "src" / "module.py"), "content": "print('hello')\n"}
     call = Call("benchmark", "tools/call", "files", "write_file", {"name": "write_file", "arguments": arguments})
     found: dict[tuple[tuple[int, int], str], list[int]] = {(size, kind): [] for size in SIZES for kind in KINDS}

@@ -123,7 +123,7 @@ class Watch:
     """Remembers which files the record is, to notice when one was removed or replaced while it is open.
 
     SQLite would go on writing into a deleted file: the entries would be gone with the process, and a second process
-    would start another record beside it. Two system calls a file, before each commit.
+    would start another record beside it. One system call a file, before each judgement.
     """
 
     def __init__(self, directory: Path, names: Iterable[str] = (DATABASE, *SIDES)) -> None:

@@ -118,7 +118,7 @@ class Record:
         if refund and outcome is not Outcome.NOT_SENT:
             raise ValueError("only a call of which no byte was sent gets its charges back")
         body = entries.outcome_body(entry, outcome, duration_ms, refund, note)
-        with self._writer.transaction() as moment:
+        with self._writer.transaction(watched=False) as moment:
             try:
                 moment.append(body, finishes=entry.position)
             except sqlite3.IntegrityError as error:

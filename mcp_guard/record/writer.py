@@ -25,21 +25,23 @@ class Writer:
         self.watch: Watch | None = None  # from the moment that all files are there
         self.sure = True  # False after a failed commit: the head is then read again
 
-    def transaction(self) -> Transaction:
-        return Transaction(self)
+    def transaction(self, *, watched: bool = True) -> Transaction:
+        """`watched`: refuse if the files were replaced. What only ends a judged call needn't look again."""
+        return Transaction(self, watched)
 
 
 class Transaction:
     """The record as it is now, locked for others. An error inside leaves record and chain as they were."""
 
-    __slots__ = ("_writer", "connection", "head", "now", "position")
+    __slots__ = ("_watched", "_writer", "connection", "head", "now", "position")
 
     head: Head
     now: datetime  # UTC: max(clock, latest entry of any process)
     position: int  # of the next entry, among those of all chains
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, watched: bool) -> None:
         self._writer = writer
+        self._watched = watched
         self.connection = writer.connection
 
     def __enter__(self) -> Transaction:
@@ -92,7 +94,7 @@ class Transaction:
     def _catch_up(self) -> None:
         """Read where the record ends: no entry is older than the one before, whichever process wrote that."""
         writer = self._writer
-        if writer.watch is not None:
+        if self._watched and writer.watch is not None:
             writer.watch.check()
         self.now = writer.clock().astimezone(UTC)
         self.position = 1
