@@ -266,7 +266,7 @@ class Downstream:
         try:
             link.request(opening.method, opening.params, greeted)
         except ServerGone as error:
-            done(_gone(f"The tool server `{self.name}` can't be reached: {error}."))
+            greeted({"gone": str(error)})  # it ended before it was asked: the same, a moment earlier
 
     def _not_opened(self, why: str, *, again: bool) -> None:
         """After a crash, or when no client is there to ask otherwise, it is tried again later."""
