@@ -84,11 +84,11 @@ def spawn(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: 
 def adopt_orphans() -> None:
     """Make this process the parent of what a killed warden leaves behind, so that it can be ended too (Linux).
 
-    A server runs as the guard's user and can kill its own warden. Only for a process that has no children but wardens:
-    `end_orphans` ends all others.
+    A server runs as the guard's user and can kill its own warden. Not where other children are there already (a script
+    started them and then became the guard), and not for the first process of a container: those aren't ours to end.
     """
     global _adopting
-    if sys.platform == "linux":
+    if sys.platform == "linux" and os.getpid() != 1 and not _strangers():
         import ctypes
 
         _adopting = ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
@@ -96,21 +96,22 @@ def adopt_orphans() -> None:
 
 def end_orphans() -> bool:
     """Kill every child that isn't a warden; was there one? What those leave behind comes to us next."""
-    if not _adopting:
-        return False
-    found = False
+    found = _strangers() if _adopting else []
+    for pid in found:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    return bool(found)
+
+
+def _strangers() -> list[int]:
+    """Children of this process that aren't wardens; none on a kernel that keeps no such list."""
     wardens = {process.pid for process in _wardens}
     try:
         children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     except OSError:
-        return False  # a kernel without this list
-    for pid in map(int, children):
-        if pid not in wardens:
-            found = True
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-    return found
+        return []
+    return [pid for pid in map(int, children) if pid not in wardens]
 
 
 def see_them_end(seconds: float = 1.0) -> None:

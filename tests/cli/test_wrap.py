@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -115,3 +116,16 @@ def test_an_address_without_a_host_is_completed_in_the_message(tmp_path: Path) -
     result = guard(tmp_path / "s", "run", "--http", ":8403", cwd=tmp_path)
     assert result.returncode == 2
     assert "write `--http 127.0.0.1:8403`" in result.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
+def test_what_a_script_started_before_it_became_the_guard_is_left_alone(tmp_path: Path) -> None:
+    words = shlex.join([sys.executable, "-m", "mcp_guard", "wrap", "--", *SERVER])
+    script = f"sleep 600 >/dev/null 2>&1 & echo $! > {shlex.quote(str(tmp_path / 'pid'))}; exec {words}"
+    ended = subprocess.run(["sh", "-c", script], input=b"", capture_output=True, timeout=60, check=False)
+    assert ended.returncode == 0
+    pid = int((tmp_path / "pid").read_text())
+    try:
+        assert b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    finally:
+        os.kill(pid, signal.SIGKILL)
