@@ -57,6 +57,15 @@ def without_server_requests(capabilities: Any) -> Any:
     return {key: value for key, value in capabilities.items() if key not in ("roots", "sampling", "elicitation")}
 
 
+def without_offers(params: dict[str, Any]) -> dict[str, Any]:
+    """A modern request less the same capabilities: there, every request names what its client can be asked for."""
+    meta = params.get("_meta")
+    if not isinstance(meta, dict) or CLIENT_CAPABILITIES_KEY not in meta:
+        return params
+    kept = without_server_requests(meta[CLIENT_CAPABILITIES_KEY])
+    return {**params, "_meta": {**meta, CLIENT_CAPABILITIES_KEY: kept}}
+
+
 def strip_own_meta(params: dict[str, Any]) -> dict[str, Any]:
     """`params` or a result without the guard's own keys in its `_meta`."""
     return _stripped(params, "_meta")

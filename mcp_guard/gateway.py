@@ -25,6 +25,7 @@ from mcp_guard.eras import (
     envelope,
     revision_of,
     strip_own_meta,
+    without_offers,
 )
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import Guard
@@ -149,6 +150,7 @@ class Gateway:
             return request.finish({"error": error})
         if self.session.era is Era.LEGACY and self.session.settled:
             return request.finish(refusal.invalid_request("this connection began with `initialize`"))
+        params = without_offers(params)
         self.session.envelope = envelope(params)
         if method == "server/discover":
             return lifecycle.discover(self.context, request, params)
