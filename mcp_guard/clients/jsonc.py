@@ -16,6 +16,7 @@ from mcp_guard.clients.faults import decoded, fault
 from mcp_guard.errors import InputError
 
 MAX_BYTES = 16_000_000
+MAX_DEPTH = 100
 
 _STRING = r'"(?:[^"\\]++|\\.)*+"'
 _COMMENT = r"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/"
@@ -23,6 +24,7 @@ _TOKENS = re.compile(
     rf"{_STRING}|(?P<comment>{_COMMENT})|(?P<comma>,)(?=(?:[ \t\r\n]++|{_COMMENT})*+[}}\]])", re.DOTALL
 )
 _NESTING = re.compile(rf"{_STRING}|[{{}}\[\]]", re.DOTALL)
+_NO_BRACKETS = re.compile(rf"{_STRING}|[^\[\]{{}}\"]++", re.DOTALL)
 _TEXT = re.compile(_STRING, re.DOTALL)
 _SCALAR = re.compile(r"[^ \t\r\n,}\]]++")
 _SPACE = re.compile(r"[ \t\r\n]*+")
@@ -125,9 +127,19 @@ def _check(source: Source) -> None:
         at = root + error.pos
         raise source.error(at, f"this isn't JSON: {error.msg.lower()}", "mend it in an editor that shows it") from None
     except RecursionError:
-        raise source.error(root, "nested too deeply", "this is no client's configuration: look who wrote it") from None
+        raise _too_deep(source, root) from None
     except ValueError:
         raise source.error(root, "a number with thousands of digits", "take it out") from None
+    brackets = _NO_BRACKETS.sub("", body)
+    for _ in range(MAX_DEPTH):  # each round takes the innermost pairs away
+        brackets = brackets.replace("[]", "").replace("{}", "")
+        if not brackets:
+            return
+    raise _too_deep(source, root)
+
+
+def _too_deep(source: Source, root: int) -> InputError:
+    return source.error(root, "nested too deeply", "this is no client's configuration: look who wrote it")
 
 
 def skip_space(plain: str, position: int) -> int:
