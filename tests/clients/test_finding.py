@@ -89,6 +89,7 @@ def test_a_mac_and_a_windows_machine_have_their_own_places(tmp_path: Path) -> No
     [
         ("CLAUDE_CONFIG_DIR", ".claude.json", "claude-code"),
         ("CODEX_HOME", "config.toml", "codex"),
+        ("GEMINI_CLI_HOME", ".gemini/settings.json", "gemini-cli"),
         ("COPILOT_HOME", "mcp-config.json", "vscode"),
         ("XDG_CONFIG_HOME", "zed/settings.json", "zed"),
     ],
