@@ -94,8 +94,11 @@ class Pool:
         else:
             connection.end()
 
-    def lost(self, connection: Connection) -> None:
+    def lost(self, connection: Connection, broken: bool) -> None:
+        """A connection has ended. Where one breaks, the idle ones may be broken too: what they were sent would be lost."""
         self._all.discard(connection)
+        for other in self._idle if broken else ():
+            other.end()
         if connection in self._idle:
             self._idle.remove(connection)
         if self._ended is not None and not self._all and not self._ended.done():

@@ -134,6 +134,7 @@ async def test_a_server_that_is_killed_during_a_call_leaves_it_unknown(tmp_path:
         server.process.kill()
         answer = await asyncio.wait_for(call, 10)
         assert decision_in(answer["error"])["kind"] == "unknown"
+        await server.process.wait()  # until then its port may still take connections
         gone = await client.call("web__echo", {"text": "y"})
         assert decision_in(gone)["reason"] == "unavailable"
     assert outcomes(stand) == ["unknown", "not_sent"]
