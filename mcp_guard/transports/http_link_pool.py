@@ -95,7 +95,7 @@ class Pool:
             connection.end()
 
     def lost(self, connection: Connection, broken: bool) -> None:
-        """A connection has ended. Where one breaks, the idle ones may be broken too: what they were sent would be lost."""
+        """A connection has ended. Where one breaks, the idle ones may be broken too."""
         self._all.discard(connection)
         for other in self._idle if broken else ():
             other.end()
