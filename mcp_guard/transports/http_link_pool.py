@@ -7,6 +7,7 @@ connection is being made.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 
@@ -152,6 +153,8 @@ def _in_words(error: Exception) -> str:
             return "it refuses connections"
         case socket.gaierror():
             return "its name can't be resolved"
+        case OSError() if f"[Errno {errno.ECONNREFUSED}]" in str(error):  # by each of a name's addresses
+            return "it refuses connections"
         case OSError():
             return f"no connection could be made ({error.strerror or type(error).__name__})"
         case _:

@@ -173,6 +173,28 @@ async def test_no_connection_in_time_is_a_request_that_was_not_sent(monkeypatch:
         assert answer == {"gone": "no connection within 0.05 seconds", "unsent": True}
 
 
+async def test_a_name_with_several_addresses_that_all_refuse_is_said_to_refuse() -> None:
+    async with serving() as server:
+        port = server.port
+    answers: list[dict[str, Any]] = []
+    nobody = link_to(f"http://localhost:{port}/")
+    nobody.request("server/discover", {"_meta": ENVELOPE}, answers.append)
+    await until(lambda: answers)
+    assert answers == [{"gone": "it refuses connections", "unsent": True}]
+    nobody.close()
+
+
+def link_to(url: str) -> HttpLink:
+    """A link of which nobody wants to hear."""
+    return HttpLink(
+        Remote(url),
+        on_notification=lambda *_: None,
+        on_request=lambda *_: lambda _: None,
+        on_odd=lambda _: None,
+        on_gone=lambda _: None,
+    )
+
+
 # --- TLS
 
 
@@ -211,13 +233,7 @@ def _name(text: str) -> x509.Name:
 
 async def over_tls(url: str) -> dict[str, Any]:
     answers: list[dict[str, Any]] = []
-    secure = HttpLink(
-        Remote(url.replace("http:", "https:")),
-        on_notification=lambda *_: None,
-        on_request=lambda *_: lambda _: None,
-        on_odd=lambda _: None,
-        on_gone=lambda _: None,
-    )
+    secure = link_to(url.replace("http:", "https:"))
     secure.request("server/discover", {"_meta": ENVELOPE}, answers.append)
     await until(lambda: answers)
     secure.close()
