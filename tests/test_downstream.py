@@ -20,7 +20,9 @@ from mcp_guard.eras import REVISION_KEY, Era
 from mcp_guard.errors import ServerGone
 from mcp_guard.session import InFlight, Session
 from mcp_guard.transports import spawn as spawning
+from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.spawn import spawn
+from mcp_guard.transports.stdio_link import StdioLink
 from tests.fixtures.client import RAW_SERVER
 from tests.transports.processes import alive, children, open_files, until
 
@@ -290,7 +292,7 @@ async def test_an_opening_that_another_one_overtakes_is_answered_and_releases_no
         second: list[dict[str, Any]] = []
         parked: list[bool] = []
         raw.open(Era.MODERN, "server/discover", DISCOVER, first.append)
-        await until(lambda: raw._link is not None and raw._link._pending)
+        await until(lambda: isinstance(raw._link, StdioLink) and raw._link._pending)
         raw.open(Era.LEGACY, "initialize", INITIALIZE, second.append)
         raw.when_ready(parked.append)
         await until(lambda: first)
@@ -340,7 +342,7 @@ async def test_closing_releases_who_waits_and_nothing_is_started_again(tmp_path:
         parked: list[bool] = []
         raw.open(Era.LEGACY, "initialize", INITIALIZE, answers.append)
         raw.when_ready(parked.append)
-        await until(lambda: raw._link is not None and raw._link._pending)
+        await until(lambda: isinstance(raw._link, StdioLink) and raw._link._pending)
         raw.close()
         assert parked == [False]
         await until(lambda: answers)
@@ -381,7 +383,7 @@ async def test_a_client_that_takes_nothing_holds_back_the_next_process_too() -> 
     async with using(server(command=(sys.executable, "-c", code))) as raw:
         raw.pause(True)
         raw.open(Era.LEGACY, "initialize", INITIALIZE, lambda _: None)
-        await until(lambda: raw._link is not None and raw._link._pending)
+        await until(lambda: isinstance(raw._link, StdioLink) and raw._link._pending)
         other = server()
         await other.opened()
         assert raw.told.notified == []
@@ -396,6 +398,15 @@ def test_a_server_is_known_by_its_name_and_its_command_without_telling_it() -> N
     assert "hunter2" not in identity(spec, key)
     assert identity(spec, key) != identity(ServerSpec("raw", ("serve", "--token", "other")), key)
     assert identity(spec, key) != identity(ServerSpec("other", spec.command), key)
+
+
+def test_first_sight_of_a_server_by_url_knows_it_by_its_address_and_keeps_no_secret_of_it() -> None:
+    key = b"k" * 32
+    one, other = (ServerSpec("web", remote=Remote(f"https://a.example/mcp?key={key}")) for key in ("hunter2", "x"))
+    assert identity(one, key) != identity(other, key)
+    assert identity(one, key) != identity(ServerSpec("web", ("url", "https://a.example/mcp?key=hunter2")), key)
+    assert "hunter2" not in identity(one, key)
+    assert one.shown == ["https://a.example/mcp"]
 
 
 # --- one client's requests

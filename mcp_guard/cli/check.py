@@ -28,6 +28,7 @@ from mcp_guard.policy.oddities import Oddity, looks_harmless, oddities, stranger
 from mcp_guard.policy.sentences import sentence
 from mcp_guard.policy.suggest import scalar
 from mcp_guard.record.shown import escaped
+from mcp_guard.transports.link import see_links_end
 from mcp_guard.transports.spawn import contained
 
 BY_HAND = "To see why a server doesn't answer, run its command in a terminal: a sound one waits there for input."
@@ -40,7 +41,8 @@ class ServerReport:
     """What one server said, and what becomes of it."""
 
     name: str
-    command: list[str]
+    command: list[str]  # or its address
+    by_url: bool = False
     answered: bool = False
     revision: str = ""
     why: str = ""  # it didn't answer, as far as the guard could tell
@@ -133,6 +135,7 @@ async def _ask(guard: Guard) -> list[ServerReport]:
         return [_report(gateway, spec, whys.get(spec.name, "")) for spec in guard.specs]
     finally:
         gateway.close()
+        await see_links_end()
 
 
 def _first(whys: dict[str, str], event: str, values: dict[str, object]) -> None:
@@ -155,7 +158,7 @@ async def _listed(gateway: Gateway, name: str) -> None:
 
 
 def _report(gateway: Gateway, spec: ServerSpec, why: str) -> ServerReport:
-    report = ServerReport(spec.name, list(spec.command), why=why)
+    report = ServerReport(spec.name, spec.shown, spec.remote is not None, why=why)
     server = gateway.context.server(spec.name)
     if server is None or server.listing is None:
         return report
@@ -205,9 +208,10 @@ def _show(console: Console, guard: Guard, reports: list[ServerReport], odd: list
         console.print("[yellow]no policy[/]: nothing is granted, so nothing would be listed")
     for report in reports:
         _show_server(console, report)
-    if not all(report.answered for report in reports):
+    started = [report for report in reports if not report.by_url]
+    if not all(report.answered for report in started):
         console.print(f"\n{BY_HAND}")
-    if reports:
+    if started:
         console.print(f"\nwhen the guard ends, of each server it ends {contained()}", style="dim")
     if odd:
         console.print("\n[bold yellow]odd[/]")
