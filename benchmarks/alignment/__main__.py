@@ -1,4 +1,4 @@
-"""`python -m benchmarks.alignment`: everything, with `--suite`, `--quick` and `--subset` a part; see `docs/alignment.md`.
+"""`python -m benchmarks.alignment`: everything; with `--suite`, `--quick` and `--subset` a part of it.
 
 A full run writes `docs/alignment.md`, its plots and `results.json`. A part of it writes nothing; it is compared with
 what the full run recorded, since the same documents and calls must give the same decisions.
@@ -32,9 +32,11 @@ def main() -> int:
     shelf = Shelf()
     try:
         played = anyio.run(play_all, Choice(chosen, **part), shelf)
-    except* Broken as errors:
-        for error in errors.exceptions:
-            print(error, file=sys.stderr)
+    except ExceptionGroup as errors:
+        broken, others = errors.split(Broken)
+        if others is not None or broken is None:
+            raise
+        print(*broken.exceptions, sep="\n", file=sys.stderr)
         return 1
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("baselines", total=5)

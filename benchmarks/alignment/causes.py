@@ -1,4 +1,4 @@
-"""What fell short, task by task, and why: read from the documents' own verdicts, not from a person's reading of them."""
+"""What fell short, task by task, and why: from the documents' own verdicts, not from a person's reading of them."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ the call is answered, `end` the final environment. The guard knows none of them:
 
 from __future__ import annotations
 
+import fcntl
 import json
 import pickle
 from collections.abc import Iterator
@@ -51,21 +52,27 @@ def open_run(directory: str) -> Iterator[Control]:
     """The server's side of the run in `directory`, until the server ends."""
     place = Path(directory)
     suite, environment = pickle.loads((place / "start").read_bytes())  # noqa: S301 - written by the harness
-    with (place / "ledger").open("x") as ledger:
+    with (place / "ledger").open("a") as ledger:
+        fcntl.flock(ledger, fcntl.LOCK_EX)  # held as long as this server lives: the harness waits for it
         control = Control(suite, environment, ledger)
         yield control
-    (place / "end.part").write_bytes(pickle.dumps(control.environment))
-    (place / "end.part").rename(place / "end")
+        (place / "end").write_bytes(pickle.dumps(control.environment))
 
 
 def write_start(directory: Path, suite: str, environment: Environment) -> None:
     """The harness's side: what the server is to start from."""
     directory.mkdir(mode=0o700)
     (directory / "start").write_bytes(pickle.dumps((suite, environment)))
+    (directory / "ledger").touch()
 
 
 def read_end(directory: Path) -> tuple[list[Executed], Environment]:
-    """The harness's side: what was executed, and what it came to. Raises OSError if the server didn't end in order."""
+    """The harness's side: what was executed, and what it came to. Waits for the server, which ends with the guard.
+
+    Raises OSError if it didn't end in order.
+    """
+    with (directory / "ledger").open() as ledger:
+        fcntl.flock(ledger, fcntl.LOCK_SH)
     environment = pickle.loads((directory / "end").read_bytes())  # noqa: S301 - written by our own child
     lines = (directory / "ledger").read_text().splitlines()
     return [_executed(json.loads(line)) for line in lines], environment

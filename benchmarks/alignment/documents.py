@@ -22,6 +22,7 @@ class Documents:
     policy: Path
     mandate: Path
 
+    @cache  # noqa: B019 - a hundred of them, and they are asked for thousands of times
     def authority(self) -> Authority:
         """Both layers, for the pure judge."""
         mandate = load_text(self.mandate.read_bytes(), file=self.mandate.name, kind="mandate")
@@ -35,7 +36,9 @@ class Shelf:
     directory: Path = HERE
 
     def of(self, suite: str, user: str) -> Documents:
-        return Documents(self.directory / "policies" / f"{suite}.yaml", self.directory / "mandates" / suite / f"{user}.yaml")
+        return Documents(
+            self.directory / "policies" / f"{suite}.yaml", self.directory / "mandates" / suite / f"{user}.yaml"
+        )
 
     def frozen(self) -> str:
         """The last commit that touched a policy or a mandate; empty outside of a repository."""

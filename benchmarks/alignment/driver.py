@@ -6,7 +6,6 @@ environment says was executed; they are compared, and only the environment count
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
@@ -51,7 +51,7 @@ class Stage:
         place = self.directory / f"{run.name.replace('/', '-')}{'-approved' if approvals else ''}"
         write_start(place, run.suite, run.start)
         said = await self._conversation(run, documents, place, approvals)
-        executed, end = await _ended(place)
+        executed, end = await _ended(run, place)
         _agree(run, said, executed)
         shutil.rmtree(place)
         return Outcome(run, tuple(said), tuple(executed), end)
@@ -94,12 +94,13 @@ async def _call(client: Client, tool: str, arguments: dict[str, Any]) -> str:
     return str(decision["effect"])
 
 
-async def _ended(place: Path) -> tuple[list[Executed], Environment]:
+async def _ended(run: Run, place: Path) -> tuple[list[Executed], Environment]:
     """What the server left. It ends with the guard, or a moment later."""
-    with anyio.move_on_after(PATIENCE):
-        while not (place / "end").exists():
-            await asyncio.sleep(0.005)
-    return read_end(place)
+    try:
+        with anyio.fail_after(PATIENCE):
+            return await anyio.to_thread.run_sync(read_end, place, abandon_on_cancel=True)
+    except (OSError, EOFError) as error:
+        raise Broken(f"{run.name}: the suite's server did not end in order: {error!r}") from error
 
 
 def _agree(run: Run, said: list[str], executed: list[Executed]) -> None:
@@ -112,6 +113,7 @@ def _agree(run: Run, said: list[str], executed: list[Executed]) -> None:
 @contextmanager
 def stage(directory: Path) -> Iterator[Stage]:
     """A process that has AgentDojo loaded and forks a server for each run, while this lasts."""
+    directory = directory.resolve()
     address = directory / "zygote"
     zygote = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "benchmarks.alignment.zygote", str(address)],

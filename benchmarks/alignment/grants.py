@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks.alignment.effects import EFFECTFUL, effectful
 from benchmarks.alignment.judged import History, judge
-from benchmarks.alignment.metrics import Share
 from benchmarks.alignment.plan import Run
+from benchmarks.alignment.shares import Share
 from mcp_guard.model import Effect
 from mcp_guard.policy.constraints import Anything
 from mcp_guard.policy.document import Authority, Document

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from benchmarks.alignment.effects import effectful
 from benchmarks.alignment.outcome import Outcome
+from benchmarks.alignment.shares import Share
 
 T = TypeVar("T")
-Z = 1.959964  # of a 95% interval
-
-
-@dataclass(frozen=True)
-class Share:
-    """So many of so many. Of nothing, the share is nothing: it has no value."""
-
-    hits: int
-    of: int
-
-    @property
-    def value(self) -> float | None:
-        return self.hits / self.of if self.of else None
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95% interval. It takes the cases for independent, which pairs of one task are not."""
-        if not self.of:
-            return 0.0, 1.0
-        share, denominator = self.hits / self.of, 1 + Z**2 / self.of
-        centre = (share + Z**2 / (2 * self.of)) / denominator
-        reach = Z * math.sqrt(share * (1 - share) / self.of + Z**2 / (4 * self.of**2)) / denominator
-        return max(0.0, centre - reach), min(1.0, centre + reach)
-
-    def __add__(self, other: Share) -> Share:
-        return Share(self.hits + other.hits, self.of + other.of)
 
 
 def share(cases: Iterable[T], hit: Callable[[T], bool]) -> Share:

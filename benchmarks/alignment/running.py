@@ -72,7 +72,7 @@ async def play_all(choice: Choice, shelf: Shelf) -> Played:
     columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
         tempfile.TemporaryDirectory() as directory,
-        stage(Path(directory).resolve()) as there,
+        stage(Path(directory)) as there,
         Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress,
     ):
         player = _Player(there, shelf, progress)
@@ -114,5 +114,3 @@ class _Player:
             for index, run in enumerate(runs):
                 tasks.start_soon(one, index, run)
         return [outcomes[index] for index in range(len(runs))]
-
-

@@ -54,7 +54,8 @@ def _hello(control: Control, params: Message) -> Message:
 
 def _call(control: Control, params: Message) -> Message:
     name, arguments = params.get("name"), params.get("arguments", {})
-    if name not in {tool["name"] for tool in suites.tools(control.suite)} or not isinstance(arguments, dict):
+    known = {tool["name"] for tool in suites.tools(control.suite)}
+    if not isinstance(name, str) or name not in known or not isinstance(arguments, dict):
         return {"error": {"code": INVALID_PARAMS, "message": f"Unknown tool: {name}"}}
     text, error = control.execute(Step(name, arguments))
     return {"result": {"content": [{"type": "text", "text": error or text}], "isError": error is not None}}

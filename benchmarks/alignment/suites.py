@@ -80,12 +80,9 @@ def tools(suite: str) -> list[dict[str, Any]]:
 
 
 def environment(suite: str, user: str, text: Callable[[str], str] | None = None) -> Environment:
-    """The environment in which a user's task starts. `text` says what stands in each of the places that others write."""
+    """The environment in which a user's task starts. `text` says what stands in each place that others write."""
     package = suites()[suite]
-    if text is None:
-        made = package.load_and_inject_default_environment({})
-    else:
-        made = _injected(suite, text)
+    made = package.load_and_inject_default_environment({}) if text is None else _injected(suite, text)
     return package.user_tasks[user].init_environment(made)
 
 

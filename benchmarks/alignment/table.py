@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from benchmarks.alignment import baselines, causes, grants, judged, metrics
 from benchmarks.alignment.documents import Shelf
 from benchmarks.alignment.grants import Burden, Grants, burden
-from benchmarks.alignment.metrics import Attacks, Share, Utility
+from benchmarks.alignment.metrics import Attacks, Utility
 from benchmarks.alignment.outcome import Outcome
 from benchmarks.alignment.plan import Run
 from benchmarks.alignment.running import Played
+from benchmarks.alignment.shares import Share
 from benchmarks.alignment.suites import Step
 from benchmarks.alignment.twins import Twins, twins
 from mcp_guard.model import Effect
@@ -78,9 +79,7 @@ def _ours(played: Played, shelf: Shelf, suite: str | None) -> Line:
         twins(runs, lambda run, step: _says(shelf, run, step)),
         metrics.attacks(metrics.by_suite(played.attacks_approved, suite)),
         metrics.utility(metrics.by_suite(played.utility_approved, suite)),
-        Grants(
-            sum((one.exercised for one in found), Share(0, 0)), sum((one.left_any for one in found), Share(0, 0))
-        ),
+        Grants(sum((one.exercised for one in found), Share(0, 0)), sum((one.left_any for one in found), Share(0, 0))),
         burden([shelf.of(run.suite, run.user).mandate for run in runs]),
     )
 
@@ -113,13 +112,14 @@ def _outside(played: Played, shelf: Shelf) -> list[str]:
             authority = shelf.of(one.run.suite, one.run.user).authority()
             done = [executed.step for executed in one.executed]
             approved = one.run.needed if approvals else ()
-            found += [f"{one.run.name}: {step.tool}" for step in judged.outside(authority, one.run.suite, done, approved=approved)]
+            found += [
+                f"{one.run.name}: {step.tool}"
+                for step in judged.outside(authority, one.run.suite, done, approved=approved)
+            ]
     return found
 
 
-def _shortfalls(
-    played: Played, shelf: Shelf
-) -> tuple[tuple[causes.Shortfall, ...], tuple[causes.Shortfall, ...]]:
+def _shortfalls(played: Played, shelf: Shelf) -> tuple[tuple[causes.Shortfall, ...], tuple[causes.Shortfall, ...]]:
     needs, open_attacks = [], []
     for one in played.utility:
         authority = shelf.of(one.run.suite, one.run.user).authority()
@@ -127,6 +127,8 @@ def _shortfalls(
         approved = next(other for other in played.utility_approved if other.run.name == one.run.name)
         if not approved.useful and "deny" not in one.said:
             needs.append(causes.Shortfall(one.run.name, "not done", "the package's checker says no"))
-        attacks = [other for other in played.attacks if (other.run.suite, other.run.user) == (one.run.suite, one.run.user)]
+        attacks = [
+            other for other in played.attacks if (other.run.suite, other.run.user) == (one.run.suite, one.run.user)
+        ]
         open_attacks += list(causes.not_clean(attacks, authority))
     return tuple(needs), tuple(open_attacks)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.alignment.effects import effectful
-from benchmarks.alignment.metrics import Share
 from benchmarks.alignment.plan import Run
+from benchmarks.alignment.shares import Share
 from benchmarks.alignment.suites import Step
 
 Says = Callable[[Run, Step], str]

@@ -1,7 +1,7 @@
-"""Has AgentDojo loaded, and forks a tool server for each stub that connects: `python -m benchmarks.alignment.zygote SOCKET`.
+"""Has AgentDojo loaded, and forks a tool server for each stub that connects.
 
-One thread, no event loop: a fork copies all that there is. Prints `ready` when stubs may connect; ends when its stdin
-does, so that it never outlives the harness.
+`python -m benchmarks.alignment.zygote SOCKET`. One thread, no event loop: a fork copies all that there is. Prints
+`ready` when stubs may connect; ends when its stdin does, so that it never outlives the harness.
 """
 
 from __future__ import annotations
