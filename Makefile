@@ -21,7 +21,7 @@ LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 .PHONY: help demo test test-servers bench alignment alignment-subset format lock wheel clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 demo: $(PROJECT) ## see an agent attempt more than it was granted, and what the guard makes of it
 	@$(BIN)/mcp-guard demo
@@ -44,7 +44,7 @@ alignment: $(TASKS) ## play AgentDojo's tasks and attacks behind the guard (abou
 
 alignment-subset: $(TASKS) ## a fixed part of it (under a minute), compared with the recorded run, and its tests
 	@$(ALIGNMENT)/bin/python -W ignore -m benchmarks.alignment --subset
-	$(ALIGNMENT)/bin/python -m pytest -q tests/alignment
+	$(ALIGNMENT)/bin/python -m pytest tests/alignment
 
 format: $(PROJECT) ## put the code into the project's format and mend what ruff can mend
 	$(BIN)/ruff format .

@@ -12,6 +12,7 @@ import pytest
 from mcp_guard.approvals import asking
 from mcp_guard.approvals.port import Answered, Question
 from mcp_guard.model import Approval, Effect, Reason
+from mcp_guard.record.shown import why
 from tests.guards import RecordingDownstream, Scene, decision_in, tool
 from tests.policy.scene import policy
 
@@ -109,6 +110,7 @@ async def test_an_approved_call_is_sent_once_and_the_entry_says_by_whom(tmp_path
         (approval,) = allowed.body["approvals"]
         assert (approval["by"], approval["asks"]) == ("a test", ["policy/say"])
         assert approval["answers"] == asking_entry.id
+        assert why(allowed) == "policy/say, approved by a test"
         assert "x" not in str(approval.values())
 
 
