@@ -27,7 +27,7 @@ class Asked:
         self._timer: asyncio.TimerHandle | None = None
         self._withdraw: Callable[[], None] = _nothing
 
-    def put(self, approver: Approver, patience: float = PATIENCE) -> None:
+    def put(self, approver: Approver) -> None:
         """Ask. An approver that raises has said no."""
         try:
             self._withdraw = approver.ask(self._question, self._answered)
@@ -35,7 +35,7 @@ class Asked:
             log.warning("an approver failed, which counts as no", error=type(error).__name__)
             return self._end(None)
         if self._then is not None:
-            self._timer = asyncio.get_running_loop().call_later(patience, self._late)
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._late)
         return None
 
     def withdraw(self) -> None:
@@ -52,13 +52,14 @@ class Asked:
 
     def _answered(self, approval: Approval | None) -> None:
         # Bound to its entry, so that one approval carries one execution: an answer given before is for another entry.
-        if approval is not None and approval != self._question.yes(approval.by):
+        fits = isinstance(approval, Approval) and approval == self._question.yes(approval.by)
+        if approval is not None and not fits:
             log.warning("an approval of something else counts as no", entry=self._question.entry)
-            approval = None
-        self._end(approval)
+        self._end(approval if fits else None)
 
     def _end(self, approval: Approval | None) -> None:
         then, self._then = self._then, None
+        self._withdraw = _nothing
         if self._timer is not None:
             self._timer.cancel()
         if then is not None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -153,6 +154,18 @@ async def test_an_approval_of_something_else_is_a_no(tmp_path: Path, changes: di
         assert asked.servers[0].calls == []
 
 
+async def test_an_answer_that_is_no_approval_is_a_no(tmp_path: Path) -> None:
+    with scene(tmp_path) as asked:
+        asked.guard.approver = approver = Pondering()
+        _, answer = asked.start("tools/call", {"name": "echo", "arguments": {"text": "x"}})
+        await until(lambda: bool(approver.asked))
+        yes: Any = True
+        approver.asked[0][1](yes)
+        async with asyncio.timeout(10):
+            assert (await answer)["result"]["isError"]
+        assert asked.servers[0].calls == []
+
+
 async def test_an_approver_that_fails_has_said_no(tmp_path: Path) -> None:
     with scene(tmp_path) as asked:
         asked.guard.approver = Failing()
@@ -164,7 +177,7 @@ async def test_an_approver_that_fails_has_said_no(tmp_path: Path) -> None:
 async def test_an_approver_that_is_late_has_said_no_and_is_told_that_nobody_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking.Asked.put, "__defaults__", (0.0,))
+    monkeypatch.setattr(asking, "PATIENCE", 0.0)
     with scene(tmp_path) as asked:
         asked.guard.approver = approver = Pondering()
         assert (await asked.call("echo", {"text": "x"}))["result"]["isError"]
