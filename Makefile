@@ -10,16 +10,18 @@ PROJECT := $(VENV)/.project-installed
 SERVERS := .servers
 NPM_SERVERS := $(SERVERS)/.npm-installed
 PYPI_SERVERS := $(SERVERS)/.pypi-installed
+ALIGNMENT := .alignment
+TASKS := $(ALIGNMENT)/.installed
 
 # Wheels only: building a source distribution would fetch build tools that no hash covers.
 INSTALL := -m pip install --quiet --no-input --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-servers bench format lock wheel clean
+.PHONY: help demo test test-servers bench alignment alignment-subset format lock wheel clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 demo: $(PROJECT) ## see an agent attempt more than it was granted, and what the guard makes of it
 	@$(BIN)/mcp-guard demo
@@ -36,6 +38,14 @@ test-servers: $(PROJECT) $(NPM_SERVERS) $(PYPI_SERVERS) ## run the guard in fron
 bench: $(PROJECT) ## measure what the guard costs; ARGS=--json for machines, ARGS=--quick for a first look
 	@$(BIN)/python -m benchmarks.speed $(ARGS)
 
+# Its environment is one of its own: AgentDojo brings the clients of every model provider along.
+alignment: $(TASKS) ## play AgentDojo's tasks and attacks behind the guard (about 10 min), write docs/alignment.md; ARGS="--suite banking"
+	@$(ALIGNMENT)/bin/python -W ignore -m benchmarks.alignment $(ARGS)
+
+alignment-subset: $(TASKS) ## a fixed part of it (under a minute), compared with the recorded run, and its tests
+	@$(ALIGNMENT)/bin/python -W ignore -m benchmarks.alignment --subset
+	$(ALIGNMENT)/bin/python -m pytest tests/alignment
+
 format: $(PROJECT) ## put the code into the project's format and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -49,11 +59,12 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 	uv pip compile $(RESOLVE) pyproject.toml --output-file requirements/runtime.txt
 	uv pip compile $(RESOLVE) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	uv pip compile $(RESOLVE) requirements/servers/requirements.in --output-file requirements/servers/requirements.txt
+	uv pip compile $(RESOLVE) requirements/alignment/requirements.in --constraint requirements/dev.txt --output-file requirements/alignment/requirements.txt
 	cd requirements/servers && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
 clean: ## remove what these commands made
-	rm -rf $(VENV) $(SERVERS) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SERVERS) $(ALIGNMENT) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # python3 comes first, so that the machine's own choice counts; a pyenv shim may exist and still not run.
@@ -87,4 +98,11 @@ $(NPM_SERVERS): requirements/servers/package.json requirements/servers/package-l
 $(PYPI_SERVERS): requirements/servers/requirements.txt $(DEPENDENCIES)
 	@$(BIN)/python -m venv --clear $(SERVERS)/venv
 	$(SERVERS)/venv/bin/python $(LOCKED) --requirement $<
+	@touch $@
+
+$(TASKS): requirements/alignment/requirements.txt $(DEPENDENCIES) pyproject.toml
+	@$(BIN)/python -m venv --clear $(ALIGNMENT)
+	$(ALIGNMENT)/bin/python $(LOCKED) --requirement requirements/dev.txt
+	$(ALIGNMENT)/bin/python $(LOCKED) --requirement $<
+	@$(ALIGNMENT)/bin/python $(INSTALL) --no-build-isolation --no-deps --no-index --editable .
 	@touch $@

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from mcp_guard.approvals.port import Approver, Nobody
 from mcp_guard.catalog import Tool
 from mcp_guard.downstream import ServerSpec
-from mcp_guard.model import EVERY_EFFECT, Call, Decision, Effect, EffectClass, Facts, Kind, Reason, Usage
+from mcp_guard.model import EVERY_EFFECT, Approval, Call, Decision, Effect, EffectClass, Facts, Kind, Reason, Usage
+from mcp_guard.policy.approved import without_progress
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority
 from mcp_guard.policy.names import fits
@@ -25,14 +27,21 @@ from mcp_guard.record.entries import Request
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
 from mcp_guard.transports.spawn import Child
-from mcp_guard.wire import digest, keyed_digest, shape
+from mcp_guard.wire import keyed_digest, shape
 
 
-def judge(authority: Authority, protection: Protection, call: Call, tool: Tool | None, facts: Facts) -> Decision:
+def judge(
+    authority: Authority,
+    protection: Protection,
+    call: Call,
+    tool: Tool | None,
+    facts: Facts,
+    approvals: Collection[Approval] = (),
+) -> Decision:
     """Everything that can refuse a call, in the order in which a refusal is most useful to whoever made it."""
     if protection.named_by(call.params):
         return Decision(Effect.DENY, Reason.PROTECTED)
-    decision = decide(authority, call, facts)
+    decision = decide(authority, call, facts, approvals)
     if decision.effect is not Effect.DENY and tool is not None:
         problem = tool.check(call.arguments)
         if problem is not None:
@@ -53,11 +62,12 @@ class Guard:
     clock: Callable[[], datetime]
     children: dict[str, Child] = field(default_factory=dict)  # started ahead, each for the first conversation
     latest: datetime | None = None  # of the entries of this process
+    approver: Approver = field(default_factory=Nobody)
     authority_digest: str = field(init=False)
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
     def __post_init__(self) -> None:
-        self.authority_digest = digest([layer.digest for layer in self.authority.layers])
+        self.authority_digest = self.authority.digest
         self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}
 
     def now(self) -> datetime:
@@ -88,9 +98,9 @@ class Guard:
             any(rule.is_grant and rule.kind is kind for rule in layer.rules) for layer in layers
         )
 
-    def judge(self, call: Call, tool: Tool | None, facts: Facts) -> Decision:
-        """The one judgement of a call (law 3)."""
-        return judge(self.authority, self.protection, call, tool, facts)
+    def judge(self, call: Call, tool: Tool | None, facts: Facts, approvals: Collection[Approval] = ()) -> Decision:
+        """The one judgement of a call (law 3), also of one that has been approved."""
+        return judge(self.authority, self.protection, call, tool, facts, approvals)
 
     def describe(self, call: Call, session_key: str, client: str, names: Mapping[str, Any]) -> Request:
         """What the record keeps of a call: shape and keyed digest, no value (law 8)."""
@@ -142,14 +152,6 @@ class LiveFacts:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return tool in self.known.get(server, frozenset())
-
-
-def without_progress(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`params` less the progress token, which differs with each request and is mapped on the way (law 9)."""
-    meta = params.get("_meta")
-    if not isinstance(meta, Mapping) or "progressToken" not in meta:
-        return params
-    return {**params, "_meta": {key: value for key, value in meta.items() if key != "progressToken"}}
 
 
 def without_made_up_names(decision: Decision, call: Call, names: Mapping[str, Any]) -> Decision:

@@ -183,6 +183,17 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """A yes to one exact call: data that is judged again. It settles the asks that it lists and never beats a deny."""
+
+    call: str  # digest of the call as it was shown, see `policy.approved.call_digest`
+    asks: frozenset[str]  # keys of the rules that it settles: `policy/big`
+    authority: str  # digest of the documents that asked; under others it settles nothing
+    by: str  # who or what agreed: for the record, never for a judgement
+    answers: str  # the entry that asked; every question has its own, so one approval carries one execution
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What all verdicts add up to. A refusal shows `rule`, `reason`, `advice` and `permitted`, and nothing else."""
 
@@ -193,6 +204,7 @@ class Decision:
     advice: tuple[str, ...] = ()
     permitted: tuple[str, ...] = ()  # the limits of the nearest grants, in words; empty under `disclose: false`
     detail: str = ""  # for the person only (record, explain): may name files, thresholds, clauses; never a value
+    approvals: tuple[Approval, ...] = ()  # what settled the asks of an allowed call
 
     @property
     def allowed(self) -> bool:
@@ -211,6 +223,7 @@ def strictest(decisions: list[Decision]) -> Decision:
             Effect.ALLOW,
             rules=tuple(rule for decision in decisions for rule in decision.rules),
             charges=tuple(charge for decision in decisions for charge in decision.charges),
+            approvals=tuple(dict.fromkeys(one for decision in decisions for one in decision.approvals)),
         )
     if first.effect is Effect.ASK:  # an approved ask is charged in every layer
         return Decision(

@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcp_guard import log, refusal
+from mcp_guard.approvals.asking import Asked
+from mcp_guard.approvals.port import Question
 from mcp_guard.catalog import Tool
-from mcp_guard.context import Context
+from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream
 from mcp_guard.eras import strip_own_data, strip_own_meta, strip_own_result
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import without_made_up_names
-from mcp_guard.model import Call, Decision, Effect, Outcome, Reason
+from mcp_guard.model import Approval, Call, Decision, Effect, Outcome, Reason
 from mcp_guard.patience import patiently
+from mcp_guard.policy.approved import call_digest
 from mcp_guard.record.entries import Entry, Request
 from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight
@@ -66,10 +69,12 @@ class Passage:
         """Those that the tool's schema has; others are the client's own, and aren't recorded (law 8)."""
         return self.tool.argument_names if self.tool is not None else {}
 
-    def _judge(self) -> None:
+    def _judge(self, approvals: Collection[Approval] = ()) -> None:
         guard = self.context.guard
-        entry = guard.record.step(self._described(), self._judged)
+        entry = guard.record.step(self._described(), lambda view: self._judged(view, approvals))
         guard.latest = entry.time
+        if entry.decision.effect is Effect.ASK and not approvals:  # asked once: an ask that is new by then refuses
+            return self._ask(entry)
         if not entry.decision.allowed:
             return self.request.finish(self.refusal(entry.decision, entry.id))
         try:
@@ -79,9 +84,26 @@ class Passage:
             why = "The guard could not carry this call."
             return self._settle(entry, Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), type(error).__name__)
 
-    def _judged(self, view: UsageView) -> Decision:
+    def _ask(self, entry: Entry) -> None:
+        """Put the question. A yes is judged again, charged and recorded in one step; anything else refuses."""
+        guard, rules = self.context.guard, entry.decision.rules
+        question = Question(entry.id, self.call, rules, call_digest(self.call), guard.authority_digest)
+
+        def then(approval: Approval | None) -> None:
+            if approval is None:
+                return self.request.finish(self.refusal(entry.decision, entry.id))
+            if self.request.waiting:
+                guarded(self.request, lambda: patiently(lambda: self._judge((approval,)), self._unrecorded))
+            return None
+
+        asked = Asked(question, then)
+        self.request.sent(lambda _: asked.withdraw())
+        asked.put(guard.approver)
+
+    def _judged(self, view: UsageView, approvals: Collection[Approval]) -> Decision:
         try:
-            decision = self.context.guard.judge(self.call, self.tool, self.context.facts(self.call.server, view))
+            facts = self.context.facts(self.call.server, view)
+            decision = self.context.guard.judge(self.call, self.tool, facts, approvals)
             return without_made_up_names(decision, self.call, self._argument_names)
         except Exception as error:  # unclear means no (law 4); its text may carry a value, so it isn't shown
             log.warning("a call could not be judged", error=type(error).__name__)

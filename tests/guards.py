@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from mcp_guard.eras import Era
 from mcp_guard.errors import RecordFailed, ServerGone
 from mcp_guard.gateway import Gateway
 from mcp_guard.guard import Guard
-from mcp_guard.model import Call, Decision, Facts
+from mcp_guard.model import Approval, Call, Decision, Facts
 from mcp_guard.policy.document import Authority, load_text
 from mcp_guard.protection import Protection
 from mcp_guard.record.query import Filter, Row, open_for_reading
@@ -208,7 +208,7 @@ class Stumbling(Guard):
 
     __slots__ = ()
 
-    def judge(self, call: Call, tool: Any, facts: Facts) -> Decision:
+    def judge(self, call: Call, tool: Any, facts: Facts, approvals: Collection[Approval] = ()) -> Decision:
         raise ZeroDivisionError("a secret in an exception: hunter2")
 
 

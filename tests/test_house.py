@@ -58,7 +58,9 @@ def test_no_file_is_longer_than_five_hundred_lines() -> None:
 
 
 def test_nothing_is_marked_as_unfinished() -> None:
-    assert {str(path) for path in written() if UNFINISHED.search(text(path))} == set()
+    quoting = ROOT / "benchmarks" / "alignment" / "mandates"  # prompts, word for word, of people who have such lists
+    ours = [path for path in written() if quoting not in path.parents]
+    assert {str(path) for path in ours if UNFINISHED.search(text(path))} == set()
 
 
 def test_no_file_names_a_place_on_the_machine_that_made_it() -> None:

@@ -7,8 +7,11 @@ the same questions (`matching.py`), so what isn't listed can't be called.
 
 from __future__ import annotations
 
-from mcp_guard.model import Call, Charge, Decision, Effect, Facts, strictest
+from collections.abc import Collection
+
+from mcp_guard.model import Approval, Call, Charge, Decision, Effect, Facts, strictest
 from mcp_guard.policy import refusals
+from mcp_guard.policy.approved import Settled, approved, settled_for
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.examine import Examined, examine
 from mcp_guard.policy.index import Speakers
@@ -24,27 +27,33 @@ from mcp_guard.policy.matching import (
 )
 from mcp_guard.policy.rules import Rule
 
+NOTHING_SETTLED: Settled = {}
 
-def decide(authority: Authority, call: Call, facts: Facts) -> Decision:
+
+def decide(authority: Authority, call: Call, facts: Facts, approvals: Collection[Approval] = ()) -> Decision:
     """Judge one call: every layer must agree; deny beats ask beats allow; no grant is deny.
 
-    A rule that can't be evaluated has still spoken: a grant says nothing, an ask or a deny fires.
+    A rule that can't be evaluated has still spoken: a grant says nothing, an ask or a deny fires. An approval of this
+    very call settles the asks that it lists, and nothing else.
     """
-    return strictest([decide_layer(authority, layer, call, facts) for layer in range(len(authority.layers))])
+    settled = settled_for(authority, call, approvals) if approvals else NOTHING_SETTLED
+    return strictest([decide_layer(authority, layer, call, facts, settled) for layer in range(len(authority.layers))])
 
 
-def decide_layer(authority: Authority, layer: int, call: Call, facts: Facts) -> Decision:
+def decide_layer(
+    authority: Authority, layer: int, call: Call, facts: Facts, settled: Settled = NOTHING_SETTLED
+) -> Decision:
     """What one document, the authority's layer number `layer`, says of the call."""
     document = authority.layers[layer]
     try:
         if is_past(authority.deadlines[layer], facts):
             return refusals.expired(document.file)
-        return _judge(authority, document, call, facts)
+        return _judge(authority, document, call, facts, settled)
     except Exception:
         return refusals.unevaluable(document.file)
 
 
-def _judge(authority: Authority, document: Document, call: Call, facts: Facts) -> Decision:
+def _judge(authority: Authority, document: Document, call: Call, facts: Facts, settled: Settled) -> Decision:
     speakers = document.index.speakers(call.kind, call.server, call.target)
     classes = classes_for(speakers, authority.tools, call, facts)
     arguments = given_arguments(call)
@@ -67,7 +76,8 @@ def _judge(authority: Authority, document: Document, call: Call, facts: Facts) -
     charges = [charge for _, charge in carrying]
     asks = [reach.rule for reach in speakers.asks if fires(reach, call, arguments, classes, facts)]
     if asks or not allowing:
-        return refusals.asking(asks, rules, charges, call)
+        asking_decision = refusals.asking(asks, rules, charges, call)
+        return approved(asking_decision, [rule.ref for rule in rules], settled) if settled else asking_decision
     return Decision(Effect.ALLOW, rules=tuple(rule.ref for rule in rules), charges=tuple(charges))
 
 

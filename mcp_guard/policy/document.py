@@ -28,6 +28,7 @@ from mcp_guard.policy.index import Index
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.times import parse_moment, parse_span
 from mcp_guard.policy.yaml_source import MAX_BYTES, Source, quoted, read_yaml
+from mcp_guard.wire import digest
 
 DocumentKind = Literal["policy", "mandate"]
 
@@ -65,6 +66,7 @@ class Authority:
     started: datetime | None = None
     tools: Mapping[str, ToolFacts] = field(init=False)
     deadlines: tuple[datetime | None, ...] = field(init=False)
+    digest: str = field(init=False)  # of all that the layers say
 
     def __post_init__(self) -> None:
         kinds = [layer.kind for layer in self.layers]
@@ -73,6 +75,7 @@ class Authority:
         policy = self.layers[0] if self.layers and self.layers[0].kind == "policy" else None
         object.__setattr__(self, "tools", policy.tools if policy else {})
         object.__setattr__(self, "deadlines", tuple(self._deadline(layer) for layer in self.layers))
+        object.__setattr__(self, "digest", digest([layer.digest for layer in self.layers]))
 
     def _deadline(self, layer: Document) -> datetime | None:
         if not isinstance(layer.expires, timedelta):

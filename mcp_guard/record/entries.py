@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from mcp_guard.model import Charge, Decision, Effect, Kind, Outcome, RuleRef
+from mcp_guard.model import Approval, Charge, Decision, Effect, Kind, Outcome, RuleRef
 
 TEXT_LIMIT = 256  # characters
 LIST_LIMIT = 256  # items of a list or an object in a note
@@ -153,6 +153,8 @@ def decision_body(request: Request, decision: Decision, count: int) -> dict[str,
         body["reason"] = decision.reason.value
     if charges := charged(decision):
         body["charges"] = [_charge(charge) for charge in charges]
+    if decision.approvals:
+        body["approvals"] = [_approval(one) for one in decision.approvals[:LIST_LIMIT]]
     for name, texts in (("advice", decision.advice), ("permitted", decision.permitted)):
         if texts:
             body[name] = [bounded_text(text) for text in texts[:LIST_LIMIT]]
@@ -234,6 +236,15 @@ def _charge(charge: Charge) -> dict[str, Any]:
         "rule": charge.rule,
         "calls": charge.calls,
         "sums": {name: decimal_text(amount) for name, amount in charge.sums.items()},
+    }
+
+
+def _approval(approval: Approval) -> dict[str, Any]:
+    """Who agreed, to which entry's question, about which rules; the digest of the call is there already, keyed."""
+    return {
+        "by": bounded_text(approval.by),
+        "answers": bounded_text(approval.answers),
+        "asks": [bounded_text(key) for key in sorted(approval.asks)[:LIST_LIMIT]],
     }
 
 

@@ -94,9 +94,10 @@ def effect(row: Row) -> str:
 
 
 def why(row: Row) -> str:
-    """The reason and the deciding rule, and for how many like it the entry stands."""
+    """The reason and the deciding rule, who agreed, and for how many like it the entry stands."""
     rule = row.rules[0] if row.rules else ""
     times = f"{row.count} times" if row.count > 1 else ""
     # A refusal of what no rule is about: the detail says whether it was hidden, or isn't there at all.
     detail = row.detail if not rule and row.reason else ""
-    return escaped(", ".join(part for part in (row.reason, rule, detail, times) if part))
+    agreed = ", ".join(f"approved by {one.get('by', '?')}" for one in _objects(row.body.get("approvals")))
+    return escaped(", ".join(part for part in (row.reason, rule, agreed, detail, times) if part))

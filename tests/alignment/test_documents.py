@@ -1,72 +1,60 @@
-"""The policies and mandates of the alignment benchmark load, are as many as there are tasks, and are short."""
+"""The frozen documents load, keep to the procedure's bounds, and the report is about them."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mcp_guard.policy.document import Document, load_mandate, load_policy
-from mcp_guard.policy.yaml_source import read_yaml
+from benchmarks.alignment.documents import HERE, Shelf
+from benchmarks.alignment.effects import EFFECTFUL, SUITES
+from mcp_guard.policy.document import Document
 
-ALIGNMENT = Path(__file__).parents[2] / "benchmarks" / "alignment"
-TASKS = {"workspace": 40, "travel": 20, "banking": 16, "slack": 21}
-MANDATES = sorted((ALIGNMENT / "mandates").glob("*/*.yaml"))
-LOOK = {"id": "look", "effect": "read", "args": "any"}
-
-
-def policy(suite: str) -> Document:
-    return load_policy(ALIGNMENT / "policies" / f"{suite}.yaml")
+MANDATES = sorted((HERE / "mandates").glob("*/*.yaml"))
+REPORT = HERE.parents[1] / "docs" / "alignment.md"
 
 
-def content(path: Path) -> dict[str, Any]:
-    value = read_yaml(path.read_bytes(), path.name).value
-    assert isinstance(value, dict)
-    return value
+def recorded() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((HERE / "results.json").read_text())
+    return found
 
 
-def name(path: Path) -> str:
-    return f"{path.parent.name}/{path.stem}"
+def test_there_is_a_mandate_for_every_task_and_a_policy_for_every_suite() -> None:
+    assert {path.parent.name for path in MANDATES} == set(SUITES) and len(MANDATES) == 97
+    assert {path.stem for path in (HERE / "policies").glob("*.yaml")} == set(SUITES)
 
 
-def test_there_is_one_policy_for_each_suite() -> None:
-    assert {path.stem for path in (ALIGNMENT / "policies").iterdir()} == TASKS.keys()
+@pytest.mark.parametrize("path", MANDATES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_mandate_loads_below_its_policy_and_has_at_most_twelve_lines(path: Path) -> None:
+    policy, mandate = Shelf().of(path.parent.name, path.stem).authority().layers
+    assert (policy.kind, mandate.kind) == ("policy", "mandate") and mandate.task
+    assert len([line for line in path.read_text().splitlines() if line.strip()]) <= 12
 
 
-@pytest.mark.parametrize("suite", TASKS)
-def test_a_policy_loads_and_speaks_of_its_own_server(suite: str) -> None:
-    tools = policy(suite).tools
-    assert tools
-    assert {tool.partition("/")[0] for tool in tools} == {suite}
+@pytest.mark.parametrize("suite", SUITES)
+def test_the_policies_describe_every_effectful_tool_as_more_than_reading(suite: str) -> None:
+    policy: Document = Shelf().of(suite, "user_task_0").authority().layers[0]
+    for tool in EFFECTFUL[suite]:
+        assert policy.tools[f"{suite}/{tool}"].effects - {"read"}, tool
 
 
-@pytest.mark.parametrize(("suite", "tasks"), TASKS.items())
-def test_there_is_one_mandate_for_each_task(suite: str, tasks: int) -> None:
-    found = {path.name for path in (ALIGNMENT / "mandates" / suite).iterdir()}
-    assert found == {f"user_task_{number}.yaml" for number in range(tasks)}
+def test_twenty_eight_tools_have_effects() -> None:
+    assert {suite: len(tools) for suite, tools in EFFECTFUL.items()} == {
+        "workspace": 10, "travel": 6, "banking": 5, "slack": 7,
+    }  # fmt: skip
 
 
-def test_there_are_97_mandates() -> None:
-    assert len(MANDATES) == sum(TASKS.values()) == 97
+def test_the_report_has_the_procedure_word_for_word_and_names_the_frozen_commit() -> None:
+    said = REPORT.read_text()
+    procedure = (HERE / "PROCEDURE.md").read_text()
+    assert [line for line in procedure.splitlines() if not line.startswith("#") and line not in said] == []
+    assert recorded()["frozen"] in said
 
 
-@pytest.mark.parametrize("path", MANDATES, ids=name)
-def test_a_mandate_loads_beside_its_policy(path: Path) -> None:
-    beside = policy(path.parent.name)
-    mandate = load_mandate(path, variables=beside.variables)
-    assert mandate.task.strip() and "\n" not in mandate.task
-    named = {grant["tool"] for grant in content(path)["grants"] if "tool" in grant}
-    assert named <= set(beside.tools), "a grant names a tool that the policy has no entry for"
-
-
-@pytest.mark.parametrize("path", MANDATES, ids=name)
-def test_a_mandate_has_at_most_12_lines(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 12
-
-
-@pytest.mark.parametrize("path", MANDATES, ids=name)
-def test_a_mandate_has_one_grant_to_read(path: Path) -> None:
-    grants = content(path)["grants"]
-    assert [grant for grant in grants if grant.get("effect") == "read"] == [LOOK]
-    assert grants[0] == LOOK
+def test_every_task_and_every_attack_is_on_record() -> None:
+    runs = recorded()["runs"]
+    assert sum(name.count("/") == 1 for name in runs) == 97
+    assert sum(name.count("/") == 2 for name in runs) == 929
+    assert set(recorded()["approved"]) <= set(runs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mcp_guard.eras import Era
 from mcp_guard.guard import Guard
-from mcp_guard.model import Call, Decision, Facts, Reason
+from mcp_guard.model import Approval, Call, Decision, Facts, Reason
 from mcp_guard.wire import canonical, keyed_digest, parse
 from tests.fixtures.client import LEGACY, MODERN
 from tests.guards import RecordingDownstream, Scene, Stand, decision_in, tool
@@ -36,9 +36,9 @@ class Noting(Guard):
 
     judged: list[Mapping[str, Any]] = []  # noqa: RUF012 - emptied by each test
 
-    def judge(self, call: Call, tool: Any, facts: Facts) -> Decision:
+    def judge(self, call: Call, tool: Any, facts: Facts, approvals: Collection[Approval] = ()) -> Decision:
         Noting.judged.append(call.params)
-        return super().judge(call, tool, facts)
+        return super().judge(call, tool, facts, approvals)
 
 
 @given(OBJECTS, META, st.sampled_from(list(Era)), st.booleans())

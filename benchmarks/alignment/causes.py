@@ -1,0 +1,70 @@
+"""What fell short, task by task, and why: from the documents' own verdicts, not from a person's reading of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks.alignment.judged import History, judge
+from benchmarks.alignment.outcome import Outcome
+from benchmarks.alignment.suites import Step
+from mcp_guard.model import Effect
+from mcp_guard.policy.constraints import Anything
+from mcp_guard.policy.document import Authority
+from mcp_guard.policy.rules import Rule
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """One line of the list."""
+
+    task: str  # `suite/user_task_3`
+    what: str
+    cause: str
+
+
+def refused_needs(outcome: Outcome, authority: Authority) -> Iterator[Shortfall]:
+    """The needed calls of a utility run that were denied, or that wait for a person."""
+    history = History()
+    for step, said in zip(outcome.run.steps, outcome.said, strict=True):
+        decision = judge(authority, outcome.run.suite, step, history)
+        if said == "done":
+            history.charge(decision)
+        elif decision.effect is Effect.ALLOW:
+            yield Shortfall(outcome.run.name, f"{said} {step.tool}", "the arguments do not fit the tool's schema")
+        else:
+            why = decision.detail or (decision.reason.value if decision.reason else "")
+            yield Shortfall(outcome.run.name, f"{said} {step.tool}", why)
+
+
+def not_clean(outcomes: Sequence[Outcome], authority: Authority) -> Iterator[Shortfall]:
+    """One user's task: the attacks of which something with an effect was executed, together by what let it through."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for one in outcomes:
+        for step in one.harmful:
+            key = (step.tool, _let_through(authority, one, step))
+            names = together.setdefault(key, [])
+            number = str(one.run.injection).rpartition("_")[2]
+            if number not in names:
+                names.append(number)
+    task = f"{outcomes[0].run.suite}/{outcomes[0].run.user}" if outcomes else ""
+    for (tool, cause), numbers in together.items():
+        yield Shortfall(task, f"{tool} by injection {', '.join(numbers)}", cause)
+
+
+def _let_through(authority: Authority, outcome: Outcome, step: Step) -> str:
+    """Which grants of the mandate carried the call, and what they leave open of it."""
+    mandate = authority.layers[-1]
+    decision = judge(authority, outcome.run.suite, step)
+    keys = [charge.rule for charge in decision.charges]
+    if step in outcome.run.needed:
+        return "the user's task needs this very call"
+    return "; ".join(_open(rule, step) for rule in mandate.rules if rule.key in keys)
+
+
+def _open(rule: Rule, step: Step) -> str:
+    if rule.arguments is None:
+        return f"grant `{rule.ref.id}` leaves every argument open"
+    limits = {**rule.arguments.optional, **rule.arguments.listed}
+    left = [name for name in step.args if name in limits and isinstance(limits[name].constraint, Anything)]
+    return f"grant `{rule.ref.id}` leaves {', '.join(f'`{name}`' for name in left) or 'nothing'} open"

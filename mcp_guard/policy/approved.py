@@ -1,0 +1,66 @@
+"""Which approvals are for a call, and what they make of a decision that asks.
+
+Core. An approval is data that is judged again: it can settle asks and nothing else, so a deny that was loaded while a
+person was reading still wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from mcp_guard.model import Approval, Call, Decision, Effect, RuleRef
+from mcp_guard.policy.document import Authority
+from mcp_guard.wire import digest
+
+Settled = Mapping[str, Approval]
+"""By rule key: the approval that settles it for one call."""
+
+
+def call_digest(call: Call) -> str:
+    """The one exact call that an approval is for: who, where, and all of `params` but the progress token (law 1)."""
+    exact = {
+        "principal": call.principal,
+        "method": call.method,
+        "server": call.server,
+        "target": call.target,
+        "kind": call.kind.value,
+        "params": without_progress(call.params),
+    }
+    return digest(exact)
+
+
+def settled_for(authority: Authority, call: Call, approvals: Collection[Approval]) -> Settled:
+    """What these approvals settle of this call under these documents. Anything unclear settles nothing."""
+    try:
+        exact, documents = call_digest(call), authority.digest
+        fitting = [one for one in approvals if one.call == exact and one.authority == documents]
+        return {key: one for one in fitting for key in one.asks}
+    except Exception:
+        return {}
+
+
+def approved(asking: Decision, rules: Collection[RuleRef], settled: Settled) -> Decision:
+    """The decision once every rule that asks is settled; else as it was. `rules` are the grants that carry the call."""
+    if asking.effect is not Effect.ASK or not all(rule.key in settled for rule in asking.rules):
+        return asking
+    used = dict.fromkeys(settled[rule.key] for rule in asking.rules)
+    return replace(
+        asking,
+        effect=Effect.ALLOW,
+        reason=None,
+        rules=tuple(rules),
+        advice=(),
+        permitted=(),
+        detail="",
+        approvals=tuple(used),
+    )
+
+
+def without_progress(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`params` less the progress token, which differs with each request and is mapped on the way (law 9)."""
+    meta = params.get("_meta")
+    if not isinstance(meta, Mapping) or "progressToken" not in meta:
+        return params
+    return {**params, "_meta": {key: value for key, value in meta.items() if key != "progressToken"}}
