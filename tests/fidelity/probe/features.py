@@ -283,7 +283,7 @@ FEATURES = (
     Feature("result: unknown members", result("result-members", "x-top")),
     Feature("result: null members", null_member),
     Feature("result `_meta`", meta("result-meta")),
-    Feature("a tool's failure", result("failure")),
+    Feature("a tool's failure", result("failure", "content", "isError")),
     Feature("an error with its data", error),
     Feature("instructions", instructions),
     Feature("resources", item("resources/list", "resources", odd.RESOURCE)),

@@ -45,26 +45,24 @@ class Reached:
 
 
 async def probe(reached: Reached, revision: str, features: Sequence[Feature] = FEATURES) -> dict[str, str]:
-    """A verdict for each feature that the revision has; each is looked at in a conversation of its own, so that what
-    breaks one doesn't break the next."""
-    found = {}
-    for feature in features:
-        if revision in feature.revisions:
-            found[feature.name] = await _look(reached, revision, feature)
-            if found[feature.name] == NOT_SERVED:
-                return {one.name: NOT_SERVED for one in features if revision in one.revisions}
-    return found
-
-
-async def _look(reached: Reached, revision: str, feature: Feature) -> str:
-    async with reached.wire() as wire:
-        try:
+    """A verdict for each feature that the revision has. What breaks a conversation doesn't break the next feature."""
+    left = [feature for feature in features if revision in feature.revisions]
+    found: dict[str, str] = {}
+    while left:
+        async with reached.wire() as wire:
             hello = await _begin(wire, revision)
-            if hello is None:
-                return NOT_SERVED
-            return await feature.look(Talk(wire, revision, hello))
-        except (TimeoutError, Gone, ConnectionError):
-            return Verdict.LOST
+            if hello is None and not found:
+                return dict.fromkeys((feature.name for feature in left), NOT_SERVED)
+            talk = Talk(wire, revision, hello or {})
+            while left:
+                feature = left.pop(0)
+                wire.received.clear()
+                try:
+                    found[feature.name] = await feature.look(talk)
+                except (TimeoutError, Gone, ConnectionError):
+                    found[feature.name] = Verdict.LOST
+                    break
+    return found
 
 
 async def _begin(wire: Wire, revision: str) -> Message | None:
@@ -78,8 +76,11 @@ async def _begin(wire: Wire, revision: str) -> Message | None:
         }
     else:
         params = {"protocolVersion": LEGACY, "capabilities": CAPABILITIES, "clientInfo": CLIENT}
-    async with asyncio.timeout(START):
-        answer = await (await wire.start("server/discover" if revision == MODERN else "initialize", params))
+    try:
+        async with asyncio.timeout(START):
+            answer = await (await wire.start("server/discover" if revision == MODERN else "initialize", params))
+    except (TimeoutError, Gone, ConnectionError):
+        return None
     hello: Message | None = answer.get("result")
     if hello is None or (revision == MODERN and MODERN not in hello.get("supportedVersions", [])):
         return None
