@@ -199,16 +199,22 @@ async def log_line(talk: Talk) -> Verdict:
 
 
 async def cancellation(talk: Talk) -> Verdict:
-    before = (await talk.told("hung")).get("cancelled", 0)
+    before = await talk.told("hung")
     await talk.wire.start("tools/call", {"name": "hang", "arguments": {}})
     hanging = talk.wire.last_id()
-    await asyncio.sleep(0.3)  # so that it is under way: a proxy may well drop what it hasn't sent on yet
+    if not await _grown(talk, "hanging", before):  # a proxy may well drop what it hasn't sent on yet
+        return Verdict.LOST
     await talk.wire.notify("notifications/cancelled", {"requestId": hanging, "reason": "enough"})
-    for _ in range(int(PATIENCE / 0.1)):
-        if (await talk.told("hung")).get("cancelled", 0) > before:
-            return Verdict.KEPT
-        await asyncio.sleep(0.1)
-    return Verdict.LOST
+    return Verdict.KEPT if await _grown(talk, "cancelled", before) else Verdict.LOST
+
+
+async def _grown(talk: Talk, count: str, before: Message) -> bool:
+    """Ask until a count of the server's has grown, or it took too long."""
+    for _ in range(int(PATIENCE / 0.05)):
+        if (await talk.told("hung")).get(count, 0) > before.get(count, 0):
+            return True
+        await asyncio.sleep(0.05)
+    return False
 
 
 async def list_changed(talk: Talk) -> Verdict:

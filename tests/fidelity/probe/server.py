@@ -102,7 +102,6 @@ class Probe:
             self.send({"id": request, "error": odd.ERROR})
         elif name == "hang":
             self.hanging.append(request)
-            self.send({"method": "notifications/message", "params": {"level": "info", "data": "hanging"}})
         elif name == "ask":
             self.ask(request, arguments["method"])
         elif name == "rounds" and "inputResponses" not in params:
@@ -110,7 +109,7 @@ class Probe:
             self.send({"id": request, "result": {"resultType": "input_required"} | state})
         else:
             self.tell(name, token)
-            self.say(request, {"params": params, "cancelled": self.cancelled})
+            self.say(request, {"params": params, "hanging": len(self.hanging), "cancelled": self.cancelled})
 
     def tell(self, name: Any, token: Any) -> None:
         """What some tools say before they answer."""
