@@ -1,5 +1,5 @@
 # One command for each thing that a person or a CI machine wants; `make` alone lists them.
-# All that is needed beforehand is make and a Python from 3.11 to 3.14 (and npm, for `test-servers`).
+# All that is needed beforehand is make and a Python from 3.11 to 3.14 (and npm, for `test-servers` and `conformance`).
 # The first run downloads what requirements/ locks by hash; later runs need no network.
 
 PYTHON ?=
@@ -12,13 +12,15 @@ NPM_SERVERS := $(SERVERS)/.npm-installed
 PYPI_SERVERS := $(SERVERS)/.pypi-installed
 ALIGNMENT := .alignment
 TASKS := $(ALIGNMENT)/.installed
+CONFORMANCE := .conformance
+SUITE := $(CONFORMANCE)/.installed
 
 # Wheels only: building a source distribution would fetch build tools that no hash covers.
 INSTALL := -m pip install --quiet --no-input --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-servers bench alignment alignment-subset format lock wheel clean
+.PHONY: help demo test test-servers conformance bench alignment alignment-subset format lock wheel clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -34,6 +36,9 @@ test: $(PROJECT) ## check format, lint, types and behaviour; ARGS="-k name" narr
 
 test-servers: $(PROJECT) $(NPM_SERVERS) $(PYPI_SERVERS) ## run the guard in front of published tool servers (needs npm)
 	$(BIN)/python -m pytest -m servers $(ARGS)
+
+conformance: $(PROJECT) $(SUITE) ## run the official MCP conformance suite with and without the guard, and compare (needs npm); ARGS=--json
+	@$(BIN)/python -m tests.fidelity --suite $(CONFORMANCE) $(ARGS)
 
 bench: $(PROJECT) ## measure what the guard costs; ARGS=--json for machines, ARGS=--quick for a first look
 	@$(BIN)/python -m benchmarks.speed $(ARGS)
@@ -60,11 +65,13 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 	uv pip compile $(RESOLVE) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	uv pip compile $(RESOLVE) requirements/servers/requirements.in --output-file requirements/servers/requirements.txt
 	uv pip compile $(RESOLVE) requirements/alignment/requirements.in --constraint requirements/dev.txt --output-file requirements/alignment/requirements.txt
-	cd requirements/servers && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	for place in servers conformance; do \
+	  (cd requirements/$$place && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund) || exit 1; \
+	done
 RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
 clean: ## remove what these commands made
-	rm -rf $(VENV) $(SERVERS) $(ALIGNMENT) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SERVERS) $(ALIGNMENT) $(CONFORMANCE) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # python3 comes first, so that the machine's own choice counts; a pyenv shim may exist and still not run.
@@ -93,6 +100,13 @@ $(NPM_SERVERS): requirements/servers/package.json requirements/servers/package-l
 	@command -v npm >/dev/null || { echo '`make test-servers` needs npm (Node 20 or later)' >&2; exit 1; }
 	@mkdir -p $(SERVERS) && cp $^ $(SERVERS)
 	cd $(SERVERS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# The suite runs on Node 22 or later. On Linux with x86-64 its own Node is installed with it: the engine warning is moot.
+$(SUITE): requirements/conformance/package.json requirements/conformance/package-lock.json
+	@command -v npm >/dev/null || { echo '`make conformance` needs npm' >&2; exit 1; }
+	@mkdir -p $(CONFORMANCE) && cp $^ $(CONFORMANCE)
+	cd $(CONFORMANCE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(PYPI_SERVERS): requirements/servers/requirements.txt $(DEPENDENCIES)

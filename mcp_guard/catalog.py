@@ -166,14 +166,30 @@ def compile_schema(schema: Any) -> tuple[Validator | None, str]:
         why = (str(error).splitlines() or [type(error).__name__])[0][:200]
         return None, f"its inputSchema can't be used: {why}"
 
+    def misfit(arguments: Any) -> Any:
+        return next(validator.iter_errors(arguments), None) if not validator.is_valid(arguments) else None
+
     def check(arguments: Any) -> str | None:
         try:
-            error = next(validator.iter_errors(arguments), None) if not validator.is_valid(arguments) else None
+            error = misfit(arguments)
+            if error is not None and (given := _without_nulls(arguments)) is not None and misfit(given) is None:
+                return None
         except Exception:
             return "the arguments can't be checked against the tool's inputSchema"  # unclear means no
         return None if error is None else _in_words(error)
 
     return check, ""
+
+
+def _without_nulls(arguments: Any) -> dict[str, Any] | None:
+    """The arguments less those that are null; None if none is.
+
+    Clients write null for an optional argument that they don't give, and servers take it so: it is sent as it is. What
+    a rule says of the null isn't touched by this, and a required argument stays required.
+    """
+    if not isinstance(arguments, Mapping) or None not in arguments.values():
+        return None
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _in_words(error: Any) -> str:

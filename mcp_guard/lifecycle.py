@@ -137,7 +137,9 @@ def _open_modern(
         joined, session.joining = session.joining, []
         if session.shared and not _all_modern(context, replies):
             # The client falls back to a conversation of its own; these processes would serve nobody.
-            session.legacy_until = asyncio.get_running_loop().time() + ASK_AGAIN
+            if session.named or not _names_modern(replies):
+                session.legacy_until = asyncio.get_running_loop().time() + ASK_AGAIN
+            session.named = not session.named and _names_modern(replies)
             for server in session.servers:
                 server.rest()
         for go_on in joined:
@@ -212,6 +214,17 @@ def _all_modern(context: Context, replies: dict[str, dict[str, Any]]) -> bool:
     if context.session.settled:  # the client has gone on in the other era meanwhile
         return False
     return all(server.state is State.READY and _speaks_modern(replies.get(server.name, {})) for server in servers)
+
+
+def _names_modern(replies: dict[str, dict[str, Any]]) -> bool:
+    """Did each server refuse the revision that was asked for, but name one of this era? Then the client asks again."""
+    return bool(replies) and all(_speaks_modern({"result": _refused_revision(reply)}) for reply in replies.values())
+
+
+def _refused_revision(reply: dict[str, Any]) -> dict[str, Any]:
+    error = reply.get("error")
+    data = error.get("data") if isinstance(error, dict) and error.get("code") == UNSUPPORTED_REVISION else None
+    return {"supportedVersions": data.get("supported") if isinstance(data, dict) else None}
 
 
 def _speaks_modern(reply: dict[str, Any]) -> bool:

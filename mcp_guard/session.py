@@ -72,6 +72,7 @@ class Session:
     era: Era | None = None
     shared: bool = False  # several clients of one principal have it (HTTP in the modern era)
     legacy_until: float = 0.0  # the loop's time until which its servers needn't be asked again for the modern era
+    named: bool = False  # its servers refused a revision and named one of the modern era: they may be asked once more
     settled: bool = False  # the client has initialized: the connection stays in the legacy era
     envelope: dict[str, Any] = field(default_factory=dict)  # modern era: what the client last said of itself
     client: str = ""  # what the client calls itself: for display only

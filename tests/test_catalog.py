@@ -141,6 +141,20 @@ def test_arguments_are_checked_against_the_schema_as_the_server_wrote_it() -> No
     assert validate({"n": True})
 
 
+def test_null_for_an_optional_argument_counts_as_not_given_and_nothing_else_does() -> None:
+    properties = {
+        "n": {"type": "integer"},
+        "flag": {"type": "boolean"},
+        "deep": {"properties": {"m": {"type": "string"}}},
+    }
+    validate = check({"type": "object", "properties": properties, "required": ["n"], "additionalProperties": False})
+    assert validate({"n": 5, "flag": None}) is None
+    assert validate({"n": None, "flag": True})
+    assert validate({"n": 5, "deep": {"m": None}})
+    assert validate({"n": "5", "flag": None})
+    assert validate({"n": 5, "flag": None, "other": 1})
+
+
 def test_the_schemas_revision_decides_what_a_keyword_means() -> None:
     draft7 = {"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"a": {"items": [{"type": "null"}]}}}
     assert check(draft7)({"a": [None, 1]}) is None

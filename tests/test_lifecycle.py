@@ -117,6 +117,44 @@ async def test_several_servers_that_answer_nothing_modern_are_an_old_server(tmp_
         assert (await scene.ask("tools/list"))["error"]["code"] == -32022
 
 
+class Choosy(RecordingDownstream):
+    """A server that refuses so many discoveries, naming revisions, before it takes one."""
+
+    def __init__(self, refusals: int, supported: Any) -> None:
+        super().__init__()
+        self.refusals = refusals
+        self.refusal = {"error": {"code": -32022, "message": "no", "data": {"supported": supported}}}
+
+    def open(self, era: Era, method: str, params: Any, answer: Any) -> None:
+        self.requests.append((method, params))
+        self.refusals -= 1
+        taken = {"result": {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}}
+        answer(taken if self.refusals < 0 else self.refusal)
+
+    def rest(self) -> None: ...
+
+
+async def discoveries(directory: Path, server: Choosy, times: int) -> list[dict[str, Any]]:
+    with Scene(directory, servers=[server], era=Era.MODERN) as scene:
+        scene.gateway.session.era, scene.gateway.session.shared = None, True
+        return [await scene.ask("server/discover") for _ in range(times)]
+
+
+async def test_a_server_that_refuses_a_revision_and_names_a_modern_one_is_asked_again(tmp_path: Path) -> None:
+    first, second = await discoveries(tmp_path, Choosy(1, ["2026-07-28"]), 2)
+    assert first["error"]["code"] == -32022
+    assert second["result"]["supportedVersions"] == ["2026-07-28"]
+
+
+@pytest.mark.parametrize(
+    ("supported", "asked"), [(["2026-07-28"], 2), (["2025-11-25"], 1), ("2026-07-28", 1), (None, 1)]
+)
+async def test_a_server_that_goes_on_refusing_is_not_asked_for_ever(tmp_path: Path, supported: Any, asked: int) -> None:
+    server = Choosy(9, supported)
+    await discoveries(tmp_path, server, 4)
+    assert len(server.requests) == asked
+
+
 class Nobody:
     """A conversation that takes no notice."""
 

@@ -1,7 +1,8 @@
 """The HTTP front: streamable HTTP in both protocol eras, by the SDK, behind a token.
 
 Puts the parts together and runs them: `http_listen` (where), `http_access` (who), `http_intake` (what is let in),
-`http_relay` (to whom it goes). Importing this module costs half a second: only `run --http` does.
+`http_relay` (to whom it goes), `http_resume` (what is kept for a connection that broke). Importing this module costs
+half a second: only `run --http` does.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from mcp_guard.transports.http_access import PATH, Access
 from mcp_guard.transports.http_intake import Bounds, Intake
 from mcp_guard.transports.http_listen import bracketed, host_headers, listen
 from mcp_guard.transports.http_relay import InputSchema, Relay
+from mcp_guard.transports.http_resume import RETRY_MILLISECONDS, Events
 
 GRACE_SECONDS = 3
 """How long open connections may take to end when the front stops."""
@@ -79,6 +81,8 @@ async def serve(
 def _application(relay: Relay, access: Access, hosts: frozenset[str], bounds: Bounds) -> Intake:
     sdk = relay.server("mcp-guard", __version__).streamable_http_app(
         streamable_http_path=PATH,
+        event_store=Events(),
+        retry_interval=RETRY_MILLISECONDS,
         max_request_body_size=bounds.body * _LONGER,
         session_idle_timeout=bounds.idle,
         max_sessions=bounds.sessions,

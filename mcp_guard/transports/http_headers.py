@@ -17,11 +17,14 @@ from mcp_guard.errors import Malformed
 from mcp_guard.transports.http_access import Headers, values
 
 SESSION = b"mcp-session-id"
+LAST_EVENT = b"last-event-id"
+RESUMABLE = "2025-11-25"
+"""The one revision in which a stream begins with an id, before there is anything to lose."""
 _VERSION, _METHOD, _NAME = b"mcp-protocol-version", b"mcp-method", b"mcp-name"
-_SINGLE = (SESSION, _VERSION, _METHOD, _NAME, b"content-type", b"content-length")
+_SINGLE = (SESSION, LAST_EVENT, _VERSION, _METHOD, _NAME, b"content-type", b"content-length")
 """Headers that a reader of the first copy and a reader of the last could take differently."""
 _ONWARD = frozenset({b"accept", b"content-type", b"host"})
-"""What the SDK gets beside `mcp-*`. Not `last-event-id`: nothing is kept that could be resumed."""
+"""What the SDK gets beside `mcp-*`; and `last-event-id`, where that names something that is kept."""
 
 
 def check_headers(headers: Headers, message: Mapping[str, Any]) -> None:
@@ -66,13 +69,25 @@ def session_of(headers: Headers) -> str | None:
     return sent[0].decode("latin-1") if sent else None
 
 
+def last_event_of(headers: Headers) -> str | None:
+    """The last event that a client has seen of a stream, which it wants the rest of."""
+    sent = values(headers, LAST_EVENT)
+    return sent[0].decode("latin-1") if sent else None
+
+
+def is_resumable(headers: Headers) -> bool:
+    """Was this client given an id on its stream at once, by which it can come back? Older ones can't read it."""
+    return [value.decode("latin-1") for value in values(headers, _VERSION)] == [RESUMABLE]
+
+
 def is_legacy(headers: Headers) -> bool:
     """Which of its two paths the SDK takes: it goes by this header alone."""
     sent = values(headers, _VERSION)
     return not sent or sent[0].decode("latin-1") in HANDSHAKE_PROTOCOL_VERSIONS
 
 
-def onward(headers: Headers, body: bytes) -> list[tuple[bytes, bytes]]:
+def onward(headers: Headers, body: bytes, *, resuming: bool = False) -> list[tuple[bytes, bytes]]:
     """What the SDK gets of the headers of a request that now has this body: never the client's token or cookies."""
-    kept = [(name, value) for name, value in headers if name in _ONWARD or name.startswith(b"mcp-")]
+    names = _ONWARD | {LAST_EVENT} if resuming else _ONWARD
+    kept = [(name, value) for name, value in headers if name in names or name.startswith(b"mcp-")]
     return [*kept, (b"content-length", b"%d" % len(body))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import anyio
@@ -16,7 +16,18 @@ from mcp_types import INVALID_REQUEST
 
 from mcp_guard.errors import Malformed
 from mcp_guard.transports.http_access import Access, Headers, Refused, check_request, values
-from mcp_guard.transports.http_headers import SESSION, check_headers, check_single, is_legacy, onward, session_of
+from mcp_guard.transports.http_caller import Caller
+from mcp_guard.transports.http_headers import (
+    SESSION,
+    check_headers,
+    check_single,
+    is_legacy,
+    is_resumable,
+    last_event_of,
+    onward,
+    session_of,
+)
+from mcp_guard.transports.http_resume import SessionEvents, Sessions, within
 from mcp_guard.wire import parse, serialize
 
 Message = MutableMapping[str, Any]
@@ -40,21 +51,7 @@ class Bounds:
     body: int = 4 << 20  # bytes of one request
     body_seconds: float = 30.0  # how long a client may take to send them
     requests: int = 256  # requests under way, open event streams too
-
-
-@dataclass(eq=False, slots=True)
-class Caller:
-    """Who sent one POST, and whether they still wait for its answer."""
-
-    principal: str
-    patience: anyio.CancelScope = field(default_factory=anyio.CancelScope)  # the relay waits for the answer inside it
-    reason: str | None = None  # why the patience ended
-    established: bool = True  # set to False by the relay when an `initialize` came to nothing
-
-    def give_up(self, reason: str) -> None:
-        """Nobody waits any more."""
-        self.reason = self.reason or reason
-        self.patience.cancel()
+    reconnection: float = 30.0  # how long a call goes on for a client of 2025-11-25 whose connection broke
 
 
 class Recorder(Protocol):
@@ -76,6 +73,7 @@ class Intake:
         self._running = 0
         self._stopping = anyio.Event()
         self._under_way: dict[tuple[str, str], Caller] = {}
+        self._sessions = Sessions()
 
     def stop(self) -> None:
         """Take no new request, and end the event streams that wait for nothing in particular."""
@@ -113,11 +111,12 @@ class Intake:
             if body:
                 raise Refused(400, "only a POST has a body")
             check_single(headers, None)
-            await self._app(_onward(scope, b""), self._until_stopped(receive), send)
+            await self._deliver_bare(scope, self._until_stopped(receive), send)
             return
         message = parse(body)
         check_headers(headers, message)
-        caller = Caller(self._access.principal)
+        patience = self._bounds.reconnection if is_resumable(headers) and session_of(headers) is not None else 0.0
+        caller = Caller(self._access.principal, patience)
         judged = serialize(message)
         scope = {**_onward(scope, judged), CALLER: caller}
         await self._deliver(scope, message, caller, _replayed(judged, receive, caller), send)
@@ -126,6 +125,12 @@ class Intake:
         session = session_of(scope["headers"]) if is_legacy(scope["headers"]) else None
         if session is not None:
             self._note_cancellation(session, message)
+        with within(self._sessions.of(session)):
+            await self._deliver_in(session, scope, message, caller, receive, send)
+
+    async def _deliver_in(
+        self, session: str | None, scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send
+    ) -> None:
         if "method" not in message or "id" not in message:
             await self._app(scope, receive, send)
         elif session is not None:
@@ -146,7 +151,25 @@ class Intake:
         try:
             await self._app(scope, receive, send)
         finally:
-            del self._under_way[key]
+            caller.when_over(lambda: self._under_way.pop(key, None))
+
+    async def _deliver_bare(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Deliver a GET or DELETE. A client that comes back for the rest of a call's stream waits for it again."""
+        session = session_of(scope["headers"])
+        events, last = self._sessions.of(session), last_event_of(scope["headers"])
+        stream = events.stream_of(last) if events is not None and last is not None else None
+        caller = self._under_way.get((session or "", stream or ""))
+        # Of a stream that isn't kept there is no rest: the SDK would end it at once, and the client come back for ever.
+        scope = _onward(scope, b"", resuming=stream is not None)
+        with within(events):
+            if caller is None:
+                await self._app(scope, receive, send)
+                return
+            caller.came_back()
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                caller.left()
 
     def _note_cancellation(self, session: str, message: Message) -> None:
         """Keep the reason of a `notifications/cancelled`: the SDK applies the cancellation, and drops its text."""
@@ -160,16 +183,19 @@ class Intake:
     async def _open(self, scope: Scope, caller: Caller, receive: Receive, send: Send) -> None:
         """Deliver an `initialize`. When it comes to nothing, end the session that the SDK has begun for it: it would
         hold one of few places until it is idle."""
-        session = b""
+        session, events = b"", SessionEvents()
 
         async def watch(message: Message) -> None:
             nonlocal session
             if message["type"] == "http.response.start":
                 session = next(iter(values(message.get("headers", ()), SESSION)), b"")
+                if session:
+                    self._sessions.begun(session.decode("latin-1"), events)
             await send(message)
 
         try:
-            await self._app(scope, receive, watch)
+            with within(events):
+                await self._app(scope, receive, watch)
         finally:
             if session and not caller.established:
                 with anyio.CancelScope(shield=True):
@@ -224,9 +250,9 @@ async def _read(headers: Headers, receive: Receive, bounds: Bounds) -> bytes:
     raise Refused(408, "the body took too long")
 
 
-def _onward(scope: Scope, body: bytes) -> Scope:
+def _onward(scope: Scope, body: bytes, *, resuming: bool = False) -> Scope:
     """The scope that the SDK gets, for a request with this body."""
-    return {**scope, "headers": onward(scope["headers"], body), "query_string": b""}
+    return {**scope, "headers": onward(scope["headers"], body, resuming=resuming), "query_string": b""}
 
 
 def _ending(scope: Scope, session: bytes) -> Scope:
@@ -245,7 +271,7 @@ def _replayed(body: bytes, receive: Receive, caller: Caller) -> Receive:
             return {"type": "http.request", "body": body, "more_body": False}
         message = await receive()
         if message["type"] == "http.disconnect":
-            caller.give_up("the client disconnected")
+            caller.left()
         return message
 
     return replay

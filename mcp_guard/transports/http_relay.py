@@ -31,7 +31,8 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from mcp_guard.transports.front import Conversation, Conversations
-from mcp_guard.transports.http_intake import CALLER, Caller, report
+from mcp_guard.transports.http_caller import Caller
+from mcp_guard.transports.http_intake import CALLER, report
 
 MAX_WAITING = 1000
 """Notifications that wait for a client that doesn't read; beyond it the oldest are dropped.
@@ -139,9 +140,15 @@ class Relay:
         conversation.notification(ctx.method, _params(ctx))
 
     async def _request(self, ctx: Context) -> dict[str, Any]:
+        caller = _caller(ctx)
+        try:
+            return await self._carry(ctx, caller)
+        finally:
+            caller.answered()
+
+    async def _carry(self, ctx: Context, caller: Caller) -> dict[str, Any]:
         if ctx.method in SPEC_CLIENT_METHODS and (ctx.method, ctx.protocol_version) not in CLIENT_REQUESTS:
             _fail(METHOD_NOT_FOUND, "Method not found", ctx.method)  # removed at this revision, or not there yet
-        caller = _caller(ctx)
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
             self._check_param_headers(ctx)
             return await self._exchange(ctx, caller, self._for_principal(caller.principal))

@@ -267,7 +267,8 @@ def modern(
 
 def events(text: str) -> list[Any]:
     """The JSON messages of an event stream. Not by `splitlines`: data may hold other line ends, such as U+2028."""
-    return [json.loads(line.removeprefix("data: ")) for line in text.split("\r\n") if line.startswith("data: ")]
+    found = [line.removeprefix("data: ") for line in text.split("\r\n") if line.startswith("data: ")]
+    return [json.loads(data) for data in found if data]  # the first event of a stream has an id, and no data
 
 
 async def handshake(client: httpx2.AsyncClient, url: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
 from mcp_guard.transports.http_access import Access
+from mcp_guard.transports.http_intake import Bounds
 from mcp_guard.transports.http_relay import MAX_WAITING, Outbox, Relay
 from tests.transports.http_support import (
     DISCOVERED,
@@ -254,7 +255,7 @@ async def test_the_reason_of_a_cancellation_goes_with_it() -> None:
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 async def test_a_client_that_disconnects_cancels_its_call(era: str) -> None:
     conversations = Conversations()
-    async with front(conversations) as url, http() as client:
+    async with front(conversations, bounds=Bounds(reconnection=0.1)) as url, http() as client:
         if era == "legacy":
             headers, body = await handshake(client, url), message("tools/call", {"name": "slow"}, 7)
         else:

@@ -1,0 +1,53 @@
+"""Probes the guard, and other proxies where they are installed, and writes the scorecard into docs/fidelity.md.
+
+Exit code 1 where our own column has something lost or changed that isn't known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.fidelity.probe.columns import POLICY, Column, others, ours
+from tests.fidelity.probe.features import BOTH
+from tests.fidelity.probe.run import probe
+from tests.fidelity.probe.scorecard import Result, put_into, tables
+from tests.fidelity.routes import REPOSITORY, Place
+
+DOCUMENT = REPOSITORY / "docs" / "fidelity.md"
+
+
+async def _probed(column: Column) -> Result:
+    verdicts = {}
+    with column.open() as reached:
+        for revision in BOTH:
+            verdicts[revision] = await probe(reached, revision)
+    return Result(column.name, column.version, column.transport, verdicts)
+
+
+def main() -> int:
+    """Probe every column, one after the other."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fidelity.probe", description=__doc__)
+    parser.add_argument("--peers", type=Path, help="where other proxies are installed; see docs/fidelity.md")
+    parser.add_argument("--policy", type=Path, default=POLICY, help="what the guard grants")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/fidelity.md")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        place = Place(Path(directory), given.policy.resolve())
+        columns = ours(place) + (others(given.peers.resolve(), place) if given.peers else [])
+        results = []
+        for column in columns:
+            print(f"probing {column.name} {column.version} on {column.transport}", file=sys.stderr)
+            results.append(asyncio.run(_probed(column)))
+    generated = tables(results)
+    print(generated)
+    if given.write:
+        DOCUMENT.write_text(put_into(DOCUMENT.read_text(encoding="utf-8"), generated), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
