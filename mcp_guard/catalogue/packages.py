@@ -138,8 +138,13 @@ def _npx(words: Words) -> Package:
 
 
 def _npm_exec(words: Words) -> Package:
+    """Unlike `npx`, npm reads its own options behind the package's name, too, up to a `--`."""
     if words[:1] not in (["exec"], ["x"]):
         raise _Unclear("of npm's commands, only `npm exec` starts a package by its name")
+    own = words[1 : words.index("--")] if "--" in words else words[1:]
+    options = [word.startswith("-") for word in own]
+    if options != sorted(options, reverse=True):
+        raise _Unclear("an option behind the package's name may change what is started")
     return _npx(words[1:])
 
 

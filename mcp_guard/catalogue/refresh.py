@@ -1,7 +1,8 @@
 """For maintainers: make or renew one data file from a server's own listing.
 
     python -m mcp_guard.catalogue.refresh --server files --package npm:@scope/name@1.2.3 < listing.json
-    python -m mcp_guard.catalogue.refresh --index
+    python -m mcp_guard.catalogue.refresh --index    (after a change by hand)
+    python -m mcp_guard.catalogue.refresh --table    (for docs/catalogue.md)
 
 `listing.json` is the result of `tools/list` (`{"tools": [...]}`), all pages of it. A tool that nobody has judged, and
 one whose descriptor isn't the one that was judged, gets every class: take classes away by hand, by the rules of
@@ -37,10 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--package", help="what was listed: npm:NAME@VERSION, pypi:NAME@VERSION, docker:IMAGE@TAG")
     parser.add_argument("--from-source", action="store_true", help="it was read from source, not listed")
     parser.add_argument("--index", action="store_true", help="only write the index anew")
+    parser.add_argument("--table", action="store_true", help="only print the table of docs/catalogue.md")
     parser.add_argument("--data", type=Path, default=DATA, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.index:
         write_index(given.data)
+        return 0
+    if given.table:
+        print(table(entries(given.data)))
         return 0
     if not (given.server and given.package):
         parser.error("--server and --package are needed")
@@ -125,6 +130,17 @@ def _tool(tool: KnownTool) -> dict[str, Any]:
 
 def _lines(items: Sequence[str]) -> str:
     return ",\n".join(f"  {item}" for item in items)
+
+
+def table(found: Mapping[str, Entry]) -> str:
+    """The catalogue as the documentation shows it, in Markdown."""
+    rows = [(_packages_in_words(one), len(one.tools), one.checked, one.obtained) for _, one in sorted(found.items())]
+    heads = ("| package | tools | looked at | how |", "|---|---|---|---|")
+    return "\n".join([*heads, *(f"| {' <br> '.join(row[0])} | {row[1]} | {row[2]} | {row[3]} |" for row in rows)])
+
+
+def _packages_in_words(entry: Entry) -> list[str]:
+    return [f"{one.registry.value} `{one.name}` {', '.join(one.versions)}".rstrip() for one in entry.packages]
 
 
 def index_of(forms: Mapping[str, Entry]) -> dict[str, str]:
