@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from mcp_guard.approvals.port import Approver, Nobody
 from mcp_guard.catalog import Tool
+from mcp_guard.catalogue import Known, find
 from mcp_guard.downstream import ServerSpec
-from mcp_guard.model import EVERY_EFFECT, Approval, Call, Decision, Effect, EffectClass, Facts, Kind, Reason, Usage
+from mcp_guard.model import (
+    EVERY_EFFECT,
+    Approval,
+    Call,
+    Decision,
+    Described,
+    Effect,
+    EffectClass,
+    Facts,
+    Kind,
+    Reason,
+    Usage,
+)
 from mcp_guard.policy.approved import without_progress
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority
@@ -63,6 +76,7 @@ class Guard:
     children: dict[str, Child] = field(default_factory=dict)  # started ahead, each for the first conversation
     latest: datetime | None = None  # of the entries of this process
     approver: Approver = field(default_factory=Nobody)
+    look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     authority_digest: str = field(init=False)
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
@@ -149,6 +163,10 @@ class LiveFacts:
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         found = self.tools.get((server, tool))
         return found.added_effects if found is not None else EVERY_EFFECT  # just unlisted: its annotations aren't known
+
+    def described(self, server: str, tool: str) -> Described | None:
+        found = self.tools.get((server, tool))
+        return found.described if found is not None else None
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return tool in self.known.get(server, frozenset())
