@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcp_guard import log, refusal
+from mcp_guard.catalog import Tool
 from mcp_guard.downstream import Downstream
 from mcp_guard.guard import Guard, LiveFacts
 from mcp_guard.model import Call, Decision, Effect, Kind, Reason
@@ -60,6 +61,20 @@ class Context:
             then()
 
         patiently(step, then)
+
+    def judged(self, call: Call, view: UsageView, tool: Tool | None = None) -> Decision:
+        """The one judgement, inside its transaction. An error while judging denies: unclear means no (law 4)."""
+        try:
+            return self.guard.judge(call, tool, self.facts(call.server, view))
+        except Exception as error:  # its text may carry a value, so it isn't shown
+            log.warning("a call could not be judged", error=type(error).__name__)
+            return Decision(Effect.DENY, Reason.INTERNAL, detail=type(error).__name__)
+
+    def unasked(self, server: Downstream, method: str) -> None:
+        """A server asked the client for something, or told it something, that nothing grants."""
+        if self.session.counts_now(server.name, method[:64]):
+            why = "a server's own request or notification, which nothing grants"
+            self.refused(method[:64], server.name, "", Kind.TOOL, Reason.UNKNOWN_METHOD, why)
 
 
 def guarded(request: InFlight, step: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakSet
 
-from mcp_guard import lifecycle, listing, log, refusal
+from mcp_guard import asking, lifecycle, listing, log, offers, refusal
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream
@@ -25,7 +25,6 @@ from mcp_guard.eras import (
     envelope,
     revision_of,
     strip_own_meta,
-    without_offers,
 )
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import Guard
@@ -33,7 +32,7 @@ from mcp_guard.model import Call, Decision, Effect, Kind, Reason
 from mcp_guard.passage import Passage
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.session import MAX_IN_FLIGHT, InFlight, Session
-from mcp_guard.transports.front import Answer, Notify
+from mcp_guard.transports.front import Answer, Ask, Cancel, Notify
 
 CALL_MEMBERS = frozenset({"name", "arguments", "_meta"})
 _READ_MEMBERS = frozenset({"uri", "_meta"})
@@ -58,17 +57,27 @@ class Gateway:
     # What the front calls.
 
     def request(
-        self, method: str, params: dict[str, Any] | None, *, id: int | str, answer: Answer, notify: Notify
+        self,
+        method: str,
+        params: dict[str, Any] | None,
+        *,
+        id: int | str,
+        answer: Answer,
+        notify: Notify,
+        ask: Ask | None = None,
     ) -> InFlight:
         """Take one request; it is answered exactly once, unless it is cancelled."""
-        request = self.session.begin(id, answer, notify)
+        request = self.session.begin(id, answer, notify, ask)
         guarded(request, lambda: self._route(request, method, strip_own_meta(params) if params is not None else {}))
         return request
 
     def notification(self, method: str, params: dict[str, Any] | None) -> None:
         """Take one notification. None of those that a client makes is relayed as it is."""
-        known = ("notifications/initialized", "notifications/progress", "notifications/roots/list_changed")
-        if method not in known:
+        if method == "notifications/progress":
+            asking.progressed(self.context, params or {})
+        elif method == "notifications/roots/list_changed":
+            asking.roots_changed(self.context, params)
+        elif method != "notifications/initialized":
             self.refused(f"a notification that the guard doesn't know: {method[:64]}", Reason.UNKNOWN_METHOD)
 
     def refused(self, why: str, reason: Reason = Reason.MALFORMED) -> None:
@@ -98,16 +107,16 @@ class Gateway:
             kind = Kind.RESOURCE if "resources" in method else Kind.PROMPT
             if self.guard.grants(kind):
                 self.session.notify(method, None if params is None else strip_own_meta(params))
+        elif method == "notifications/elicitation/complete":
+            asking.elicited(self.context, server, params or {})
         else:
-            self.server_asked(server, method)
+            self.context.unasked(server, method)
 
-    def server_asked(self, server: Downstream, method: str) -> None:
-        """A server asked the client for something, or told it something unknown. Recorded once for each method."""
-        seen = (server.name, method[:64])
-        if seen not in self.session.seen_requests and len(self.session.seen_requests) < 256:
-            self.session.seen_requests.add(seen)
-            why = "a server's own request or notification, which nothing grants"
-            self.context.refused(method[:64], server.name, "", Kind.TOOL, Reason.UNKNOWN_METHOD, why)
+    def server_asked(
+        self, server: Downstream, method: str, params: dict[str, Any] | None, answer: Answer, during: int | None
+    ) -> Cancel:
+        """A server asks the client for something."""
+        return asking.asked(self.context, server, method, params, answer, during)
 
     def server_odd(self, server: Downstream, why: str) -> None:
         """A line that is no message. Told to the person, at most a few times: a server can send millions."""
@@ -150,7 +159,6 @@ class Gateway:
             return request.finish({"error": error})
         if self.session.era is Era.LEGACY and self.session.settled:
             return request.finish(refusal.invalid_request("this connection began with `initialize`"))
-        params = without_offers(params)
         self.session.envelope = envelope(params)
         if method == "server/discover":
             return lifecycle.discover(self.context, request, params)
@@ -195,9 +203,16 @@ class Gateway:
             return self._not_there(request, refusal.unknown_tool(name), method, "", name, detail="no server lists it")
         if not listing.shows(self.context, tool):
             return self._hidden(request, method, tool)
-        call = Call(self.session.principal, method, tool.server, tool.name, {**params, "name": tool.name})
+        call = self._call(method, server, tool.name, {**params, "name": tool.name})
         passage = Passage(self.context, request, call, server, tool, self._refused_call)
         return passage.begin(params.keys() - CALL_MEMBERS)
+
+    def _call(
+        self, method: str, server: Downstream, target: str, params: dict[str, Any], kind: Kind = Kind.TOOL
+    ) -> Call:
+        """The one object that is judged and sent: what the client asks, and what this server may know of the client."""
+        told = offers.modern(self.context, server.name, params)
+        return Call(self.session.principal, method, server.name, target, told, kind)
 
     def _hidden(self, request: InFlight, method: str, tool: Tool) -> None:
         """The client learns that there is no such tool; the person, why."""
@@ -215,7 +230,7 @@ class Gateway:
     ) -> None:
         """A server whose tools can't be told at the moment. The same for every name, so that it says of none."""
         own = listing.own_name(self.context, server, name)
-        call = Call(self.session.principal, method, server.name, own, {**params, "name": own})
+        call = self._call(method, server, own, {**params, "name": own})
         passage = Passage(self.context, request, call, server, None, self._refused_call)
         passage.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
 
@@ -227,7 +242,7 @@ class Gateway:
     def _get_prompt(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         name = params.get("name")
         calls = [
-            Call(self.session.principal, method, server.name, own, {**params, "name": own}, Kind.PROMPT)
+            self._call(method, server, own, {**params, "name": own}, Kind.PROMPT)
             for server, own in self._prompt_owners(name)
         ]
         if (owner := self._only_owner(calls)) is not None:
@@ -239,9 +254,7 @@ class Gateway:
     def _read_resource(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         uri = params.get("uri")
         servers = self.session.servers if isinstance(uri, str) else []
-        calls = [
-            Call(self.session.principal, method, server.name, str(uri), params, Kind.RESOURCE) for server in servers
-        ]
+        calls = [self._call(method, server, str(uri), params, Kind.RESOURCE) for server in servers]
         if (owner := self._only_owner(calls)) is not None:
             passage = Passage(self.context, request, *owner, None, refusal.refused_request)
             return passage.begin(params.keys() - _READ_MEMBERS)
@@ -254,14 +267,7 @@ class Gateway:
         kind = ref.get("type") if isinstance(ref, dict) else None
         if isinstance(ref, dict) and kind == "ref/prompt":
             calls = [
-                Call(
-                    self.session.principal,
-                    method,
-                    server.name,
-                    own,
-                    {**params, "ref": {**ref, "name": own}},
-                    Kind.PROMPT,
-                )
+                self._call(method, server, own, {**params, "ref": {**ref, "name": own}}, Kind.PROMPT)
                 for server, own in self._prompt_owners(ref.get("name"))
             ]
             if (owner := self._only_owner(calls)) is not None:
@@ -322,10 +328,10 @@ class Conversations:
         self._open: WeakSet[Gateway] = WeakSet()
         self._one_client = one_client  # on stdio the client's process makes the history, over HTTP the principal
 
-    def open(self, *, principal: str, notify: Notify) -> Gateway:
+    def open(self, *, principal: str, notify: Notify, ask: Ask | None = None) -> Gateway:
         """A new client."""
         key = self._guard.session_key if self._one_client else self._guard.session_for(principal)
-        gateway = Gateway(self._guard, Session(principal, key, notify, shared=not self._one_client))
+        gateway = Gateway(self._guard, Session(principal, key, notify, ask, shared=not self._one_client))
         self._open.add(gateway)
         return gateway
 

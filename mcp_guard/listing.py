@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mcp_guard import catalog, log
+from mcp_guard import catalog, log, offers
 from mcp_guard.catalog import Listing, Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream, identity
@@ -318,7 +318,7 @@ def _fetch(context: Context, server: Downstream, method: str, done: Fetched) -> 
     def ask(cursor: str | None) -> None:
         nonlocal give_up
         meta = context.session.envelope if context.session.era is Era.MODERN else {}
-        asked: dict[str, Any] = {"_meta": meta} if meta else {}
+        asked: dict[str, Any] = offers.modern(context, server.name, {"_meta": meta}) if meta else {}
         if cursor is not None:
             asked["cursor"] = cursor
         try:

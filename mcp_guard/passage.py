@@ -80,12 +80,8 @@ class Passage:
             return self._settle(entry, Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), type(error).__name__)
 
     def _judged(self, view: UsageView) -> Decision:
-        try:
-            decision = self.context.guard.judge(self.call, self.tool, self.context.facts(self.call.server, view))
-            return without_made_up_names(decision, self.call, self._argument_names)
-        except Exception as error:  # unclear means no (law 4); its text may carry a value, so it isn't shown
-            log.warning("a call could not be judged", error=type(error).__name__)
-            return Decision(Effect.DENY, Reason.INTERNAL, detail=type(error).__name__)
+        decision = self.context.judged(self.call, view, self.tool)
+        return without_made_up_names(decision, self.call, self._argument_names)
 
     def _unrecorded(self) -> None:
         self.request.finish(self.refusal(Decision(Effect.DENY, Reason.UNRECORDED), None))
@@ -97,12 +93,14 @@ class Passage:
         loop = asyncio.get_running_loop()
         self._started = loop.time()
         try:
-            self._cancel = self.server.request(
+            sent = self.server.request(
                 self.call.method, dict(self.call.params), lambda reply: self._answered(entry, reply), self._progress
             )
         except ServerGone as gone:
             return self._not_sent(entry, str(gone))
+        self._cancel = sent
         if self.request.waiting:
+            self.request.at = (self.server.name, sent.id)
             self.request.sent(lambda reason: self._cancelled(entry, reason))
             self._timer = loop.call_later(self.server.spec.timeout, self._timed_out, entry)
         return None

@@ -96,6 +96,12 @@ def refused_request(decision: Decision, entry: str | None) -> dict[str, Any]:
     }
 
 
+def refused_asking(reason: Reason) -> dict[str, Any]:
+    """What a server hears that asked the client in vain: neither rule nor limit, which are not its business."""
+    late = {Reason.TOO_MANY: "too much is asked at once", Reason.UNAVAILABLE: "no answer came in time"}
+    return {"error": {"code": REFUSED, "message": f"The client is not asked: {late.get(reason, 'it is not granted')}."}}
+
+
 def unknown_tool(name: object) -> dict[str, Any]:
     """One answer for a tool that doesn't exist and one that is hidden: the client can't tell them apart."""
     shown = name[:128] if isinstance(name, str) else ""

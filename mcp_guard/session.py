@@ -12,7 +12,7 @@ from typing import Any
 from mcp_guard.catalog import Listing, Tool, Withheld, index
 from mcp_guard.downstream import Downstream, State
 from mcp_guard.eras import Era
-from mcp_guard.transports.front import Answer, Notify
+from mcp_guard.transports.front import Answer, Ask, Cancel, Notify
 
 MAX_IN_FLIGHT = 256
 """Requests of one client that may be under way; one more is refused."""
@@ -21,13 +21,23 @@ MAX_IN_FLIGHT = 256
 class InFlight:
     """One request of the client. Answered exactly once, or cancelled and then never."""
 
-    __slots__ = ("_answer", "_cancel", "_notify", "_on_done", "id")
+    __slots__ = ("_answer", "_cancel", "_notify", "_on_done", "ask", "at", "id", "logs")
 
-    def __init__(self, request_id: int | str, answer: Answer, notify: Notify, on_done: Callable[[InFlight], None]):
+    def __init__(
+        self,
+        request_id: int | str,
+        answer: Answer,
+        notify: Notify,
+        on_done: Callable[[InFlight], None],
+        ask: Ask | None = None,
+    ):
         self.id = request_id
+        self.ask = ask  # asks the client on this request's own way to it; None: there is no such way
+        self.at: tuple[str, int] | None = None  # the server that it is at, and its id there
+        self.logs = False  # modern era: it wants to be told what the server logs meanwhile
         self._answer: Answer | None = answer
         self._notify: Notify | None = notify
-        self._cancel: Callable[[str | None], None] | None = None
+        self._cancel: Cancel | None = None
         self._on_done = on_done
 
     @property
@@ -35,9 +45,14 @@ class InFlight:
         """Does the client still wait for the answer?"""
         return self._answer is not None
 
-    def sent(self, cancel: Callable[[str | None], None]) -> None:
+    def sent(self, cancel: Cancel) -> None:
         """The request went on to a server; `cancel` tells that server that nobody waits any more."""
         self._cancel = cancel
+
+    def notify(self, method: str, params: dict[str, Any] | None) -> None:
+        """Pass on what belongs to this request; never after the answer."""
+        if self._notify is not None:
+            self._notify(method, params)
 
     def finish(self, answer: dict[str, Any]) -> None:
         """Answer, if the client still waits."""
@@ -48,8 +63,7 @@ class InFlight:
 
     def progress(self, params: dict[str, Any]) -> None:
         """Pass on the progress that the server reported for this request; never after the answer."""
-        if self._notify is not None:
-            self._notify("notifications/progress", params)
+        self.notify("notifications/progress", params)
 
     def cancel(self, reason: str | None = None) -> None:
         """The client gave up: the server is told, and no answer comes."""
@@ -68,6 +82,7 @@ class Session:
     principal: str
     key: str  # names its history in the record; never an id that the client alone chooses
     notify: Notify
+    ask: Ask | None = None  # makes a request of the client that belongs to none of its own
     servers: list[Downstream] = field(default_factory=list)
     era: Era | None = None
     shared: bool = False  # several clients of one principal have it (HTTP in the modern era)
@@ -81,17 +96,31 @@ class Session:
     """Who waits for the servers to open in the modern era: what comes meanwhile joins, and starts nothing anew."""
     told_of_end: bool = False  # the person was told that the mandate is over
     list_changed_due: bool = False  # a `list_changed` is about to be sent: more of them in the meantime add nothing
-    seen_requests: set[tuple[str, str]] = field(default_factory=set)  # server requests recorded once each
+    seen_requests: dict[tuple[str, str], int] = field(default_factory=dict)
+    """How often each server sent what is refused: not every one of thousands is recorded."""
+    asking: dict[str, set[Cancel]] = field(default_factory=dict)  # by server: its requests that the client looks at
+    tokens: dict[str, Callable[[dict[str, Any]], None]] = field(default_factory=dict)
+    """Progress of the client's on what a server asked, by our token."""
+    last_token: int = 0
+    shown_elicitations: set[tuple[str, str]] = field(default_factory=set)  # by server: ids of those that were shown
     _listings: tuple[Listing | None, ...] = ()
     _tools: dict[str, Tool] = field(default_factory=dict)
     _by_server: dict[tuple[str, str], Tool] = field(default_factory=dict)
     _shared: tuple[Withheld, ...] = ()
 
-    def begin(self, request_id: int | str, answer: Answer, notify: Notify) -> InFlight:
+    def begin(self, request_id: int | str, answer: Answer, notify: Notify, ask: Ask | None = None) -> InFlight:
         """Note a request as under way."""
-        request = InFlight(request_id, answer, notify, self.in_flight.discard)
+        request = InFlight(request_id, answer, notify, self.in_flight.discard, ask)
         self.in_flight.add(request)
         return request
+
+    def counts_now(self, server: str, what: str) -> bool:
+        """Count something that a server can send by the thousands: is this the time to record it? The 1st, 2nd, 4th…"""
+        seen = (server, what[:96])
+        if seen not in self.seen_requests and len(self.seen_requests) >= 256:
+            return False
+        count = self.seen_requests[seen] = self.seen_requests.get(seen, 0) + 1
+        return count & (count - 1) == 0
 
     def tools(self) -> dict[str, Tool]:
         """What the servers offer now, by the name that the client uses."""
@@ -130,5 +159,7 @@ class Session:
         self.closed = True
         for request in list(self.in_flight):
             request.cancel("the client is gone")
+        for cancel in [cancel for asking in self.asking.values() for cancel in asking]:
+            cancel("the client is gone")
         for server in self.servers:
             server.close()

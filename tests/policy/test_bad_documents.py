@@ -188,7 +188,7 @@ POLICIES: list[tuple[str | bytes, str, str]] = [
     (G + "{id: a, server_requests: {server: s, allow: []}}", "3:49", "an empty list"),
     (G + "{id: a, server_requests: {server: s, allow: [everything]}}", "3:50", "isn't something a server asks for"),
     (G + "{id: a, server_requests: {server: '*', allow: [roots]}}", "3:39", "isn't one server"),
-    (G + "{id: a, server_requests: {server: s, allow: [roots], alow: 1}}", "3:56", "did you mean `allow`?"),
+    (G + "{id: a, server_requests: {server: s, allow: [roots], alow: 1}}", "3:58", "did you mean `allow`?"),
     (G + "{id: a, server_requests: {server: s, allow: [roots]}, args: any}", "3:5", "has no arguments to limit"),
     (
         G + "{id: a, server_requests: {server: s, allow: [roots]}, budget: {sum: {n: 1}}}",
