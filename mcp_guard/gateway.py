@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakSet
 
-from mcp_guard import asking, lifecycle, listing, log, offers, refusal
+from mcp_guard import asking, lifecycle, listing, log, offers, refusal, rounds
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream
@@ -204,8 +204,7 @@ class Gateway:
         if not listing.shows(self.context, tool):
             return self._hidden(request, method, tool)
         call = self._call(method, server, tool.name, {**params, "name": tool.name})
-        passage = Passage(self.context, request, call, server, tool, self._refused_call)
-        return passage.begin(params.keys() - CALL_MEMBERS)
+        return self._pass(Passage(self.context, request, call, server, tool, self._refused_call), CALL_MEMBERS)
 
     def _call(
         self, method: str, server: Downstream, target: str, params: dict[str, Any], kind: Kind = Kind.TOOL
@@ -213,6 +212,18 @@ class Gateway:
         """The one object that is judged and sent: what the client asks, and what this server may know of the client."""
         told = offers.modern(self.context, server.name, params)
         return Call(self.session.principal, method, server.name, target, told, kind)
+
+    def _pass(self, passage: Passage, members: frozenset[str]) -> None:
+        """Send a call on its way; one that answers a server's questions, as the continuation that it claims to be."""
+        given = passage.call.params.keys()
+        if self.session.era is not Era.MODERN or passage.call.method not in rounds.METHODS:
+            return passage.begin(given - members)
+        if given & rounds.MEMBERS:
+            found = rounds.reopened(self.context, passage.call)
+            if found is None:
+                return passage.refuse(Decision(Effect.DENY, Reason.UNKNOWN_HANDLE))
+            passage.call, passage.continues = found
+        return passage.begin(given - members - rounds.MEMBERS)
 
     def _hidden(self, request: InFlight, method: str, tool: Tool) -> None:
         """The client learns that there is no such tool; the person, why."""
@@ -246,8 +257,7 @@ class Gateway:
             for server, own in self._prompt_owners(name)
         ]
         if (owner := self._only_owner(calls)) is not None:
-            passage = Passage(self.context, request, *owner, None, refusal.refused_request)
-            return passage.begin(params.keys() - CALL_MEMBERS)
+            return self._pass(Passage(self.context, request, *owner, None, refusal.refused_request), CALL_MEMBERS)
         shown = name if isinstance(name, str) else ""
         return self._not_there(request, refusal.unknown_prompt(name), method, "", shown, Kind.PROMPT)
 
@@ -256,8 +266,7 @@ class Gateway:
         servers = self.session.servers if isinstance(uri, str) else []
         calls = [self._call(method, server, str(uri), params, Kind.RESOURCE) for server in servers]
         if (owner := self._only_owner(calls)) is not None:
-            passage = Passage(self.context, request, *owner, None, refusal.refused_request)
-            return passage.begin(params.keys() - _READ_MEMBERS)
+            return self._pass(Passage(self.context, request, *owner, None, refusal.refused_request), _READ_MEMBERS)
         shown = uri if isinstance(uri, str) else ""
         return self._not_there(request, refusal.unknown_resource(uri), method, "", shown, Kind.RESOURCE)
 
@@ -272,7 +281,7 @@ class Gateway:
             ]
             if (owner := self._only_owner(calls)) is not None:
                 passage = Passage(self.context, request, *owner, None, refusal.refused_request)
-                return passage.begin(params.keys() - _COMPLETE_MEMBERS)
+                return self._pass(passage, _COMPLETE_MEMBERS)
         answer = refusal.invalid_params("nothing that is granted can be completed so")
         return self._not_there(request, answer, method, "", "", Kind.PROMPT)
 

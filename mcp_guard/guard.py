@@ -14,6 +14,7 @@ from typing import Any
 
 from mcp_guard.catalog import Tool
 from mcp_guard.downstream import ServerSpec
+from mcp_guard.handles import Handles
 from mcp_guard.model import EVERY_EFFECT, Call, Decision, Effect, EffectClass, Facts, Kind, Reason, Usage
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority
@@ -30,7 +31,8 @@ from mcp_guard.wire import digest, keyed_digest, shape
 
 def judge(authority: Authority, protection: Protection, call: Call, tool: Tool | None, facts: Facts) -> Decision:
     """Everything that can refuse a call, in the order in which a refusal is most useful to whoever made it."""
-    if protection.named_by(call.params):
+    # A server's own state, which comes back as it was given out (`rounds.py`), is nothing that the client named.
+    if protection.named_by({name: value for name, value in call.params.items() if name != "requestState"}):
         return Decision(Effect.DENY, Reason.PROTECTED)
     decision = decide(authority, call, facts)
     if decision.effect is not Effect.DENY and tool is not None:
@@ -54,9 +56,11 @@ class Guard:
     children: dict[str, Child] = field(default_factory=dict)  # started ahead, each for the first conversation
     latest: datetime | None = None  # of the entries of this process
     authority_digest: str = field(init=False)
+    handles: Handles = field(init=False)  # what clients hold beyond one call
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
     def __post_init__(self) -> None:
+        self.handles = Handles(self.record.key)
         self.authority_digest = digest([layer.digest for layer in self.authority.layers])
         self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mcp_guard import log, refusal
+from mcp_guard import log, refusal, rounds
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream
 from mcp_guard.eras import strip_own_data, strip_own_meta, strip_own_result
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import without_made_up_names
+from mcp_guard.handles import Opened
 from mcp_guard.model import Call, Decision, Effect, Outcome, Reason
 from mcp_guard.patience import patiently
 from mcp_guard.record.entries import Entry, Request
@@ -38,6 +39,7 @@ class Passage:
     server: Downstream
     tool: Tool | None
     refusal: Refuse
+    continues: Opened | None = None  # the round whose questions this call answers
     _started: float = 0.0
     _timer: asyncio.TimerHandle | None = None
     _cancel: Callable[[str | None], None] = field(default=lambda _: None)
@@ -72,6 +74,8 @@ class Passage:
         guard.latest = entry.time
         if not entry.decision.allowed:
             return self.request.finish(self.refusal(entry.decision, entry.id))
+        if self.continues is not None:
+            guard.handles.spend(self.continues)
         try:
             return self._send(entry)
         except Exception as error:  # it may have left: an error from here on is never a refusal (law 6)
@@ -80,7 +84,12 @@ class Passage:
             return self._settle(entry, Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), type(error).__name__)
 
     def _judged(self, view: UsageView) -> Decision:
+        handles, now = self.context.guard.handles, self.context.guard.now()
+        if self.continues is not None and handles.spent(self.continues, now):  # another retry was faster
+            return Decision(Effect.DENY, Reason.UNKNOWN_HANDLE)
         decision = self.context.judged(self.call, view, self.tool)
+        if self.continues is not None and decision.allowed:
+            decision = replace(decision, detail=f"continues {self.continues.inner['origin']}")
         return without_made_up_names(decision, self.call, self._argument_names)
 
     def _unrecorded(self) -> None:
@@ -109,8 +118,26 @@ class Passage:
         self.request.progress(strip_own_meta(params))
 
     def _answered(self, entry: Entry, reply: dict[str, Any]) -> None:
-        outcome, answer, note = self._outcome(entry, reply)
-        self._settle(entry, outcome, answer, note)
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            if rounds.is_asking(reply, self.call.method, self.context.session.era):
+                return rounds.deliver(
+                    self.context, self.call, entry, _stripped(reply), lambda shown, why: self._asked(entry, shown, why)
+                )
+            outcome, answer, note = self._outcome(entry, reply)
+        except Exception as error:  # what a server says must never leave a client waiting
+            log.warning("an answer could not be read", error=type(error).__name__)
+            why = "the guard could not read it"
+            outcome, answer, note = Outcome.WITHHELD, self._withheld(entry, why), type(error).__name__
+        return self._settle(entry, outcome, answer, note)
+
+    def _asked(self, entry: Entry, shown: dict[str, Any] | None, why: str) -> None:
+        """The server answered with questions: all of them are shown, or none."""
+        if shown is None:
+            return self._settle(entry, Outcome.WITHHELD, self._withheld(entry, why), why)
+        outcome = Outcome.OK if "result" in shown else Outcome.ERROR
+        return self._settle(entry, outcome, shown, "the server asks before it answers")
 
     def _cancelled(self, entry: Entry, reason: str | None) -> None:
         self._cancel(reason)
@@ -159,3 +186,10 @@ class Passage:
             why = "the server asked for input, or answered in a way that nothing grants"
             return Outcome.WITHHELD, self._withheld(entry, why), "resultType"
         return (Outcome.TOOL_ERROR if result.get("isError") is True else Outcome.OK), {"result": result}, ""
+
+
+def _stripped(reply: dict[str, Any]) -> dict[str, Any]:
+    """A server's answer without the guard's own keys."""
+    if "result" in reply:
+        return {"result": strip_own_result(reply["result"])}
+    return {"error": strip_own_data(reply["error"])}
