@@ -9,16 +9,17 @@ unknown or withheld outcome.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
-from weakref import WeakSet
 
-from mcp_guard import asking, lifecycle, listing, log, offers, refusal, rounds
+from mcp_guard import asking, lifecycle, listening, listing, log, offers, reading, refusal, rounds, subscriptions
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context, guarded
+from mcp_guard.deliveries import PROMPTS, RESOURCES, TOOLS, UPDATED, Deliveries
 from mcp_guard.downstream import Downstream
 from mcp_guard.eras import (
+    LOG_LEVEL_KEY,
     MODERN_REVISIONS,
     UNSUPPORTED_REVISION,
     Era,
@@ -35,7 +36,6 @@ from mcp_guard.session import MAX_IN_FLIGHT, InFlight, Session
 from mcp_guard.transports.front import Answer, Ask, Cancel, Notify
 
 CALL_MEMBERS = frozenset({"name", "arguments", "_meta"})
-_READ_MEMBERS = frozenset({"uri", "_meta"})
 _COMPLETE_MEMBERS = frozenset({"ref", "argument", "context", "_meta"})
 _LIST_MEMBERS = frozenset({"cursor", "_meta"})
 _LEVEL_MEMBERS = frozenset({"level", "_meta"})
@@ -49,6 +49,8 @@ class Gateway:
         self.guard = guard
         self.session = session
         self.context = Context(guard, session)
+        self.context.deliveries = Deliveries(partial(subscriptions.tell, self.context))
+        self.context.deliveries.open()
         self._malformed = 0
         session.servers.extend(
             Downstream(spec, self, child=guard.children.pop(spec.name, None)) for spec in guard.specs
@@ -93,24 +95,38 @@ class Gateway:
 
     def close(self) -> None:
         """The client is gone."""
+        if self.context.deliveries is not None:
+            self.context.deliveries.close()
         self.session.close()
 
     # What the servers' lives call (downstream.Events).
 
     def server_notified(self, server: Downstream, method: str, params: dict[str, Any] | None) -> None:
         """Pass on what a client may be told unasked."""
-        if method == "notifications/tools/list_changed":
+        if method == TOOLS:
             listing.changed(self.context, server)
-        elif method == "notifications/message":
-            self.session.notify(method, None if params is None else strip_own_meta(params))
-        elif method in ("notifications/resources/list_changed", "notifications/prompts/list_changed"):
-            kind = Kind.RESOURCE if "resources" in method else Kind.PROMPT
-            if self.guard.grants(kind):
-                self.session.notify(method, None if params is None else strip_own_meta(params))
+        if listening.on_stream(self.context, server, method, params):
+            return
+        told = None if params is None else strip_own_meta(params)
+        if method == "notifications/message":
+            self._logged(server, told)
+        elif method in (TOOLS, PROMPTS, RESOURCES) and server.era is Era.LEGACY:
+            self.context.tell(method, server.name, None if method == TOOLS else told)
+        elif method == UPDATED and server.era is Era.LEGACY:
+            subscriptions.updated(self.context, server, params or {})
         elif method == "notifications/elicitation/complete":
             asking.elicited(self.context, server, params or {})
         else:
             self.context.unasked(server, method)
+
+    def _logged(self, server: Downstream, params: dict[str, Any] | None) -> None:
+        """A log message. In the modern era it belongs to a request that wants it, as far as that can be told."""
+        if self.session.era is Era.LEGACY:
+            return self.session.notify("notifications/message", params)
+        there = [one for one in self.session.in_flight if one.logs and one.at is not None and one.at[0] == server.name]
+        if len(there) == 1 or (there and not self.session.shared):  # several on one pipe get it all the same
+            return there[0].notify("notifications/message", params)
+        return None
 
     def server_asked(
         self, server: Downstream, method: str, params: dict[str, Any] | None, answer: Answer, during: int | None
@@ -133,6 +149,9 @@ class Gateway:
             log.warning(f"tool server {event}", server=server.name, why=why)
         if event == "ready" and server.restarted:
             listing.announce(self.context)
+            subscriptions.renew(self.context, server)
+            for stream in list(self.session.streams):
+                stream.anew(server)
 
     # Routing.
 
@@ -160,9 +179,10 @@ class Gateway:
         if self.session.era is Era.LEGACY and self.session.settled:
             return request.finish(refusal.invalid_request("this connection began with `initialize`"))
         self.session.envelope = envelope(params)
+        request.logs = LOG_LEVEL_KEY in params["_meta"]
         if method == "server/discover":
             return lifecycle.discover(self.context, request, params)
-        handler = _BOTH.get(method)
+        handler = _MODERN.get(method) or _BOTH.get(method)
         if handler is None:
             return self._handle(None, request, method, params)
         go_on = partial(self._handle, handler, request, method, params)
@@ -171,7 +191,7 @@ class Gateway:
     def _handle(self, handler: Handler | None, request: InFlight, method: str, params: dict[str, Any]) -> None:
         if handler is None:
             answer = refusal.unknown_method()
-            return self._not_there(request, answer, method[:64], "", "", Kind.TOOL, Reason.UNKNOWN_METHOD)
+            return self.not_there(request, answer, method[:64], "", "", Kind.TOOL, Reason.UNKNOWN_METHOD)
         return handler(self, request, method, params)
 
     # One handler a method.
@@ -200,20 +220,20 @@ class Gateway:
             absent = listing.unlisted_owner(self.context, name)
             if absent is not None:
                 return self._call_absent(request, method, absent, name, params)
-            return self._not_there(request, refusal.unknown_tool(name), method, "", name, detail="no server lists it")
+            return self.not_there(request, refusal.unknown_tool(name), method, "", name, detail="no server lists it")
         if not listing.shows(self.context, tool):
             return self._hidden(request, method, tool)
-        call = self._call(method, server, tool.name, {**params, "name": tool.name})
-        return self._pass(Passage(self.context, request, call, server, tool, self._refused_call), CALL_MEMBERS)
+        call = self.call(method, server, tool.name, {**params, "name": tool.name})
+        return self.carry(Passage(self.context, request, call, server, tool, self._refused_call), CALL_MEMBERS)
 
-    def _call(
+    def call(
         self, method: str, server: Downstream, target: str, params: dict[str, Any], kind: Kind = Kind.TOOL
     ) -> Call:
         """The one object that is judged and sent: what the client asks, and what this server may know of the client."""
         told = offers.modern(self.context, server.name, params)
         return Call(self.session.principal, method, server.name, target, told, kind)
 
-    def _pass(self, passage: Passage, members: frozenset[str]) -> None:
+    def carry(self, passage: Passage, members: frozenset[str]) -> None:
         """Send a call on its way; one that answers a server's questions, as the continuation that it claims to be."""
         given = passage.call.params.keys()
         if self.session.era is not Era.MODERN or passage.call.method not in rounds.METHODS:
@@ -229,19 +249,19 @@ class Gateway:
         """The client learns that there is no such tool; the person, why."""
         answer = refusal.unknown_tool(tool.exposed)
         if not self.guard.expired():
-            return self._not_there(request, answer, method, tool.server, tool.name, detail="nothing grants it")
+            return self.not_there(request, answer, method, tool.server, tool.name, detail="nothing grants it")
         if not self.session.told_of_end:
             self.session.told_of_end = True
             log.warning("the mandate is over, so nothing is listed or allowed any more: give a new one and restart")
         why = "the mandate is over: give a new one and restart"
-        return self._not_there(request, answer, method, tool.server, tool.name, reason=Reason.EXPIRED, detail=why)
+        return self.not_there(request, answer, method, tool.server, tool.name, reason=Reason.EXPIRED, detail=why)
 
     def _call_absent(
         self, request: InFlight, method: str, server: Downstream, name: str, params: dict[str, Any]
     ) -> None:
         """A server whose tools can't be told at the moment. The same for every name, so that it says of none."""
         own = listing.own_name(self.context, server, name)
-        call = self._call(method, server, own, {**params, "name": own})
+        call = self.call(method, server, own, {**params, "name": own})
         passage = Passage(self.context, request, call, server, None, self._refused_call)
         passage.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
 
@@ -253,22 +273,13 @@ class Gateway:
     def _get_prompt(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         name = params.get("name")
         calls = [
-            self._call(method, server, own, {**params, "name": own}, Kind.PROMPT)
+            self.call(method, server, own, {**params, "name": own}, Kind.PROMPT)
             for server, own in self._prompt_owners(name)
         ]
-        if (owner := self._only_owner(calls)) is not None:
-            return self._pass(Passage(self.context, request, *owner, None, refusal.refused_request), CALL_MEMBERS)
+        if (owner := self.only_owner(calls)) is not None:
+            return self.carry(Passage(self.context, request, *owner, None, refusal.refused_request), CALL_MEMBERS)
         shown = name if isinstance(name, str) else ""
-        return self._not_there(request, refusal.unknown_prompt(name), method, "", shown, Kind.PROMPT)
-
-    def _read_resource(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
-        uri = params.get("uri")
-        servers = self.session.servers if isinstance(uri, str) else []
-        calls = [self._call(method, server, str(uri), params, Kind.RESOURCE) for server in servers]
-        if (owner := self._only_owner(calls)) is not None:
-            return self._pass(Passage(self.context, request, *owner, None, refusal.refused_request), _READ_MEMBERS)
-        shown = uri if isinstance(uri, str) else ""
-        return self._not_there(request, refusal.unknown_resource(uri), method, "", shown, Kind.RESOURCE)
+        return self.not_there(request, refusal.unknown_prompt(name), method, "", shown, Kind.PROMPT)
 
     def _complete(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         """Completion shows what a prompt or a resource would take: judged as that prompt or resource is."""
@@ -276,16 +287,16 @@ class Gateway:
         kind = ref.get("type") if isinstance(ref, dict) else None
         if isinstance(ref, dict) and kind == "ref/prompt":
             calls = [
-                self._call(method, server, own, {**params, "ref": {**ref, "name": own}}, Kind.PROMPT)
+                self.call(method, server, own, {**params, "ref": {**ref, "name": own}}, Kind.PROMPT)
                 for server, own in self._prompt_owners(ref.get("name"))
             ]
-            if (owner := self._only_owner(calls)) is not None:
+            if (owner := self.only_owner(calls)) is not None:
                 passage = Passage(self.context, request, *owner, None, refusal.refused_request)
-                return self._pass(passage, _COMPLETE_MEMBERS)
+                return self.carry(passage, _COMPLETE_MEMBERS)
         answer = refusal.invalid_params("nothing that is granted can be completed so")
-        return self._not_there(request, answer, method, "", "", Kind.PROMPT)
+        return self.not_there(request, answer, method, "", "", Kind.PROMPT)
 
-    def _not_there(
+    def not_there(
         self,
         request: InFlight,
         answer: dict[str, Any],
@@ -311,7 +322,7 @@ class Gateway:
                 continue
         return request.finish({"result": {}} if able else refusal.unknown_method())
 
-    def _only_owner(self, calls: list[Call]) -> tuple[Call, Downstream] | None:
+    def only_owner(self, calls: list[Call]) -> tuple[Call, Downstream] | None:
         """The one call among those to several servers that the client is shown; two would depend on an order."""
         shown = [call for call in calls if listing.shows_call(self.context, call)]
         server = self.context.server(shown[0].server) if len(shown) == 1 else None
@@ -329,30 +340,6 @@ class Gateway:
         ]
 
 
-class Conversations:
-    """Opens a conversation for each client of one guard. Implements `transports.front.Conversations`."""
-
-    def __init__(self, guard: Guard, *, one_client: bool) -> None:
-        self._guard = guard
-        self._open: WeakSet[Gateway] = WeakSet()
-        self._one_client = one_client  # on stdio the client's process makes the history, over HTTP the principal
-
-    def open(self, *, principal: str, notify: Notify, ask: Ask | None = None) -> Gateway:
-        """A new client."""
-        key = self._guard.session_key if self._one_client else self._guard.session_for(principal)
-        gateway = Gateway(self._guard, Session(principal, key, notify, ask, shared=not self._one_client))
-        self._open.add(gateway)
-        return gateway
-
-    def input_schema(self, exposed: str) -> Mapping[str, Any] | None:
-        """The schema of a tool by the client's name for it, as an open conversation shows it."""
-        for gateway in self._open:
-            tool = gateway.session.tools().get(exposed)
-            if tool is not None and not gateway.session.closed and listing.shows(gateway.context, tool):
-                return tool.schema
-        return None
-
-
 Handler = Callable[[Gateway, InFlight, str, dict[str, Any]], None]
 
 _BOTH: dict[str, Handler] = {
@@ -362,11 +349,16 @@ _BOTH: dict[str, Handler] = {
     "prompts/get": Gateway._get_prompt,
     "resources/list": Gateway._list,
     "resources/templates/list": Gateway._list,
-    "resources/read": Gateway._read_resource,
+    "resources/read": reading.read,
     "completion/complete": Gateway._complete,
 }
 _LEGACY: dict[str, Handler] = {
     "logging/setLevel": Gateway._set_level,
+    "resources/subscribe": reading.subscribe,
+    "resources/unsubscribe": reading.unsubscribe,
+}
+_MODERN: dict[str, Handler] = {
+    "subscriptions/listen": reading.listen,
 }
 """The methods that the guard knows; all others are refused (law 4)."""
 

@@ -40,6 +40,7 @@ class Passage:
     tool: Tool | None
     refusal: Refuse
     continues: Opened | None = None  # the round whose questions this call answers
+    on_result: Callable[[dict[str, Any]], object] = field(default=lambda _: None)  # told of a result that is passed on
     _started: float = 0.0
     _timer: asyncio.TimerHandle | None = None
     _cancel: Callable[[str | None], None] = field(default=lambda _: None)
@@ -185,6 +186,7 @@ class Passage:
         if result.get("resultType", "complete") != "complete":  # in both eras: a client may look at it in either
             why = "the server asked for input, or answered in a way that nothing grants"
             return Outcome.WITHHELD, self._withheld(entry, why), "resultType"
+        self.on_result(result)
         return (Outcome.TOOL_ERROR if result.get("isError") is True else Outcome.OK), {"result": result}, ""
 
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_guard.catalog import Listing, Tool, Withheld, index
 from mcp_guard.downstream import Downstream, State
 from mcp_guard.eras import Era
 from mcp_guard.transports.front import Answer, Ask, Cancel, Notify
+
+if TYPE_CHECKING:
+    from mcp_guard.listening import Stream
 
 MAX_IN_FLIGHT = 256
 """Requests of one client that may be under way; one more is refused."""
@@ -95,7 +98,8 @@ class Session:
     joining: list[Callable[[dict[str, dict[str, Any]]], None]] = field(default_factory=list)
     """Who waits for the servers to open in the modern era: what comes meanwhile joins, and starts nothing anew."""
     told_of_end: bool = False  # the person was told that the mandate is over
-    list_changed_due: bool = False  # a `list_changed` is about to be sent: more of them in the meantime add nothing
+    subscriptions: set[tuple[str, str]] = field(default_factory=set)  # legacy era: resources by server and URI
+    streams: set[Stream] = field(default_factory=set)  # modern era: where the client listens
     seen_requests: dict[tuple[str, str], int] = field(default_factory=dict)
     """How often each server sent what is refused: not every one of thousands is recorded."""
     asking: dict[str, set[Cancel]] = field(default_factory=dict)  # by server: its requests that the client looks at
