@@ -49,6 +49,11 @@ def envelope(params: Mapping[str, Any] | None) -> dict[str, Any]:
     return {key: meta[key] for key in keys if key in meta}
 
 
+def for_one_principal(result: dict[str, Any]) -> dict[str, Any]:
+    """A result that was judged for one principal: a cache that others share would answer without a judgement."""
+    return {**result, "cacheScope": "private"} if result.get("cacheScope") == "public" else result
+
+
 def strip_own_meta(params: dict[str, Any]) -> dict[str, Any]:
     """`params` or a result without the guard's own keys in its `_meta`."""
     return _stripped(params, "_meta")

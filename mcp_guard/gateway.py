@@ -13,7 +13,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mcp_guard import asking, lifecycle, listening, listing, log, offers, reading, refusal, rounds, subscriptions
+from mcp_guard import (
+    asking,
+    extensions,
+    lifecycle,
+    listening,
+    listing,
+    log,
+    offers,
+    reading,
+    refusal,
+    rounds,
+    subscriptions,
+    tasks,
+)
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.deliveries import PROMPTS, RESOURCES, TOOLS, UPDATED, Deliveries
@@ -79,7 +92,7 @@ class Gateway:
             asking.progressed(self.context, params or {})
         elif method == "notifications/roots/list_changed":
             asking.roots_changed(self.context, params)
-        elif method != "notifications/initialized":
+        elif method != "notifications/initialized" and not extensions.notified(self.context, method, params):
             self.refused(f"a notification that the guard doesn't know: {method[:64]}", Reason.UNKNOWN_METHOD)
 
     def refused(self, why: str, reason: Reason = Reason.MALFORMED) -> None:
@@ -116,7 +129,7 @@ class Gateway:
             subscriptions.updated(self.context, server, params or {})
         elif method == "notifications/elicitation/complete":
             asking.elicited(self.context, server, params or {})
-        else:
+        elif not extensions.told(self.context, server, method, params):
             self.context.unasked(server, method)
 
     def _logged(self, server: Downstream, params: dict[str, Any] | None) -> None:
@@ -183,16 +196,13 @@ class Gateway:
         if method == "server/discover":
             return lifecycle.discover(self.context, request, params)
         handler = _MODERN.get(method) or _BOTH.get(method)
-        if handler is None:
+        if handler is None and not self.guard.grants(Kind.EXTENSION):
             return self._handle(None, request, method, params)
         go_on = partial(self._handle, handler, request, method, params)
         return lifecycle.ensure_modern(self.context, request, params, go_on)
 
     def _handle(self, handler: Handler | None, request: InFlight, method: str, params: dict[str, Any]) -> None:
-        if handler is None:
-            answer = refusal.unknown_method()
-            return self.not_there(request, answer, method[:64], "", "", Kind.TOOL, Reason.UNKNOWN_METHOD)
-        return handler(self, request, method, params)
+        (handler or extensions.carry)(self, request, method, params)
 
     # One handler a method.
 
@@ -359,6 +369,7 @@ _LEGACY: dict[str, Handler] = {
 }
 _MODERN: dict[str, Handler] = {
     "subscriptions/listen": reading.listen,
+    **dict.fromkeys(tasks.METHODS, tasks.carry),
 }
 """The methods that the guard knows; all others are refused (law 4)."""
 

@@ -21,6 +21,7 @@ from mcp_guard.eras import (
     UNSUPPORTED_REVISION,
     Era,
     envelope,
+    for_one_principal,
     revision_of,
     strip_own_data,
     strip_own_meta,
@@ -226,7 +227,7 @@ def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str,
     reply = next(iter(replies.values()))
     if "result" not in reply:
         return {"error": strip_own_data(reply["error"])}
-    result = strip_own_meta(reply["result"])
+    result = for_one_principal(strip_own_meta(reply["result"]))
     capabilities = result.get("capabilities")
     if isinstance(capabilities, dict):
         result = {**result, "capabilities": _granted(context, capabilities)}

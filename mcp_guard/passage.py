@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from mcp_guard import log, refusal, rounds
+from mcp_guard import log, refusal, rounds, task_handles
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream
-from mcp_guard.eras import strip_own_data, strip_own_meta, strip_own_result
+from mcp_guard.eras import Era, for_one_principal, strip_own_data, strip_own_meta, strip_own_result
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import without_made_up_names
 from mcp_guard.handles import Opened
-from mcp_guard.model import Call, Decision, Effect, Outcome, Reason
+from mcp_guard.model import Call, Decision, Effect, Kind, Outcome, Reason, strictest
+from mcp_guard.offers import may_extend
 from mcp_guard.patience import patiently
 from mcp_guard.record.entries import Entry, Request
 from mcp_guard.record.usage import UsageView
@@ -27,6 +29,8 @@ from mcp_guard.session import InFlight
 
 Refuse = Callable[[Decision, "str | None"], dict[str, Any]]
 """What the client gets for a decision and the id of its entry."""
+Takes = Callable[[Entry, "dict[str, Any]", rounds.Delivered], bool]
+"""Reads a server's answer instead of the passage, and says later what the client may see; False: it doesn't."""
 
 
 @dataclass(slots=True)
@@ -41,14 +45,17 @@ class Passage:
     refusal: Refuse
     continues: Opened | None = None  # the round whose questions this call answers
     on_result: Callable[[dict[str, Any]], object] = field(default=lambda _: None)  # told of a result that is passed on
+    takes: Takes | None = None
+    _members: tuple[str, ...] = ()  # those beside the method's own that documents grant by name
     _started: float = 0.0
     _timer: asyncio.TimerHandle | None = None
     _cancel: Callable[[str | None], None] = field(default=lambda _: None)
 
     def begin(self, beside: Collection[str] = ()) -> None:
-        """Judge it, then send or refuse it. `beside` are members of `params` that nothing allows."""
-        if beside:
+        """Judge it, then send or refuse it. `beside` are members of `params` that the method doesn't have."""
+        if not all(may_extend(self.context, self.call.server, member) for member in beside):
             return self.refuse(Decision(Effect.DENY, Reason.UNEXPECTED_MEMBER))
+        self._members = tuple(sorted(beside))
         return patiently(self._judge, self._unrecorded)
 
     def refuse(self, decision: Decision) -> None:
@@ -89,9 +96,20 @@ class Passage:
         if self.continues is not None and handles.spent(self.continues, now):  # another retry was faster
             return Decision(Effect.DENY, Reason.UNKNOWN_HANDLE)
         decision = self.context.judged(self.call, view, self.tool)
-        if self.continues is not None and decision.allowed:
-            decision = replace(decision, detail=f"continues {self.continues.inner['origin']}")
+        if self._members and decision.allowed:  # each is used, as a whole: judged by its name, in the same transaction
+            used = [replace(self.call, target=member, kind=Kind.EXTENSION) for member in self._members]
+            decision = strictest([decision, *(self.context.judged(call, view) for call in used)])
+        if decision.allowed:
+            return replace(decision, detail=self._remark())
         return without_made_up_names(decision, self.call, self._argument_names)
+
+    def _remark(self) -> str:
+        """What a person should know of a call that is allowed."""
+        if self.continues is not None:
+            return f"continues {self.continues.inner['origin']}"
+        if self.call.kind is Kind.EXTENSION:
+            return "not inspected"
+        return f"not inspected: {', '.join(self._members)}" if self._members else ""
 
     def _unrecorded(self) -> None:
         self.request.finish(self.refusal(Decision(Effect.DENY, Reason.UNRECORDED), None))
@@ -122,10 +140,10 @@ class Passage:
         if self._timer is not None:
             self._timer.cancel()
         try:
+            if self.takes is not None and self.takes(entry, _stripped_or_gone(reply), partial(self._asked, entry)):
+                return None
             if rounds.is_asking(reply, self.call.method, self.context.session.era):
-                return rounds.deliver(
-                    self.context, self.call, entry, _stripped(reply), lambda shown, why: self._asked(entry, shown, why)
-                )
+                return rounds.deliver(self.context, self.call, entry, _stripped(reply), partial(self._asked, entry))
             outcome, answer, note = self._outcome(entry, reply)
         except Exception as error:  # what a server says must never leave a client waiting
             log.warning("an answer could not be read", error=type(error).__name__)
@@ -134,11 +152,11 @@ class Passage:
         return self._settle(entry, outcome, answer, note)
 
     def _asked(self, entry: Entry, shown: dict[str, Any] | None, why: str) -> None:
-        """The server answered with questions: all of them are shown, or none."""
+        """The server's answer has questions in it: all of them are shown, or none."""
         if shown is None:
             return self._settle(entry, Outcome.WITHHELD, self._withheld(entry, why), why)
         outcome = Outcome.OK if "result" in shown else Outcome.ERROR
-        return self._settle(entry, outcome, shown, "the server asks before it answers")
+        return self._settle(entry, outcome, shown, "" if self.takes else "the server asks before it answers")
 
     def _cancelled(self, entry: Entry, reason: str | None) -> None:
         self._cancel(reason)
@@ -183,11 +201,20 @@ class Passage:
         if "error" in reply:
             return Outcome.ERROR, {"error": strip_own_data(reply["error"])}, ""
         result = strip_own_result(reply["result"])
+        if result.get("resultType") == "task" and self.context.session.era is Era.MODERN:
+            task = task_handles.begun(self.context, self.call, entry, result)
+            if task is not None:
+                return Outcome.OK, {"result": task}, "it goes on as a task"
         if result.get("resultType", "complete") != "complete":  # in both eras: a client may look at it in either
             why = "the server asked for input, or answered in a way that nothing grants"
             return Outcome.WITHHELD, self._withheld(entry, why), "resultType"
+        result = for_one_principal(result)
         self.on_result(result)
         return (Outcome.TOOL_ERROR if result.get("isError") is True else Outcome.OK), {"result": result}, ""
+
+
+def _stripped_or_gone(reply: dict[str, Any]) -> dict[str, Any]:
+    return reply if "gone" in reply else _stripped(reply)
 
 
 def _stripped(reply: dict[str, Any]) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from mcp_guard.context import Context
 from mcp_guard.eras import CLIENT_CAPABILITIES_KEY, Era
 from mcp_guard.handles import Opened
 from mcp_guard.model import Call, Decision, Kind, Outcome
-from mcp_guard.offers import ASKED
+from mcp_guard.offers import ASKED, may_ask
 from mcp_guard.patience import patiently
 from mcp_guard.record.entries import Entry
 from mcp_guard.record.usage import UsageView
 from mcp_guard.shown import as_shown, why_not_shown
-from mcp_guard.wire import keyed_digest
+from mcp_guard.wire import digest, keyed_digest
 
 METHODS = frozenset({"tools/call", "prompts/get", "resources/read"})
 """Methods that a server may answer with questions (2026-07-28, multi round-trip requests)."""
@@ -36,6 +36,9 @@ _KIND = "round"
 
 Question = tuple[str, dict[str, Any]]
 """The method and the params of what a server wants to know."""
+Judged = Callable[["dict[str, dict[str, Any]] | None", str], None]
+"""Takes the questions as the client sees them, by the server's key, or None and why not."""
+_UNKNOWN_FORM = "the server asked in a way that the guard doesn't know"
 Delivered = Callable[["dict[str, Any] | None", str], None]
 """Takes what the client may see, or None and why not."""
 
@@ -81,7 +84,7 @@ def deliver(context: Context, call: Call, entry: Entry, reply: dict[str, Any], d
     try:
         questions = _questions(reply)
     except (AttributeError, KeyError, TypeError, ValueError):
-        return done(None, "the server asked in a way that the guard doesn't know")
+        return done(None, _UNKNOWN_FORM)
     handle = _handle(context, call, entry, reply, list(questions))
     if handle is None:
         return done(None, "the server's state is too large to be carried")
@@ -91,6 +94,25 @@ def deliver(context: Context, call: Call, entry: Entry, reply: dict[str, Any], d
         done(None if shown is None else _rewritten(reply, shown, handle), why)
 
     return _Round(context, call, entry, declared, judged, list(questions.items())).next()
+
+
+def judge_questions(
+    context: Context, call: Call, entry: Entry, asked: Any, judged: Judged, known: Mapping[str, str]
+) -> None:
+    """Judge `inputRequests` that come elsewhere than in an answer of several rounds; `judged` gets them as they are
+    shown. Those of `known`, whose digest is the same, were judged before: they are charged once, and still have to be
+    granted.
+    """
+    try:
+        questions = _input_requests(asked)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return judged(None, _UNKNOWN_FORM)
+    return _Round(context, call, entry, _declared(call), judged, list(questions.items()), known).next()
+
+
+def question_digest(params: Mapping[str, Any]) -> str:
+    """Tells whether a question is still the one that was judged."""
+    return digest(dict(params))
 
 
 def _handle(context: Context, call: Call, entry: Entry, reply: dict[str, Any], asked: list[str]) -> str | None:
@@ -111,10 +133,16 @@ def _questions(reply: dict[str, Any]) -> dict[str, Question]:
         asked, state = result.get("inputRequests"), result.get("requestState")
         if not isinstance(state, str | None) or (asked is None and state is None):
             raise ValueError
-        found = {key: (str(one["method"]), _object(one.get("params", {}))) for key, one in (asked or {}).items()}
+        found = _input_requests({} if asked is None else asked)
     if len(found) > MAX_QUESTIONS:
         raise ValueError
     return found
+
+
+def _input_requests(asked: Any) -> dict[str, Question]:
+    if len(asked) > MAX_QUESTIONS:
+        raise ValueError
+    return {key: (str(one["method"]), _object(one.get("params", {}))) for key, one in asked.items()}
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -152,8 +180,9 @@ class _Round:
     call: Call
     origin: Entry
     declared: Mapping[str, Any] | None  # None: it isn't said in this era
-    done: Callable[[dict[str, dict[str, Any]] | None, str], None]
+    done: Judged
     left: list[tuple[str, Question]]
+    known: Mapping[str, str] = field(default_factory=dict)  # judged before: digests by key
     shown: dict[str, dict[str, Any]] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
 
@@ -170,6 +199,9 @@ class _Round:
         if why or kind is None:
             return self._finish(Outcome.NOT_SENT, "not shown", why)
         shown = as_shown(method, params, self.call.server)
+        if self.known.get(key) == question_digest(shown) and may_ask(self.context, self.call.server, kind):
+            self.shown[key] = shown
+            return self.next()
         asked = Call(self.call.principal, method, self.call.server, kind, shown, Kind.SERVER_REQUEST)
         return patiently(
             lambda: self._judge(key, asked), lambda: self._finish(Outcome.NOT_SENT, "", "it can't be recorded")

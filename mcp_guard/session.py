@@ -99,6 +99,8 @@ class Session:
     """Who waits for the servers to open in the modern era: what comes meanwhile joins, and starts nothing anew."""
     told_of_end: bool = False  # the person was told that the mandate is over
     subscriptions: set[tuple[str, str]] = field(default_factory=set)  # legacy era: resources by server and URI
+    task_questions: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    """Modern era: what tasks asked that was judged and shown: by server and task, the digests of its questions."""
     streams: set[Stream] = field(default_factory=set)  # modern era: where the client listens
     seen_requests: dict[tuple[str, str], int] = field(default_factory=dict)
     """How often each server sent what is refused: not every one of thousands is recorded."""
