@@ -22,7 +22,7 @@ from mcp_guard.patience import patiently
 from mcp_guard.record.entries import Entry
 from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight
-from mcp_guard.shown import as_shown, why_not_shown
+from mcp_guard.shown import as_shown, not_offered, why_not_shown
 from mcp_guard.transports.front import Answer, Ask, Cancel
 
 MAX_ASKED = 16
@@ -41,7 +41,12 @@ def asked(
 ) -> Cancel:
     """A server asks the client for something. The answer comes once; what is returned takes the question back."""
     kind = ASKED.get(method)
-    if kind is None or context.session.era is not Era.LEGACY or not may_ask(context, server.name, kind):
+    if (
+        kind is None
+        or context.session.era is not Era.LEGACY
+        or not may_ask(context, server.name, kind)
+        or not_offered(kind, params or {}, context.session.capabilities)
+    ):
         context.unasked(server, method)
         answer(refusal.unknown_method())
         return _nothing

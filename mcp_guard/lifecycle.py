@@ -49,6 +49,8 @@ def initialize(context: Context, request: InFlight, params: dict[str, Any]) -> N
         return request.finish(refusal.invalid_request("the connection was initialized before"))
     info = params.get("clientInfo")
     session.client = str(info.get("name", ""))[:64] if isinstance(info, dict) else ""
+    said = params.get("capabilities")
+    session.capabilities = said if isinstance(said, dict) else {}
     session.era = Era.LEGACY
     session.settled = True
 

@@ -21,7 +21,7 @@ from mcp_guard.offers import ASKED, may_ask
 from mcp_guard.patience import patiently
 from mcp_guard.record.entries import Entry
 from mcp_guard.record.usage import UsageView
-from mcp_guard.shown import as_shown, why_not_shown
+from mcp_guard.shown import as_shown, not_offered, why_not_shown
 from mcp_guard.wire import digest, keyed_digest
 
 METHODS = frozenset({"tools/call", "prompts/get", "resources/read"})
@@ -88,12 +88,12 @@ def deliver(context: Context, call: Call, entry: Entry, reply: dict[str, Any], d
     handle = _handle(context, call, entry, reply, list(questions))
     if handle is None:
         return done(None, "the server's state is too large to be carried")
-    declared = _declared(call) if "result" in reply else None
+    offered = _offered(context, call)
 
     def judged(shown: dict[str, dict[str, Any]] | None, why: str) -> None:
         done(None if shown is None else _rewritten(reply, shown, handle), why)
 
-    return _Round(context, call, entry, declared, judged, list(questions.items())).next()
+    return _Round(context, call, entry, offered, judged, list(questions.items())).next()
 
 
 def judge_questions(
@@ -107,7 +107,7 @@ def judge_questions(
         questions = _input_requests(asked)
     except (AttributeError, KeyError, TypeError, ValueError):
         return judged(None, _UNKNOWN_FORM)
-    return _Round(context, call, entry, _declared(call), judged, list(questions.items()), known).next()
+    return _Round(context, call, entry, _offered(context, call), judged, list(questions.items()), known).next()
 
 
 def question_digest(params: Mapping[str, Any]) -> str:
@@ -151,8 +151,10 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
-def _declared(call: Call) -> Mapping[str, Any]:
-    """What the client can be asked, as far as this server was told."""
+def _offered(context: Context, call: Call) -> Mapping[str, Any] | None:
+    """What the client said that it can be asked; in the modern era as far as this server was told."""
+    if context.session.era is not Era.MODERN:
+        return context.session.capabilities
     meta = call.params.get("_meta")
     found = meta.get(CLIENT_CAPABILITIES_KEY) if isinstance(meta, Mapping) else None
     return found if isinstance(found, Mapping) else {}
@@ -179,7 +181,7 @@ class _Round:
     context: Context
     call: Call
     origin: Entry
-    declared: Mapping[str, Any] | None  # None: it isn't said in this era
+    offered: Mapping[str, Any] | None
     done: Judged
     left: list[tuple[str, Question]]
     known: Mapping[str, str] = field(default_factory=dict)  # judged before: digests by key
@@ -193,7 +195,7 @@ class _Round:
         key, (method, params) = self.left.pop(0)
         kind = ASKED.get(method)
         why = "it asks for what no server may ask" if kind is None else ""
-        if kind is not None and self.declared is not None and kind not in self.declared:
+        if kind is not None and not_offered(kind, params, self.offered):
             why = "it asks for what the client didn't offer"
         why = why or why_not_shown(method, params, several=self.context.guard.prefixed)
         if why or kind is None:

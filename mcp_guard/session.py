@@ -5,7 +5,7 @@ State and bookkeeping only; what a message means is `gateway.py`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +92,7 @@ class Session:
     legacy_until: float = 0.0  # the loop's time until which its servers needn't be asked again for the modern era
     settled: bool = False  # the client has initialized: the connection stays in the legacy era
     envelope: dict[str, Any] = field(default_factory=dict)  # modern era: what the client last said of itself
+    capabilities: Mapping[str, Any] | None = None  # legacy era: what the client said that it can do
     client: str = ""  # what the client calls itself: for display only
     in_flight: set[InFlight] = field(default_factory=set)
     closed: bool = False

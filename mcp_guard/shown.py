@@ -48,6 +48,16 @@ def why_not_shown(method: str, params: Mapping[str, Any], *, several: bool) -> s
     return ""
 
 
+def not_offered(kind: str, params: Mapping[str, Any], offered: Mapping[str, Any] | None) -> bool:
+    """Didn't the client offer to be asked this? `elicitation: {}` offers forms. `offered` None: it isn't known."""
+    if offered is None:
+        return False
+    if kind == "elicitation" and params.get("mode") == "url":
+        modes = offered.get("elicitation")
+        return not isinstance(modes, Mapping) or "url" not in modes
+    return kind not in offered
+
+
 def _plain_url(url: object) -> bool:
     """Opened in a person's browser: nothing that runs, reads a file, or hides where it leads behind a user's name."""
     if not isinstance(url, str) or len(url) > MAX_MESSAGE or not url.isascii() or not url.isprintable() or " " in url:

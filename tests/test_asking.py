@@ -78,6 +78,23 @@ async def test_what_nothing_grants_never_reaches_the_client(
         assert [(row.method, row.effect) for row in scene.rows()] == [(method, "deny")]
 
 
+@pytest.mark.parametrize(
+    ("method", "params", "offered"),
+    [
+        ("elicitation/create", ELICITATION, {"roots": {}}),
+        ("elicitation/create", {"mode": "url", "message": "x", "url": "https://x.example/"}, {"elicitation": {}}),
+        ("roots/list", None, {}),
+    ],
+)
+async def test_a_client_is_not_asked_what_it_did_not_offer_to_answer(
+    tmp_path: Path, method: str, params: dict[str, Any] | None, offered: dict[str, Any]
+) -> None:
+    with Scene(tmp_path, policy=ASKS) as scene:
+        scene.gateway.session.capabilities = offered
+        assert Asked(scene, method, params).refused == -32601
+        assert scene.asked == []
+
+
 @pytest.mark.parametrize("method", ["tools/call", "elicitation/created", "tasks/get", "x"])
 async def test_a_request_that_no_server_may_make_is_refused_whatever_is_granted(tmp_path: Path, method: str) -> None:
     with Scene(tmp_path, policy=ASKS) as scene:

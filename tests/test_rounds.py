@@ -17,7 +17,7 @@ from tests.guards import FullDisk, RecordingDownstream, Scene, decision_in, tool
 ECHO = tool("echo", text={"type": "string"})
 STATE = '{"step": 1,  "é": "\\u0000"} '  # opaque: its bytes come back as they were
 FORM = {"message": "Who?", "requestedSchema": {"type": "object"}, "x-kept": None}
-CAPABILITIES: dict[str, Any] = {"elicitation": {}, "sampling": {}, "roots": {}}
+CAPABILITIES: dict[str, Any] = {"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}}
 META = {"io.modelcontextprotocol/clientCapabilities": CAPABILITIES}
 POLICY = """\
 version: 1
@@ -262,6 +262,15 @@ async def test_a_state_that_cannot_be_carried_is_withheld(tmp_path: Path, state:
         assert decision_in((await scene.echo())["result"])["kind"] == "withheld"
 
 
+async def test_a_client_that_offers_forms_is_not_sent_to_a_url(tmp_path: Path) -> None:
+    asked = question(mode="url", message="x", url="https://example.com/")
+    with modern(tmp_path, asking(who=asked), asking(who=asked)) as scene:
+        assert "inputRequests" in (await scene.echo())["result"]
+        forms: dict[str, Any] = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}}
+        answer = await scene.ask("tools/call", {"name": "echo", "arguments": {"text": "x"}, "_meta": forms})
+        assert decision_in(answer["result"])["kind"] == "withheld"
+
+
 async def test_a_question_that_the_client_did_not_offer_to_answer_is_not_shown(tmp_path: Path) -> None:
     with modern(tmp_path, asking(who=question())) as scene:
         answer = await scene.call("echo", {"text": "x"})
@@ -283,7 +292,8 @@ async def test_a_server_is_told_what_it_may_ask_and_no_more(tmp_path: Path) -> N
     with modern(tmp_path) as scene:
         await scene.echo()
         (call,) = scene.servers[0].calls
-        assert call["_meta"]["io.modelcontextprotocol/clientCapabilities"] == {"elicitation": {}, "sampling": {}}
+        granted = {name: CAPABILITIES[name] for name in ("elicitation", "sampling")}
+        assert call["_meta"]["io.modelcontextprotocol/clientCapabilities"] == granted
 
 
 async def test_questions_that_cannot_be_recorded_are_not_shown(tmp_path: Path) -> None:
