@@ -96,7 +96,11 @@ class _Asking:
             return self._refused_unjudged(Reason.UNEXPECTED_MEMBER, why)
         under_way.add(self.cancel)
         self._sent = as_shown(self.method, self._with_own_token(self.params), self.server.name)
-        return patiently(lambda: self._judge(ask), lambda: self._end(refusal.refused_asking(Reason.UNRECORDED)))
+        return self.context.session.when_listening(lambda: self._begin_judging(ask))
+
+    def _begin_judging(self, ask: Ask) -> None:
+        if not self._over:
+            patiently(lambda: self._judge(ask), lambda: self._end(refusal.refused_asking(Reason.UNRECORDED)))
 
     def _with_own_token(self, params: dict[str, Any]) -> dict[str, Any]:
         """Two servers may choose the same progress token: the client hears ours."""
@@ -133,10 +137,7 @@ class _Asking:
         return self._show(ask)
 
     def _show(self, ask: Ask) -> None:
-        if self.method == "elicitation/create" and isinstance(self.params.get("elicitationId"), str):
-            shown = self.context.session.shown_elicitations
-            if len(shown) < 1000:
-                shown.add((self.server.name, self.params["elicitationId"]))
+        self.context.session.note_elicitation(self.server.name, self.params.get("elicitationId"))
         try:
             take_back = ask(self.method, self._sent or None, self._answered)
         except Exception as error:

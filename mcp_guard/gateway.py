@@ -88,11 +88,13 @@ class Gateway:
 
     def notification(self, method: str, params: dict[str, Any] | None) -> None:
         """Take one notification. None of those that a client makes is relayed as it is."""
-        if method == "notifications/progress":
+        if method == "notifications/initialized":
+            self.session.listens()
+        elif method == "notifications/progress":
             asking.progressed(self.context, params or {})
         elif method == "notifications/roots/list_changed":
             asking.roots_changed(self.context, params)
-        elif method != "notifications/initialized" and not extensions.notified(self.context, method, params):
+        elif not extensions.notified(self.context, method, params):
             self.refused(f"a notification that the guard doesn't know: {method[:64]}", Reason.UNKNOWN_METHOD)
 
     def refused(self, why: str, reason: Reason = Reason.MALFORMED) -> None:
@@ -160,6 +162,8 @@ class Gateway:
             self.context.note(kinds[event], {"server": server.name, "why": why})
         if event == "ended" or (event == "refused" and server.era is Era.LEGACY):  # an old server refuses the new era
             log.warning(f"tool server {event}", server=server.name, why=why)
+        if event == "ready":
+            self._tell_level(server)  # one that was started again, or comes late, doesn't know it
         if event == "ready" and server.restarted:
             listing.announce(self.context)
             subscriptions.renew(self.context, server)
@@ -181,6 +185,7 @@ class Gateway:
             return request.finish({"result": {}})
         if session.era is not Era.LEGACY:
             return request.finish(refusal.invalid_request("the first request must be `initialize`"))
+        self.session.listens()
         handler = _LEGACY.get(method) or _BOTH.get(method)
         return self._handle(handler, request, method, params)
 
@@ -324,13 +329,19 @@ class Gateway:
         """How much servers log: no authority is exercised. Told to each server that has logging."""
         if params.get("level") not in _LEVELS or params.keys() - _LEVEL_MEMBERS:
             return request.finish(refusal.invalid_params("`level` is not one that the protocol has"))
+        self.session.level = params
         able = [server for server in self.session.servers if "logging" in server.capabilities]
         for server in able:
-            try:
-                server.request(method, params, _nobody)
-            except ServerGone:
-                continue
+            self._tell_level(server)
         return request.finish({"result": {}} if able else refusal.unknown_method())
+
+    def _tell_level(self, server: Downstream) -> None:
+        if self.session.level is None or "logging" not in server.capabilities:
+            return
+        try:
+            server.request("logging/setLevel", self.session.level, _nobody)
+        except ServerGone:
+            return
 
     def only_owner(self, calls: list[Call]) -> tuple[Call, Downstream] | None:
         """The one call among those to several servers that the client is shown; two would depend on an order."""

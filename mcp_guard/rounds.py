@@ -231,6 +231,8 @@ class _Round:
             while self.entries:
                 self.context.guard.record.finish(self.entries[0], outcome, duration_ms=0.0, refund=refund, note=note)
                 self.entries.pop(0)
+            for params in () if why else self.shown.values():
+                self.context.session.note_elicitation(self.call.server, params.get("elicitationId"))
             self.done(None if why else self.shown, why)
 
         patiently(step, lambda: self.done(None, "it can't be recorded"))

@@ -103,6 +103,9 @@ class Session:
     task_questions: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     """Modern era: what tasks asked that was judged and shown: by server and task, the digests of its questions."""
     streams: set[Stream] = field(default_factory=set)  # modern era: where the client listens
+    level: dict[str, Any] | None = None  # legacy era: how much servers are to log, as the client said it last
+    listening: bool = False  # legacy era: the client has its answer to `initialize`, so that it can be asked something
+    held: list[Callable[[], None]] = field(default_factory=list)  # what servers ask before that
     seen_requests: dict[tuple[str, str], int] = field(default_factory=dict)
     """How often each server sent what is refused: not every one of thousands is recorded."""
     asking: dict[str, set[Cancel]] = field(default_factory=dict)  # by server: its requests that the client looks at
@@ -128,6 +131,26 @@ class Session:
             return False
         count = self.seen_requests[seen] = self.seen_requests.get(seen, 0) + 1
         return count & (count - 1) == 0
+
+    def note_elicitation(self, server: str, name: object) -> None:
+        """A question was shown under this id: the server may say once that it is done with."""
+        if isinstance(name, str) and len(self.shown_elicitations) < 1000:
+            self.shown_elicitations.add((server, name))
+
+    def when_listening(self, go_on: Callable[[], None]) -> None:
+        """Go on once the client can be asked something: before `initialize` is answered it expects nothing else."""
+        if self.listening:
+            go_on()
+        else:
+            self.held.append(go_on)
+
+    def listens(self) -> None:
+        """The client says that it is ready, or goes on as if it were."""
+        if not self.listening:
+            self.listening = True
+            held, self.held = self.held, []
+            for go_on in held:
+                go_on()
 
     def tools(self) -> dict[str, Tool]:
         """What the servers offer now, by the name that the client uses."""

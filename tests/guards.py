@@ -268,7 +268,7 @@ class Scene:
         self.taken_back: list[str | None] = []
         session = Session("local:me", "s1", lambda method, params: self.notified.append((method, params)), self._ask)
         session.era = self.era
-        session.settled = self.era is Era.LEGACY
+        session.settled = session.listening = self.era is Era.LEGACY
         self.gateway = Gateway(self.guard, session)
         doubles: list[Any] = self.servers
         for double in self.servers:

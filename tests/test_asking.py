@@ -294,6 +294,28 @@ async def test_changed_roots_are_told_to_those_who_may_ask_for_them_only(tmp_pat
         assert servers[1].told == []
 
 
+async def test_a_client_is_asked_nothing_before_its_handshake_is_over(tmp_path: Path) -> None:
+    with Scene(tmp_path, policy=ASKS) as scene:
+        scene.gateway.session.listening = False
+        early, late = (Asked(scene, "roots/list") for _ in range(2))
+        early.take_back("never mind")
+        assert (scene.asked, scene.rows()) == ([], [])
+        scene.gateway.notification("notifications/initialized", None)
+        assert [method for method, _, _ in scene.asked] == ["roots/list"]
+        scene.asked[0][2]({"result": {"roots": []}})
+        assert (early.answers, late.answers) == ([], [{"result": {"roots": []}}])
+
+
+async def test_a_server_that_comes_late_or_again_is_told_how_much_to_log(tmp_path: Path) -> None:
+    with Scene(tmp_path, policy=ASKS) as scene:
+        double: Any = scene.servers[0]
+        scene.gateway.server_changed(double, "ready", "legacy")
+        assert double.requests == []
+        await scene.ask("logging/setLevel", {"level": "warning"})
+        scene.gateway.server_changed(double, "ready", "legacy")
+        assert double.requests == [("logging/setLevel", {"level": "warning"})] * 2
+
+
 async def test_a_question_goes_the_way_of_the_call_that_it_belongs_to(tmp_path: Path) -> None:
     with Scene(tmp_path, policy=ASKS) as scene:
         await scene.listed()

@@ -133,17 +133,26 @@ class Person:
 
 
 @asynccontextmanager
-async def connected(stand: Stand, front: str, person: Person, mode: str) -> AsyncIterator[Client]:
+async def connected(stand: Stand, front: str, person: Person, mode: str, *options: str) -> AsyncIterator[Client]:
     guard = [sys.executable, "-m", "mcp_guard"]
     if front == "stdio":
-        words = [*guard, "wrap", "--name", "raw", "--policy", str(stand.policy_file), "--", *stand.server()]
+        words = [
+            *guard,
+            "wrap",
+            "--name",
+            "raw",
+            "--policy",
+            str(stand.policy_file),
+            "--",
+            *stand.server("raw", *options),
+        ]
         started = StdioServerParameters(command=words[0], args=words[1:], env=stand.environment, cwd=stand.home)
         with (stand.home / "stderr.log").open("w") as log:
             async with person.client(stdio_client(started, errlog=log), mode) as client:
                 yield client
         return
     file = stand.home / "guard.yaml"
-    server = json.dumps({"command": stand.server()})
+    server = json.dumps({"command": stand.server("raw", *options)})
     file.write_text(f"version: 1\npolicy: {stand.policy_file}\nservers:\n  raw: {server}\n")
     place: Any = _Place(stand)
     async with (
@@ -177,6 +186,19 @@ async def test_the_sdks_client_is_asked_under_the_servers_name_and_answers(
         assert person.read == ["[raw] Who?"]
     assert [row.outcome for row in stand.rows() if row.method == "elicitation/create"] == ["ok"]
     assert stand.verified() == []
+
+
+@pytest.mark.parametrize("front", ["stdio", "http"])
+@pytest.mark.parametrize("lacks", ["--no-modern", "--no-legacy"])
+async def test_a_client_of_both_eras_is_asked_by_servers_of_either(tmp_path: Path, front: str, lacks: str) -> None:
+    stand, person = Stand(tmp_path, ASKS), Person()
+    async with connected(stand, front, person, "auto", lacks) as client:
+        assert client.protocol_version == ("2025-11-25" if lacks == "--no-modern" else "2026-07-28")
+        with anyio.fail_after(PATIENCE):
+            await client.list_tools()
+            result = await client.call_tool("ask" if front == "stdio" else "raw__ask", {})
+        assert "Ada" in json.dumps(result.structured_content)
+        assert person.read == ["[raw] Who?"]
 
 
 @pytest.mark.parametrize("front", ["stdio", "http"])
