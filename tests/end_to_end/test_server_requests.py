@@ -133,27 +133,21 @@ class Person:
 
 
 @asynccontextmanager
-async def connected(stand: Stand, front: str, person: Person, mode: str, *options: str) -> AsyncIterator[Client]:
-    guard = [sys.executable, "-m", "mcp_guard"]
+async def connected(
+    stand: Stand, front: str, person: Person, mode: str, *options: str, server: list[str] | None = None
+) -> AsyncIterator[Client]:
+    """The SDK's client before a guard of one server, called `raw`, on one of the fronts."""
+    guard, command = [sys.executable, "-m", "mcp_guard"], server or stand.server("raw", *options)
     if front == "stdio":
-        words = [
-            *guard,
-            "wrap",
-            "--name",
-            "raw",
-            "--policy",
-            str(stand.policy_file),
-            "--",
-            *stand.server("raw", *options),
-        ]
+        words = [*guard, "wrap", "--name", "raw", "--policy", str(stand.policy_file), "--", *command]
         started = StdioServerParameters(command=words[0], args=words[1:], env=stand.environment, cwd=stand.home)
         with (stand.home / "stderr.log").open("w") as log:
             async with person.client(stdio_client(started, errlog=log), mode) as client:
                 yield client
         return
     file = stand.home / "guard.yaml"
-    server = json.dumps({"command": stand.server("raw", *options)})
-    file.write_text(f"version: 1\npolicy: {stand.policy_file}\nservers:\n  raw: {server}\n")
+    servers = json.dumps({"raw": {"command": command}})
+    file.write_text(f"version: 1\npolicy: {stand.policy_file}\nservers: {servers}\n")
     place: Any = _Place(stand)
     async with (
         served(place, [*guard, "run", "--config", str(file), "--http", "127.0.0.1:0"]) as http,
