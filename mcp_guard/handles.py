@@ -90,3 +90,7 @@ class Handles:
     def spend(self, opened: Opened) -> None:
         """It is used up: no later opening gives anything."""
         self._spent[opened.nonce] = opened.until
+
+    def give_back(self, opened: Opened) -> None:
+        """It wasn't used after all: no byte of what it was opened for left."""
+        self._spent.pop(opened.nonce, None)

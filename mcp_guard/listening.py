@@ -17,7 +17,7 @@ from mcp_guard import log, offers, refusal, subscriptions
 from mcp_guard.context import Context, guarded
 from mcp_guard.deliveries import PROMPTS, RESOURCES, TOOLS, UPDATED, Deliveries
 from mcp_guard.downstream import Downstream, Sent
-from mcp_guard.eras import SUBSCRIPTION_KEY, strip_own_data, strip_own_meta
+from mcp_guard.eras import SUBSCRIPTION_KEY, Era, strip_own_data, strip_own_meta
 from mcp_guard.errors import ServerGone
 from mcp_guard.model import Call, Decision, Kind, Outcome, Reason
 from mcp_guard.patience import patiently
@@ -67,6 +67,9 @@ class _Judging:
     left: list[str]
 
     def next(self) -> None:
+        """Judge the next one; after the last, open the stream. Never from within itself: there may be hundreds."""
+        if not self.stream.request.waiting:  # the client gave it up meanwhile
+            return None
         if not self.left:
             return guarded(self.stream.request, self.stream.begin)
         uri = self.left.pop(0)
@@ -74,8 +77,11 @@ class _Judging:
         if server is None:  # hidden or not there: left out of the acknowledgement, which says no more
             context = self.stream.context
             reason, why = Reason.UNKNOWN_TARGET, "nothing grants it, or no server has it"
-            return context.refused("subscriptions/listen", "", uri, Kind.RESOURCE, reason, why, then=self.next)
-        return patiently(partial(self._judge, server, uri), self.next)
+            return context.refused("subscriptions/listen", "", uri, Kind.RESOURCE, reason, why, then=self._go_on)
+        return patiently(partial(self._judge, server, uri), self._go_on)
+
+    def _go_on(self) -> None:
+        asyncio.get_running_loop().call_soon(self.next)
 
     def _judge(self, server: Downstream, uri: str) -> None:
         guard, session = self.stream.context.guard, self.stream.context.session
@@ -93,7 +99,7 @@ class _Judging:
                 lambda: guard.record.finish(entry, Outcome.OK, duration_ms=0.0, note="a stream is opened"),
                 lambda: self.stream.forget(server.name, uri),
             )
-        return self.next()
+        return self._go_on()
 
 
 @dataclass(slots=True, eq=False)
@@ -261,7 +267,7 @@ class Stream:
 def on_stream(context: Context, server: Downstream, method: str, params: dict[str, Any] | None) -> bool:
     """Hand what carries a subscription's id to the stream that it names; False if there is no id in it."""
     meta = (params or {}).get("_meta")
-    if params is None or not isinstance(meta, dict) or SUBSCRIPTION_KEY not in meta:
+    if params is None or server.era is not Era.MODERN or not isinstance(meta, dict) or SUBSCRIPTION_KEY not in meta:
         return False
     named = meta[SUBSCRIPTION_KEY]
     for stream in list(context.session.streams):

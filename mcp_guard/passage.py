@@ -181,6 +181,8 @@ class Passage:
 
     def _not_sent(self, entry: Entry, why: str) -> None:
         """No byte left: the charges go back, and the client learns that nothing happened."""
+        if self.continues is not None:
+            self.context.guard.handles.give_back(self.continues)
         record = self.context.guard.record
         patiently(
             lambda: record.finish(entry, Outcome.NOT_SENT, duration_ms=0.0, refund=True, note=why),

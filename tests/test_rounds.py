@@ -161,6 +161,16 @@ async def test_a_state_is_good_for_one_retry(tmp_path: Path) -> None:
         await refused(scene, await scene.echo(inputResponses={"who": {}}, requestState=handle), 2)
 
 
+async def test_a_retry_of_which_no_byte_left_uses_nothing_up(tmp_path: Path) -> None:
+    with modern(tmp_path, asking(who=question())) as scene:
+        retry = {"inputResponses": {"who": {}}, "requestState": (await scene.echo())["result"]["requestState"]}
+        scene.servers[0].gone = True
+        answer = await scene.echo(**retry)
+        assert decision_in(answer["result"])["reason"] == Reason.UNAVAILABLE
+        scene.servers[0].gone = False
+        assert "isError" not in (await scene.echo(**retry))["result"]
+
+
 async def test_of_two_retries_at_once_one_reaches_the_server(tmp_path: Path) -> None:
     with modern(tmp_path, asking(who=question())) as scene:
         handle = (await scene.echo())["result"]["requestState"]

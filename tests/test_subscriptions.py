@@ -172,6 +172,13 @@ async def test_changes_of_what_nothing_grants_are_not_told(tmp_path: Path) -> No
         assert scene.notified == []
 
 
+async def test_in_the_legacy_era_a_streams_id_means_nothing(tmp_path: Path) -> None:
+    with Scene(tmp_path, policy=POLICY) as scene:
+        say(scene, deliveries.RESOURCES, {"_meta": {SUBSCRIPTION_KEY: 1}})
+        await settled()
+        assert scene.notified == [(deliveries.RESOURCES, {"_meta": {SUBSCRIPTION_KEY: 1}})]
+
+
 async def test_what_waits_when_the_client_leaves_goes_nowhere(tmp_path: Path) -> None:
     with Scene(tmp_path, policy=POLICY) as scene:
         say(scene, deliveries.TOOLS)
@@ -408,6 +415,22 @@ async def test_a_stream_that_is_asked_for_in_another_form_is_refused(tmp_path: P
     with modern(tmp_path) as scene:
         assert (await scene.ask("subscriptions/listen", params))["error"]["code"] == -32602
         assert scene.servers[0].requests == []
+
+
+async def test_a_stream_of_a_thousand_resources_is_opened(tmp_path: Path) -> None:
+    with modern(tmp_path) as scene:
+        uris = [f"fixture://notes/{number}" if number % 2 else f"fixture://other/{number}" for number in range(1000)]
+        await opened(scene, resourceSubscriptions=uris)
+        assert scene.notified[0][1]["notifications"]["resourceSubscriptions"] == uris[1::2]
+
+
+async def test_a_stream_that_is_given_up_while_it_is_judged_is_not_opened(tmp_path: Path) -> None:
+    with modern(tmp_path) as scene:
+        exchange, _ = scene.start("subscriptions/listen", {"notifications": {"resourceSubscriptions": [NOTE] * 3}})
+        exchange.cancel("enough")
+        await settled()
+        assert sent(scene, "subscriptions/listen") == []
+        assert scene.notified == []
 
 
 async def test_one_client_has_a_bounded_number_of_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
