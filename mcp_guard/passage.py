@@ -99,6 +99,8 @@ class Passage:
         if self._members and decision.allowed:  # each is used, as a whole: judged by its name, in the same transaction
             used = [replace(self.call, target=member, kind=Kind.EXTENSION) for member in self._members]
             decision = strictest([decision, *(self.context.judged(call, view) for call in used)])
+            # Each grant had room for one use, so one use it is, however many of its names the call has.
+            decision = replace(decision, charges=tuple({one.rule: one for one in decision.charges}.values()))
         if decision.allowed:
             return replace(decision, detail=self._remark())
         return without_made_up_names(decision, self.call, self._argument_names)

@@ -90,6 +90,16 @@ async def test_a_member_of_a_call_passes_where_call_and_member_are_granted(tmp_p
         assert len(scene.servers[0].calls) == 1
 
 
+async def test_members_of_one_grant_never_go_beyond_its_budget(tmp_path: Path) -> None:
+    policy = POLICY.replace("[acme/once]", "[acme/once, one, two]")
+    with Scene(tmp_path, policy=policy) as scene:
+        assert "isError" not in (await scene.call("echo", one=1, two=2))["result"]
+        charges = [charge for row in scene.rows() for charge in row.body.get("charges", ())]
+        assert [(charge["rule"], charge["calls"]) for charge in charges] == [("policy/once", 1)]
+        refused = await scene.call("echo", one=1)
+        assert decision_in(refused["result"])["reason"] == Reason.BUDGET_SPENT
+
+
 async def test_a_member_does_not_open_a_call_that_no_grant_carries(tmp_path: Path) -> None:
     policy = POLICY.replace("args: any", "args: {text: x}")
     with Scene(tmp_path, policy=policy) as scene:
