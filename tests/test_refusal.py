@@ -63,7 +63,7 @@ def test_a_refused_request_of_another_method_is_an_error_with_the_decision_as_da
 def test_every_reason_makes_a_refusal_that_says_whether_trying_again_can_help(reason: Reason) -> None:
     text = refusal.refusal_text(Decision(Effect.DENY, reason))
     assert text.startswith("Refused by policy: ")
-    temporary = reason in (Reason.UNAVAILABLE, Reason.UNRECORDED)
+    temporary = reason in (Reason.UNAVAILABLE, Reason.UNRECORDED, Reason.TOO_MANY)
     assert ("may work" in text) == temporary
 
 
