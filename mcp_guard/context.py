@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mcp_guard import log, refusal
+from mcp_guard.catalog import Tool
+from mcp_guard.deliveries import Deliveries
 from mcp_guard.downstream import Downstream
+from mcp_guard.eras import Era
 from mcp_guard.guard import Guard, LiveFacts
-from mcp_guard.model import Call, Decision, Effect, Kind, Reason
+from mcp_guard.model import Approval, Call, Decision, Effect, Kind, Reason
 from mcp_guard.patience import patiently
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.usage import UsageView
@@ -23,6 +26,7 @@ class Context:
     guard: Guard
     session: Session
     known: dict[str, frozenset[str]] = field(default_factory=dict)  # by server: what was there at first sight
+    deliveries: Deliveries | None = None  # legacy era: what the client is told unasked
     fetching: dict[str, list[Callable[[], None]]] = field(default_factory=dict)  # by server: who waits for its tools
 
     def server(self, name: str) -> Downstream | None:
@@ -60,6 +64,31 @@ class Context:
             then()
 
         patiently(step, then)
+
+    def judged(
+        self, call: Call, view: UsageView, tool: Tool | None = None, approvals: Collection[Approval] = ()
+    ) -> Decision:
+        """The one judgement, inside its transaction. An error while judging denies: unclear means no (law 4)."""
+        try:
+            return self.guard.judge(call, tool, self.facts(call.server, view), approvals)
+        except Exception as error:  # its text may carry a value, so it isn't shown
+            log.warning("a call could not be judged", error=type(error).__name__)
+            return Decision(Effect.DENY, Reason.INTERNAL, detail=type(error).__name__)
+
+    def tell(self, method: str, server: str, params: dict[str, Any] | None) -> None:
+        """Tell the client of a change, in a moment; in the modern era only on the streams that it opened for it."""
+        if self.session.closed or self.session.era is None:
+            return
+        if self.session.era is Era.LEGACY and self.deliveries is not None:
+            self.deliveries.put(method, server, params)
+        for stream in list(self.session.streams):
+            stream.changed(method)
+
+    def unasked(self, server: Downstream, method: str) -> None:
+        """A server asked the client for something, or told it something, that nothing grants."""
+        if self.session.counts_now(server.name, method[:64]):
+            why = "a server's own request or notification, which nothing grants"
+            self.refused(method[:64], server.name, "", Kind.TOOL, Reason.UNKNOWN_METHOD, why)
 
 
 def guarded(request: InFlight, step: Callable[[], None]) -> None:

@@ -10,13 +10,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Any, Protocol
 
 from mcp_guard.catalog import Listing, Withheld
 from mcp_guard.eras import LEGACY_REVISIONS, Era
 from mcp_guard.errors import GuardError, ServerGone
 from mcp_guard.once import Once, OnceAnswer
-from mcp_guard.transports.front import Answer
+from mcp_guard.transports.front import Answer, Cancel
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.link import Link, Progress
 from mcp_guard.transports.spawn import Child, spawn
@@ -67,8 +68,12 @@ class Events(Protocol):
     def server_notified(self, server: Downstream, method: str, params: dict[str, Any] | None) -> None:
         """A notification that belongs to no request."""
 
-    def server_asked(self, server: Downstream, method: str) -> None:
-        """The server made a request of the client, which was refused."""
+    def server_asked(
+        self, server: Downstream, method: str, params: dict[str, Any] | None, answer: Answer, during: int | None
+    ) -> Cancel:
+        """The server made a request of the client; `during` is the `Sent.id` that it belongs to, where that is known.
+        What this returns is called when the server takes it back or ends.
+        """
 
     def server_odd(self, server: Downstream, why: str) -> None:
         """The server sent something that is no message."""
@@ -84,6 +89,17 @@ class _Opening:
     era: Era
     method: str
     params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request that went to a server. `id` is the one that it has there; calling it cancels it."""
+
+    id: int
+    _link: Link
+
+    def __call__(self, reason: str | None = None) -> None:
+        self._link.cancel(self.id, reason)
 
 
 @dataclass(slots=True, eq=False)
@@ -173,13 +189,16 @@ class Downstream:
 
     def request(
         self, method: str, params: dict[str, Any] | None, answer: Answer, progress: Progress | None = None
-    ) -> Callable[[str | None], None]:
+    ) -> Sent:
         """Send a request; the result cancels it. Raises `ServerGone` if no byte of it was sent."""
         if self.state is not State.READY or self._link is None:
             raise ServerGone("it is not running")
-        link = self._link
-        request_id = link.request(method, params, answer, progress)
-        return lambda reason: link.cancel(request_id, reason)
+        return Sent(self._link.request(method, params, answer, progress), self._link)
+
+    def notify(self, method: str, params: dict[str, Any] | None) -> None:
+        """Tell the server something, if it is there to hear it."""
+        if self.state is State.READY and self._link is not None:
+            self._link.notify(method, params)
 
     def pause(self, paused: bool) -> None:
         """The client can't take more at the moment, or can again."""
@@ -244,7 +263,7 @@ class Downstream:
             return HttpLink(
                 self.spec.remote,
                 on_notification=lambda method, params: self._notified(life, method, params),
-                on_request=self._asked,
+                on_request=partial(self._asked, life),
                 on_odd=lambda why: self.events.server_odd(self, why),
                 on_gone=lambda why: self._ended(life, why),
                 schema_of=self._schema,
@@ -255,18 +274,11 @@ class Downstream:
         return StdioLink(
             child,
             on_notification=lambda method, params: self._notified(life, method, params),
-            on_request=lambda method: self.events.server_asked(self, method),
+            on_request=partial(self._asked, life),
             on_odd=lambda why: self.events.server_odd(self, why),
             on_gone=lambda why: self._ended(life, why),
             on_pressure=self.on_pressure,
         ), f"pid {child.process.pid}"
-
-    def _asked(
-        self, method: str, params: dict[str, Any] | None, answer: Answer, during: int | None
-    ) -> Callable[[str | None], None]:
-        answer({"error": {"code": METHOD_NOT_FOUND, "message": "Method not found"}})
-        self.events.server_asked(self, method)
-        return lambda _: None
 
     def _schema(self, tool: str) -> Mapping[str, Any] | None:
         """The inputSchema of a tool by the server's own name, as last listed: it may bind arguments to headers."""
@@ -328,6 +340,14 @@ class Downstream:
             self.listing = None
         self.events.server_notified(self, method, params)
 
+    def _asked(
+        self, life: int, method: str, params: dict[str, Any] | None, answer: Answer, during: int | None
+    ) -> Cancel:
+        if self._current(life):
+            return self.events.server_asked(self, method, params, answer, during)
+        answer({"error": {"code": METHOD_NOT_FOUND, "message": "Method not found"}})
+        return _nothing_to_cancel
+
     def _ended(self, life: int, why: str) -> None:
         """The process is gone: start it again after a while, the same way, while the others go on."""
         if not self._current(life):
@@ -374,6 +394,10 @@ def _gone(message: str) -> dict[str, Any]:
 
 def _ignore(_: dict[str, Any]) -> None:
     """A restart answers nobody."""
+
+
+def _nothing_to_cancel(_: str | None) -> None:
+    """It is answered already."""
 
 
 def identity(spec: ServerSpec, key: bytes) -> str:

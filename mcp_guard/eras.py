@@ -17,6 +17,8 @@ MODERN_REVISIONS = ("2026-07-28",)
 REVISION_KEY = "io.modelcontextprotocol/protocolVersion"
 CLIENT_INFO_KEY = "io.modelcontextprotocol/clientInfo"
 CLIENT_CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
+SUBSCRIPTION_KEY = "io.modelcontextprotocol/subscriptionId"
+LOG_LEVEL_KEY = "io.modelcontextprotocol/logLevel"
 SERVER_INFO_KEY = "io.modelcontextprotocol/serverInfo"
 UNSUPPORTED_REVISION = -32022
 
@@ -47,23 +49,9 @@ def envelope(params: Mapping[str, Any] | None) -> dict[str, Any]:
     return {key: meta[key] for key in keys if key in meta}
 
 
-def without_server_requests(capabilities: Any) -> Any:
-    """A client's capabilities less those by which a server could ask the client for something.
-
-    Nothing grants server requests in this version, so a server isn't told that it could make them.
-    """
-    if not isinstance(capabilities, Mapping):
-        return capabilities
-    return {key: value for key, value in capabilities.items() if key not in ("roots", "sampling", "elicitation")}
-
-
-def without_offers(params: dict[str, Any]) -> dict[str, Any]:
-    """A modern request less the same capabilities: there, every request names what its client can be asked for."""
-    meta = params.get("_meta")
-    if not isinstance(meta, dict) or CLIENT_CAPABILITIES_KEY not in meta:
-        return params
-    kept = without_server_requests(meta[CLIENT_CAPABILITIES_KEY])
-    return {**params, "_meta": {**meta, CLIENT_CAPABILITIES_KEY: kept}}
+def for_one_principal(result: dict[str, Any]) -> dict[str, Any]:
+    """A result that was judged for one principal: a cache that others share would answer without a judgement."""
+    return {**result, "cacheScope": "private"} if result.get("cacheScope") == "public" else result
 
 
 def strip_own_meta(params: dict[str, Any]) -> dict[str, Any]:

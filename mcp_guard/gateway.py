@@ -9,23 +9,36 @@ unknown or withheld outcome.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
-from weakref import WeakSet
 
-from mcp_guard import lifecycle, listing, log, refusal
+from mcp_guard import (
+    asking,
+    extensions,
+    lifecycle,
+    listening,
+    listing,
+    log,
+    offers,
+    reading,
+    refusal,
+    rounds,
+    subscriptions,
+    tasks,
+)
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context, guarded
+from mcp_guard.deliveries import PROMPTS, RESOURCES, TOOLS, UPDATED, Deliveries
 from mcp_guard.downstream import Downstream
 from mcp_guard.eras import (
+    LOG_LEVEL_KEY,
     MODERN_REVISIONS,
     UNSUPPORTED_REVISION,
     Era,
     envelope,
     revision_of,
     strip_own_meta,
-    without_offers,
 )
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import Guard
@@ -33,10 +46,9 @@ from mcp_guard.model import Call, Decision, Effect, Kind, Reason
 from mcp_guard.passage import Passage
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.session import MAX_IN_FLIGHT, InFlight, Session
-from mcp_guard.transports.front import Answer, Notify
+from mcp_guard.transports.front import Answer, Ask, Cancel, Notify
 
 CALL_MEMBERS = frozenset({"name", "arguments", "_meta"})
-_READ_MEMBERS = frozenset({"uri", "_meta"})
 _COMPLETE_MEMBERS = frozenset({"ref", "argument", "context", "_meta"})
 _LIST_MEMBERS = frozenset({"cursor", "_meta"})
 _LEVEL_MEMBERS = frozenset({"level", "_meta"})
@@ -50,6 +62,8 @@ class Gateway:
         self.guard = guard
         self.session = session
         self.context = Context(guard, session)
+        self.context.deliveries = Deliveries(partial(subscriptions.tell, self.context))
+        self.context.deliveries.open()
         self._malformed = 0
         session.servers.extend(
             Downstream(spec, self, child=guard.children.pop(spec.name, None)) for spec in guard.specs
@@ -58,17 +72,29 @@ class Gateway:
     # What the front calls.
 
     def request(
-        self, method: str, params: dict[str, Any] | None, *, id: int | str, answer: Answer, notify: Notify
+        self,
+        method: str,
+        params: dict[str, Any] | None,
+        *,
+        id: int | str,
+        answer: Answer,
+        notify: Notify,
+        ask: Ask | None = None,
     ) -> InFlight:
         """Take one request; it is answered exactly once, unless it is cancelled."""
-        request = self.session.begin(id, answer, notify)
+        request = self.session.begin(id, answer, notify, ask)
         guarded(request, lambda: self._route(request, method, strip_own_meta(params) if params is not None else {}))
         return request
 
     def notification(self, method: str, params: dict[str, Any] | None) -> None:
         """Take one notification. None of those that a client makes is relayed as it is."""
-        known = ("notifications/initialized", "notifications/progress", "notifications/roots/list_changed")
-        if method not in known:
+        if method == "notifications/initialized":
+            self.session.listens()
+        elif method == "notifications/progress":
+            asking.progressed(self.context, params or {})
+        elif method == "notifications/roots/list_changed":
+            asking.roots_changed(self.context, params)
+        elif not extensions.notified(self.context, method, params):
             self.refused(f"a notification that the guard doesn't know: {method[:64]}", Reason.UNKNOWN_METHOD)
 
     def refused(self, why: str, reason: Reason = Reason.MALFORMED) -> None:
@@ -84,30 +110,44 @@ class Gateway:
 
     def close(self) -> None:
         """The client is gone."""
+        if self.context.deliveries is not None:
+            self.context.deliveries.close()
         self.session.close()
 
     # What the servers' lives call (downstream.Events).
 
     def server_notified(self, server: Downstream, method: str, params: dict[str, Any] | None) -> None:
         """Pass on what a client may be told unasked."""
-        if method == "notifications/tools/list_changed":
+        if method == TOOLS:
             listing.changed(self.context, server)
-        elif method == "notifications/message":
-            self.session.notify(method, None if params is None else strip_own_meta(params))
-        elif method in ("notifications/resources/list_changed", "notifications/prompts/list_changed"):
-            kind = Kind.RESOURCE if "resources" in method else Kind.PROMPT
-            if self.guard.grants(kind):
-                self.session.notify(method, None if params is None else strip_own_meta(params))
-        else:
-            self.server_asked(server, method)
+        if listening.on_stream(self.context, server, method, params):
+            return
+        told = None if params is None else strip_own_meta(params)
+        if method == "notifications/message":
+            self._logged(server, told)
+        elif method in (TOOLS, PROMPTS, RESOURCES) and server.era is Era.LEGACY:
+            self.context.tell(method, server.name, None if method == TOOLS else told)
+        elif method == UPDATED and server.era is Era.LEGACY:
+            subscriptions.updated(self.context, server, params or {})
+        elif method == "notifications/elicitation/complete":
+            asking.elicited(self.context, server, params or {})
+        elif not extensions.told(self.context, server, method, params):
+            self.context.unasked(server, method)
 
-    def server_asked(self, server: Downstream, method: str) -> None:
-        """A server asked the client for something, or told it something unknown. Recorded once for each method."""
-        seen = (server.name, method[:64])
-        if seen not in self.session.seen_requests and len(self.session.seen_requests) < 256:
-            self.session.seen_requests.add(seen)
-            why = "a server's own request or notification, which nothing grants"
-            self.context.refused(method[:64], server.name, "", Kind.TOOL, Reason.UNKNOWN_METHOD, why)
+    def _logged(self, server: Downstream, params: dict[str, Any] | None) -> None:
+        """A log message. In the modern era it belongs to a request that wants it, as far as that can be told."""
+        if self.session.era is Era.LEGACY:
+            return self.session.notify("notifications/message", params)
+        there = [one for one in self.session.in_flight if one.logs and one.at is not None and one.at[0] == server.name]
+        if len(there) == 1 or (there and not self.session.shared):  # several on one pipe get it all the same
+            return there[0].notify("notifications/message", params)
+        return None
+
+    def server_asked(
+        self, server: Downstream, method: str, params: dict[str, Any] | None, answer: Answer, during: int | None
+    ) -> Cancel:
+        """A server asks the client for something."""
+        return asking.asked(self.context, server, method, params, answer, during)
 
     def server_odd(self, server: Downstream, why: str) -> None:
         """A line that is no message. Told to the person, at most a few times: a server can send millions."""
@@ -122,8 +162,13 @@ class Gateway:
             self.context.note(kinds[event], {"server": server.name, "why": why})
         if event == "ended" or (event == "refused" and server.era is Era.LEGACY):  # an old server refuses the new era
             log.warning(f"tool server {event}", server=server.name, why=why)
+        if event == "ready":
+            self._tell_level(server)  # one that was started again, or comes late, doesn't know it
         if event == "ready" and server.restarted:
             listing.announce(self.context)
+            subscriptions.renew(self.context, server)
+            for stream in list(self.session.streams):
+                stream.anew(server)
 
     # Routing.
 
@@ -140,6 +185,7 @@ class Gateway:
             return request.finish({"result": {}})
         if session.era is not Era.LEGACY:
             return request.finish(refusal.invalid_request("the first request must be `initialize`"))
+        self.session.listens()
         handler = _LEGACY.get(method) or _BOTH.get(method)
         return self._handle(handler, request, method, params)
 
@@ -150,21 +196,18 @@ class Gateway:
             return request.finish({"error": error})
         if self.session.era is Era.LEGACY and self.session.settled:
             return request.finish(refusal.invalid_request("this connection began with `initialize`"))
-        params = without_offers(params)
         self.session.envelope = envelope(params)
+        request.logs = LOG_LEVEL_KEY in params["_meta"]
         if method == "server/discover":
             return lifecycle.discover(self.context, request, params)
-        handler = _BOTH.get(method)
-        if handler is None:
+        handler = _MODERN.get(method) or _BOTH.get(method)
+        if handler is None and not self.guard.grants(Kind.EXTENSION):
             return self._handle(None, request, method, params)
         go_on = partial(self._handle, handler, request, method, params)
         return lifecycle.ensure_modern(self.context, request, params, go_on)
 
     def _handle(self, handler: Handler | None, request: InFlight, method: str, params: dict[str, Any]) -> None:
-        if handler is None:
-            answer = refusal.unknown_method()
-            return self._not_there(request, answer, method[:64], "", "", Kind.TOOL, Reason.UNKNOWN_METHOD)
-        return handler(self, request, method, params)
+        (handler or extensions.carry)(self, request, method, params)
 
     # One handler a method.
 
@@ -192,30 +235,48 @@ class Gateway:
             absent = listing.unlisted_owner(self.context, name)
             if absent is not None:
                 return self._call_absent(request, method, absent, name, params)
-            return self._not_there(request, refusal.unknown_tool(name), method, "", name, detail="no server lists it")
+            return self.not_there(request, refusal.unknown_tool(name), method, "", name, detail="no server lists it")
         if not listing.shows(self.context, tool):
             return self._hidden(request, method, tool)
-        call = Call(self.session.principal, method, tool.server, tool.name, {**params, "name": tool.name})
-        passage = Passage(self.context, request, call, server, tool, self._refused_call)
-        return passage.begin(params.keys() - CALL_MEMBERS)
+        call = self.call(method, server, tool.name, {**params, "name": tool.name})
+        return self.carry(Passage(self.context, request, call, server, tool, self._refused_call), CALL_MEMBERS)
+
+    def call(
+        self, method: str, server: Downstream, target: str, params: dict[str, Any], kind: Kind = Kind.TOOL
+    ) -> Call:
+        """The one object that is judged and sent: what the client asks, and what this server may know of the client."""
+        told = offers.modern(self.context, server.name, params)
+        return Call(self.session.principal, method, server.name, target, told, kind)
+
+    def carry(self, passage: Passage, members: frozenset[str]) -> None:
+        """Send a call on its way; one that answers a server's questions, as the continuation that it claims to be."""
+        given = passage.call.params.keys()
+        if self.session.era is not Era.MODERN or passage.call.method not in rounds.METHODS:
+            return passage.begin(given - members)
+        if given & rounds.MEMBERS:
+            found = rounds.reopened(self.context, passage.call)
+            if found is None:
+                return passage.refuse(Decision(Effect.DENY, Reason.UNKNOWN_HANDLE))
+            passage.call, passage.continues = found
+        return passage.begin(given - members - rounds.MEMBERS)
 
     def _hidden(self, request: InFlight, method: str, tool: Tool) -> None:
         """The client learns that there is no such tool; the person, why."""
         answer = refusal.unknown_tool(tool.exposed)
         if not self.guard.expired():
-            return self._not_there(request, answer, method, tool.server, tool.name, detail="nothing grants it")
+            return self.not_there(request, answer, method, tool.server, tool.name, detail="nothing grants it")
         if not self.session.told_of_end:
             self.session.told_of_end = True
             log.warning("the mandate is over, so nothing is listed or allowed any more: give a new one and restart")
         why = "the mandate is over: give a new one and restart"
-        return self._not_there(request, answer, method, tool.server, tool.name, reason=Reason.EXPIRED, detail=why)
+        return self.not_there(request, answer, method, tool.server, tool.name, reason=Reason.EXPIRED, detail=why)
 
     def _call_absent(
         self, request: InFlight, method: str, server: Downstream, name: str, params: dict[str, Any]
     ) -> None:
         """A server whose tools can't be told at the moment. The same for every name, so that it says of none."""
         own = listing.own_name(self.context, server, name)
-        call = Call(self.session.principal, method, server.name, own, {**params, "name": own})
+        call = self.call(method, server, own, {**params, "name": own})
         passage = Passage(self.context, request, call, server, None, self._refused_call)
         passage.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
 
@@ -227,26 +288,13 @@ class Gateway:
     def _get_prompt(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         name = params.get("name")
         calls = [
-            Call(self.session.principal, method, server.name, own, {**params, "name": own}, Kind.PROMPT)
+            self.call(method, server, own, {**params, "name": own}, Kind.PROMPT)
             for server, own in self._prompt_owners(name)
         ]
-        if (owner := self._only_owner(calls)) is not None:
-            passage = Passage(self.context, request, *owner, None, refusal.refused_request)
-            return passage.begin(params.keys() - CALL_MEMBERS)
+        if (owner := self.only_owner(calls)) is not None:
+            return self.carry(Passage(self.context, request, *owner, None, refusal.refused_request), CALL_MEMBERS)
         shown = name if isinstance(name, str) else ""
-        return self._not_there(request, refusal.unknown_prompt(name), method, "", shown, Kind.PROMPT)
-
-    def _read_resource(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
-        uri = params.get("uri")
-        servers = self.session.servers if isinstance(uri, str) else []
-        calls = [
-            Call(self.session.principal, method, server.name, str(uri), params, Kind.RESOURCE) for server in servers
-        ]
-        if (owner := self._only_owner(calls)) is not None:
-            passage = Passage(self.context, request, *owner, None, refusal.refused_request)
-            return passage.begin(params.keys() - _READ_MEMBERS)
-        shown = uri if isinstance(uri, str) else ""
-        return self._not_there(request, refusal.unknown_resource(uri), method, "", shown, Kind.RESOURCE)
+        return self.not_there(request, refusal.unknown_prompt(name), method, "", shown, Kind.PROMPT)
 
     def _complete(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         """Completion shows what a prompt or a resource would take: judged as that prompt or resource is."""
@@ -254,23 +302,16 @@ class Gateway:
         kind = ref.get("type") if isinstance(ref, dict) else None
         if isinstance(ref, dict) and kind == "ref/prompt":
             calls = [
-                Call(
-                    self.session.principal,
-                    method,
-                    server.name,
-                    own,
-                    {**params, "ref": {**ref, "name": own}},
-                    Kind.PROMPT,
-                )
+                self.call(method, server, own, {**params, "ref": {**ref, "name": own}}, Kind.PROMPT)
                 for server, own in self._prompt_owners(ref.get("name"))
             ]
-            if (owner := self._only_owner(calls)) is not None:
+            if (owner := self.only_owner(calls)) is not None:
                 passage = Passage(self.context, request, *owner, None, refusal.refused_request)
-                return passage.begin(params.keys() - _COMPLETE_MEMBERS)
+                return self.carry(passage, _COMPLETE_MEMBERS)
         answer = refusal.invalid_params("nothing that is granted can be completed so")
-        return self._not_there(request, answer, method, "", "", Kind.PROMPT)
+        return self.not_there(request, answer, method, "", "", Kind.PROMPT)
 
-    def _not_there(
+    def not_there(
         self,
         request: InFlight,
         answer: dict[str, Any],
@@ -288,15 +329,21 @@ class Gateway:
         """How much servers log: no authority is exercised. Told to each server that has logging."""
         if params.get("level") not in _LEVELS or params.keys() - _LEVEL_MEMBERS:
             return request.finish(refusal.invalid_params("`level` is not one that the protocol has"))
+        self.session.level = params
         able = [server for server in self.session.servers if "logging" in server.capabilities]
         for server in able:
-            try:
-                server.request(method, params, _nobody)
-            except ServerGone:
-                continue
+            self._tell_level(server)
         return request.finish({"result": {}} if able else refusal.unknown_method())
 
-    def _only_owner(self, calls: list[Call]) -> tuple[Call, Downstream] | None:
+    def _tell_level(self, server: Downstream) -> None:
+        if self.session.level is None or "logging" not in server.capabilities:
+            return
+        try:
+            server.request("logging/setLevel", self.session.level, _nobody)
+        except ServerGone:
+            return
+
+    def only_owner(self, calls: list[Call]) -> tuple[Call, Downstream] | None:
         """The one call among those to several servers that the client is shown; two would depend on an order."""
         shown = [call for call in calls if listing.shows_call(self.context, call)]
         server = self.context.server(shown[0].server) if len(shown) == 1 else None
@@ -314,30 +361,6 @@ class Gateway:
         ]
 
 
-class Conversations:
-    """Opens a conversation for each client of one guard. Implements `transports.front.Conversations`."""
-
-    def __init__(self, guard: Guard, *, one_client: bool) -> None:
-        self._guard = guard
-        self._open: WeakSet[Gateway] = WeakSet()
-        self._one_client = one_client  # on stdio the client's process makes the history, over HTTP the principal
-
-    def open(self, *, principal: str, notify: Notify) -> Gateway:
-        """A new client."""
-        key = self._guard.session_key if self._one_client else self._guard.session_for(principal)
-        gateway = Gateway(self._guard, Session(principal, key, notify, shared=not self._one_client))
-        self._open.add(gateway)
-        return gateway
-
-    def input_schema(self, exposed: str) -> Mapping[str, Any] | None:
-        """The schema of a tool by the client's name for it, as an open conversation shows it."""
-        for gateway in self._open:
-            tool = gateway.session.tools().get(exposed)
-            if tool is not None and not gateway.session.closed and listing.shows(gateway.context, tool):
-                return tool.schema
-        return None
-
-
 Handler = Callable[[Gateway, InFlight, str, dict[str, Any]], None]
 
 _BOTH: dict[str, Handler] = {
@@ -347,11 +370,17 @@ _BOTH: dict[str, Handler] = {
     "prompts/get": Gateway._get_prompt,
     "resources/list": Gateway._list,
     "resources/templates/list": Gateway._list,
-    "resources/read": Gateway._read_resource,
+    "resources/read": reading.read,
     "completion/complete": Gateway._complete,
 }
 _LEGACY: dict[str, Handler] = {
     "logging/setLevel": Gateway._set_level,
+    "resources/subscribe": reading.subscribe,
+    "resources/unsubscribe": reading.unsubscribe,
+}
+_MODERN: dict[str, Handler] = {
+    "subscriptions/listen": reading.listen,
+    **dict.fromkeys(tasks.METHODS, tasks.carry),
 }
 """The methods that the guard knows; all others are refused (law 4)."""
 

@@ -16,6 +16,7 @@ from mcp_guard.approvals.port import Approver, Nobody
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find
 from mcp_guard.downstream import ServerSpec
+from mcp_guard.handles import Handles
 from mcp_guard.model import (
     EVERY_EFFECT,
     Approval,
@@ -52,7 +53,8 @@ def judge(
     approvals: Collection[Approval] = (),
 ) -> Decision:
     """Everything that can refuse a call, in the order in which a refusal is most useful to whoever made it."""
-    if protection.named_by(call.params):
+    # A server's own state, which comes back as it was given out (`rounds.py`), is nothing that the client named.
+    if protection.named_by({name: value for name, value in call.params.items() if name != "requestState"}):
         return Decision(Effect.DENY, Reason.PROTECTED)
     decision = decide(authority, call, facts, approvals)
     if decision.effect is not Effect.DENY and tool is not None:
@@ -78,9 +80,11 @@ class Guard:
     approver: Approver = field(default_factory=Nobody)
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     authority_digest: str = field(init=False)
+    handles: Handles = field(init=False)  # what clients hold beyond one call
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
     def __post_init__(self) -> None:
+        self.handles = Handles(self.record.key)
         self.authority_digest = self.authority.digest
         self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mcp_guard import __version__, refusal
+from mcp_guard import __version__, offers, refusal
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import NOT_OPENED, Downstream, State
 from mcp_guard.eras import (
@@ -21,10 +21,10 @@ from mcp_guard.eras import (
     UNSUPPORTED_REVISION,
     Era,
     envelope,
+    for_one_principal,
     revision_of,
     strip_own_data,
     strip_own_meta,
-    without_server_requests,
 )
 from mcp_guard.errors import ServerGone
 from mcp_guard.model import Kind
@@ -39,6 +39,7 @@ ASK_AGAIN = 300.0
 """Seconds for which servers that don't all speak the modern era aren't started again just to be asked."""
 
 _RELAYED = frozenset({"tools", "logging"})
+_KNOWN = _RELAYED | {"prompts", "completions", "resources"}
 
 
 def initialize(context: Context, request: InFlight, params: dict[str, Any]) -> None:
@@ -48,10 +49,10 @@ def initialize(context: Context, request: InFlight, params: dict[str, Any]) -> N
         return request.finish(refusal.invalid_request("the connection was initialized before"))
     info = params.get("clientInfo")
     session.client = str(info.get("name", ""))[:64] if isinstance(info, dict) else ""
+    said = params.get("capabilities")
+    session.capabilities = said if isinstance(said, dict) else {}
     session.era = Era.LEGACY
     session.settled = True
-    if "capabilities" in params:
-        params = {**params, "capabilities": without_server_requests(params["capabilities"])}
 
     def done(replies: dict[str, dict[str, Any]]) -> None:
         if not context.guard.prefixed:
@@ -102,7 +103,7 @@ def _discover_again(context: Context, request: InFlight, params: dict[str, Any])
 
     def ready(_: bool) -> None:
         try:
-            request.sent(server.request("server/discover", params, replied))
+            request.sent(server.request("server/discover", offers.modern(context, server.name, params), replied))
         except ServerGone:
             replied({"gone": ""})
 
@@ -206,7 +207,8 @@ def _open_all(
         deadline = servers[0].spec.timeout  # the client has its own patience with its one server
     timer = asyncio.get_running_loop().call_later(deadline, finish)
     for server in servers:
-        server.open(era, method, params, partial(replied, server))
+        told = (offers.handshake if era is Era.LEGACY else offers.modern)(context, server.name, params)
+        server.open(era, method, told, partial(replied, server))
 
 
 def _all_modern(context: Context, replies: dict[str, dict[str, Any]]) -> bool:
@@ -240,7 +242,7 @@ def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str,
     reply = next(iter(replies.values()))
     if "result" not in reply:
         return {"error": strip_own_data(reply["error"])}
-    result = strip_own_meta(reply["result"])
+    result = for_one_principal(strip_own_meta(reply["result"]))
     capabilities = result.get("capabilities")
     if isinstance(capabilities, dict):
         result = {**result, "capabilities": _granted(context, capabilities)}
@@ -253,15 +255,24 @@ def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str,
 
 
 def _granted(context: Context, capabilities: dict[str, Any]) -> dict[str, Any]:
-    """What remains of a server's capabilities: tools and logging; prompts and resources where a grant names some."""
+    """What remains of a server's capabilities: tools and logging; prompts and resources where a grant names some;
+    what the guard doesn't know where a grant names it.
+    """
     kept = {key: value for key, value in capabilities.items() if key in _RELAYED}
     guard = context.guard
     if guard.grants(Kind.PROMPT):
         kept.update({key: value for key, value in capabilities.items() if key in ("prompts", "completions")})
     if guard.grants(Kind.RESOURCE) and isinstance(capabilities.get("resources"), dict):
-        resources = capabilities["resources"]
-        kept["resources"] = {key: value for key, value in resources.items() if key != "subscribe"}
+        kept["resources"] = capabilities["resources"]
+    server = context.session.servers[0].name
+    for key in capabilities.keys() - _KNOWN:
+        kept.update(offers.extensions(context, server, key, capabilities[key]))
     return kept
+
+
+def _subscribes(server: Downstream) -> bool:
+    resources = server.capabilities.get("resources")
+    return isinstance(resources, dict) and resources.get("subscribe") is True
 
 
 def _together(context: Context) -> dict[str, Any]:
@@ -271,14 +282,21 @@ def _together(context: Context) -> dict[str, Any]:
     if guard.grants(Kind.PROMPT):
         capabilities["prompts"] = {"listChanged": True}
         capabilities["completions"] = {}
+    servers = context.session.servers
     if guard.grants(Kind.RESOURCE):
         capabilities["resources"] = {"listChanged": True}
-    logging = any("logging" in server.capabilities for server in context.session.servers)
-    if logging and context.session.era is Era.LEGACY:
+        if any(_subscribes(server) for server in servers):
+            capabilities["resources"]["subscribe"] = True
+    if any("logging" in server.capabilities for server in servers):
         capabilities["logging"] = {}
+    for server in servers:
+        for key in server.capabilities.keys() - _KNOWN:
+            for name, said in offers.extensions(context, server.name, key, server.capabilities[key]).items():
+                known = capabilities.get(name)
+                capabilities[name] = {**said, **known} if isinstance(known, dict) and isinstance(said, dict) else said
     told = [
         f"{server.name}: {server.hello['instructions']}"
-        for server in context.session.servers
+        for server in servers
         if guard.knows(server.name) and isinstance(server.hello.get("instructions"), str)
     ]
     together: dict[str, Any] = {

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mcp_guard import catalog, log
+from mcp_guard import catalog, log, offers
 from mcp_guard.catalog import Listing, Tool
 from mcp_guard.context import Context, guarded
+from mcp_guard.deliveries import TOOLS
 from mcp_guard.downstream import Downstream, identity
 from mcp_guard.eras import Era, strip_own_meta
 from mcp_guard.errors import ServerGone
@@ -32,7 +33,6 @@ MAX_SIZE = 64 << 20
 REPEATS = 2
 DEADLINE = 5.0
 """Seconds after which several servers' listing goes out without those that haven't answered; `list_changed` follows."""
-ANNOUNCE_AFTER = 0.05
 
 KEYS = {
     "tools/list": "tools",
@@ -94,24 +94,13 @@ def own_name(context: Context, server: Downstream, exposed: str) -> str:
 
 
 def changed(context: Context, server: Downstream) -> None:
-    """A server's tools are others now: a listing that is under way may show the old ones."""
+    """A server's tools are others now: a listing that is under way may show the old ones, and counts for nothing."""
     context.fetching.pop(server.name, None)
-    announce(context)
 
 
 def announce(context: Context) -> None:
-    """Tell the client that the tools changed: once for all changes of a moment, since a server can send thousands."""
-    session = context.session
-    if session.closed or session.list_changed_due or session.era is None:
-        return
-
-    def tell() -> None:
-        session.list_changed_due = False
-        if not session.closed:
-            session.notify("notifications/tools/list_changed", None)
-
-    session.list_changed_due = True
-    asyncio.get_running_loop().call_later(ANNOUNCE_AFTER, tell)
+    """Tell the client that the tools changed."""
+    context.tell(TOOLS, "", None)
 
 
 def _may_own(context: Context, server: Downstream, exposed: str) -> bool:
@@ -325,7 +314,7 @@ def _fetch(context: Context, server: Downstream, method: str, done: Fetched) -> 
     def ask(cursor: str | None) -> None:
         nonlocal give_up
         meta = context.session.envelope if context.session.era is Era.MODERN else {}
-        asked: dict[str, Any] = {"_meta": meta} if meta else {}
+        asked: dict[str, Any] = offers.modern(context, server.name, {"_meta": meta}) if meta else {}
         if cursor is not None:
             asked["cursor"] = cursor
         try:

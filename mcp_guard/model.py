@@ -53,6 +53,8 @@ class Kind(StrEnum):
     TOOL = "tool"
     PROMPT = "prompt"
     RESOURCE = "resource"
+    SERVER_REQUEST = "server_request"  # what a server may ask of the client: elicitation, sampling, roots
+    EXTENSION = "extension"  # what the guard doesn't know and can't inspect: a method, capability or member by its name
 
 
 class Reason(StrEnum):
@@ -70,6 +72,8 @@ class Reason(StrEnum):
     UNKNOWN_TARGET = "unknown_target"  # no such tool, or one that is hidden: the two look the same to the client
     UNKNOWN_METHOD = "unknown_method"  # a method, notification or revision that the guard doesn't know
     UNEXPECTED_MEMBER = "unexpected_member"  # a sibling of `name` and `arguments` that nothing allows
+    UNKNOWN_HANDLE = "unknown_handle"  # a state, task or subscription that the guard didn't mint for this very call
+    TOO_MANY = "too_many"  # more under way at once than the guard takes
     MALFORMED = "malformed"  # not one strict JSON-RPC message
     UNRECORDED = "unrecorded"  # the record can't take the entry, so there is no call (law 2)
     UNAVAILABLE = "unavailable"  # the tool server isn't there; nothing was sent

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from mcp_guard import log, refusal
+from mcp_guard import log, refusal, rounds, task_handles
 from mcp_guard.approvals.asking import Asked
 from mcp_guard.approvals.port import Question
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream
-from mcp_guard.eras import strip_own_data, strip_own_meta, strip_own_result
+from mcp_guard.eras import Era, for_one_principal, strip_own_data, strip_own_meta, strip_own_result
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import without_made_up_names
-from mcp_guard.model import Approval, Call, Decision, Effect, Outcome, Reason
+from mcp_guard.handles import Opened
+from mcp_guard.model import Approval, Call, Decision, Effect, Kind, Outcome, Reason, strictest
+from mcp_guard.offers import may_extend
 from mcp_guard.patience import patiently
 from mcp_guard.policy.approved import call_digest
 from mcp_guard.record.entries import Entry, Request
@@ -29,6 +32,8 @@ from mcp_guard.session import InFlight
 
 Refuse = Callable[[Decision, "str | None"], dict[str, Any]]
 """What the client gets for a decision and the id of its entry."""
+Takes = Callable[[Entry, "dict[str, Any]", rounds.Delivered], bool]
+"""Reads a server's answer instead of the passage, and says later what the client may see; False: it doesn't."""
 
 
 @dataclass(slots=True)
@@ -41,14 +46,19 @@ class Passage:
     server: Downstream
     tool: Tool | None
     refusal: Refuse
+    continues: Opened | None = None  # the round whose questions this call answers
+    on_result: Callable[[dict[str, Any]], object] = field(default=lambda _: None)  # told of a result that is passed on
+    takes: Takes | None = None
+    _members: tuple[str, ...] = ()  # those beside the method's own that documents grant by name
     _started: float = 0.0
     _timer: asyncio.TimerHandle | None = None
     _cancel: Callable[[str | None], None] = field(default=lambda _: None)
 
     def begin(self, beside: Collection[str] = ()) -> None:
-        """Judge it, then send or refuse it. `beside` are members of `params` that nothing allows."""
-        if beside:
+        """Judge it, then send or refuse it. `beside` are members of `params` that the method doesn't have."""
+        if not all(may_extend(self.context, self.call.server, member) for member in beside):
             return self.refuse(Decision(Effect.DENY, Reason.UNEXPECTED_MEMBER))
+        self._members = tuple(sorted(beside))
         return patiently(self._judge, self._unrecorded)
 
     def refuse(self, decision: Decision) -> None:
@@ -77,6 +87,8 @@ class Passage:
             return self._ask(entry)
         if not entry.decision.allowed:
             return self.request.finish(self.refusal(entry.decision, entry.id))
+        if self.continues is not None:
+            guard.handles.spend(self.continues)
         try:
             return self._send(entry)
         except Exception as error:  # it may have left: an error from here on is never a refusal (law 6)
@@ -101,13 +113,26 @@ class Passage:
         asked.put(guard.approver)
 
     def _judged(self, view: UsageView, approvals: Collection[Approval]) -> Decision:
-        try:
-            facts = self.context.facts(self.call.server, view)
-            decision = self.context.guard.judge(self.call, self.tool, facts, approvals)
-            return without_made_up_names(decision, self.call, self._argument_names)
-        except Exception as error:  # unclear means no (law 4); its text may carry a value, so it isn't shown
-            log.warning("a call could not be judged", error=type(error).__name__)
-            return Decision(Effect.DENY, Reason.INTERNAL, detail=type(error).__name__)
+        handles, now = self.context.guard.handles, self.context.guard.now()
+        if self.continues is not None and handles.spent(self.continues, now):  # another retry was faster
+            return Decision(Effect.DENY, Reason.UNKNOWN_HANDLE)
+        decision = self.context.judged(self.call, view, self.tool, approvals)
+        if self._members and decision.allowed:  # each is used, as a whole: judged by its name, in the same transaction
+            used = [replace(self.call, target=member, kind=Kind.EXTENSION) for member in self._members]
+            decision = strictest([decision, *(self.context.judged(call, view) for call in used)])
+            # Each grant had room for one use, so one use it is, however many of its names the call has.
+            decision = replace(decision, charges=tuple({one.rule: one for one in decision.charges}.values()))
+        if decision.allowed:
+            return replace(decision, detail=self._remark())
+        return without_made_up_names(decision, self.call, self._argument_names)
+
+    def _remark(self) -> str:
+        """What a person should know of a call that is allowed."""
+        if self.continues is not None:
+            return f"continues {self.continues.inner['origin']}"
+        if self.call.kind is Kind.EXTENSION:
+            return "not inspected"
+        return f"not inspected: {', '.join(self._members)}" if self._members else ""
 
     def _unrecorded(self) -> None:
         self.request.finish(self.refusal(Decision(Effect.DENY, Reason.UNRECORDED), None))
@@ -119,12 +144,14 @@ class Passage:
         loop = asyncio.get_running_loop()
         self._started = loop.time()
         try:
-            self._cancel = self.server.request(
+            sent = self.server.request(
                 self.call.method, dict(self.call.params), lambda reply: self._answered(entry, reply), self._progress
             )
         except ServerGone as gone:
             return self._not_sent(entry, str(gone))
+        self._cancel = sent
         if self.request.waiting:
+            self.request.at = (self.server.name, sent.id)
             self.request.sent(lambda reason: self._cancelled(entry, reason))
             self._timer = loop.call_later(self.server.spec.timeout, self._timed_out, entry)
         return None
@@ -133,10 +160,28 @@ class Passage:
         self.request.progress(strip_own_meta(params))
 
     def _answered(self, entry: Entry, reply: dict[str, Any]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if "unsent" in reply:  # only a link says that: no connection could be made, so that no byte of it left
             return self._not_sent(entry, str(reply["gone"]))
-        outcome, answer, note = self._outcome(entry, reply)
+        try:
+            if self.takes is not None and self.takes(entry, _stripped_or_gone(reply), partial(self._asked, entry)):
+                return None
+            if rounds.is_asking(reply, self.call.method, self.context.session.era):
+                return rounds.deliver(self.context, self.call, entry, _stripped(reply), partial(self._asked, entry))
+            outcome, answer, note = self._outcome(entry, reply)
+        except Exception as error:  # what a server says must never leave a client waiting
+            log.warning("an answer could not be read", error=type(error).__name__)
+            why = "the guard could not read it"
+            outcome, answer, note = Outcome.WITHHELD, self._withheld(entry, why), type(error).__name__
         return self._settle(entry, outcome, answer, note)
+
+    def _asked(self, entry: Entry, shown: dict[str, Any] | None, why: str) -> None:
+        """The server's answer has questions in it: all of them are shown, or none."""
+        if shown is None:
+            return self._settle(entry, Outcome.WITHHELD, self._withheld(entry, why), why)
+        outcome = Outcome.OK if "result" in shown else Outcome.ERROR
+        return self._settle(entry, outcome, shown, "" if self.takes else "the server asks before it answers")
 
     def _cancelled(self, entry: Entry, reason: str | None) -> None:
         self._cancel(reason)
@@ -163,6 +208,8 @@ class Passage:
         """No byte left: the charges go back, and the client learns that nothing happened."""
         if self._timer is not None:
             self._timer.cancel()
+        if self.continues is not None:
+            self.context.guard.handles.give_back(self.continues)
         record = self.context.guard.record
         patiently(
             lambda: record.finish(entry, Outcome.NOT_SENT, duration_ms=0.0, refund=True, note=why),
@@ -183,7 +230,24 @@ class Passage:
         if "error" in reply:
             return Outcome.ERROR, {"error": strip_own_data(reply["error"])}, ""
         result = strip_own_result(reply["result"])
+        if result.get("resultType") == "task" and self.context.session.era is Era.MODERN:
+            task = task_handles.begun(self.context, self.call, entry, result)
+            if task is not None:
+                return Outcome.OK, {"result": task}, "it goes on as a task"
         if result.get("resultType", "complete") != "complete":  # in both eras: a client may look at it in either
             why = "the server asked for input, or answered in a way that nothing grants"
             return Outcome.WITHHELD, self._withheld(entry, why), "resultType"
+        result = for_one_principal(result)
+        self.on_result(result)
         return (Outcome.TOOL_ERROR if result.get("isError") is True else Outcome.OK), {"result": result}, ""
+
+
+def _stripped_or_gone(reply: dict[str, Any]) -> dict[str, Any]:
+    return reply if "gone" in reply else _stripped(reply)
+
+
+def _stripped(reply: dict[str, Any]) -> dict[str, Any]:
+    """A server's answer without the guard's own keys."""
+    if "result" in reply:
+        return {"result": strip_own_result(reply["result"])}
+    return {"error": strip_own_data(reply["error"])}

@@ -27,12 +27,16 @@ _TEXT = {
     Reason.NOT_CANONICAL: "a path, host or address is not written in its plain form.",
     Reason.PROTECTED: "the call names something that belongs to the guard itself.",
     Reason.UNEXPECTED_MEMBER: "the request has members that nothing allows.",
+    Reason.UNKNOWN_HANDLE: "the state or handle was not given out for this call, was used before, or is too old.",
+    Reason.TOO_MANY: "too much is under way at once.",
     Reason.UNRECORDED: "the decision could not be recorded, so the call was not made.",
     Reason.UNAVAILABLE: "the tool server is not available; nothing was sent. It is being restarted.",
     Reason.INTERNAL: "the guard could not judge this call, so it was not made.",
 }
 _RETRY = {
     Reason.UNAVAILABLE: "The same call may work in a while.",
+    Reason.UNKNOWN_HANDLE: "Begin the call anew, without it.",
+    Reason.TOO_MANY: "The same call may work in a while.",
     Reason.UNRECORDED: "The same call may work once the person has made room for the record.",
     Reason.INVALID_ARGUMENTS: "A call whose arguments fit the schema may be permitted.",
     Reason.NOT_CANONICAL: "Write it without `..`, doubled separators, encodings or look-alike letters.",
@@ -90,6 +94,12 @@ def refused_request(decision: Decision, entry: str | None) -> dict[str, Any]:
     return {
         "error": {"code": REFUSED, "message": refusal_text(decision), "data": decision_meta(decision, entry)},
     }
+
+
+def refused_asking(reason: Reason) -> dict[str, Any]:
+    """What a server hears that asked the client in vain: neither rule nor limit, which are not its business."""
+    late = {Reason.TOO_MANY: "too much is asked at once", Reason.UNAVAILABLE: "no answer came in time"}
+    return {"error": {"code": REFUSED, "message": f"The client is not asked: {late.get(reason, 'it is not granted')}."}}
 
 
 def unknown_tool(name: object) -> dict[str, Any]:

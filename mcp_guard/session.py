@@ -5,14 +5,17 @@ State and bookkeeping only; what a message means is `gateway.py`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_guard.catalog import Listing, Tool, Withheld, index
 from mcp_guard.downstream import Downstream, State
 from mcp_guard.eras import Era
-from mcp_guard.transports.front import Answer, Notify
+from mcp_guard.transports.front import Answer, Ask, Cancel, Notify
+
+if TYPE_CHECKING:
+    from mcp_guard.listening import Stream
 
 MAX_IN_FLIGHT = 256
 """Requests of one client that may be under way; one more is refused."""
@@ -21,13 +24,23 @@ MAX_IN_FLIGHT = 256
 class InFlight:
     """One request of the client. Answered exactly once, or cancelled and then never."""
 
-    __slots__ = ("_answer", "_cancel", "_notify", "_on_done", "id")
+    __slots__ = ("_answer", "_cancel", "_notify", "_on_done", "ask", "at", "id", "logs")
 
-    def __init__(self, request_id: int | str, answer: Answer, notify: Notify, on_done: Callable[[InFlight], None]):
+    def __init__(
+        self,
+        request_id: int | str,
+        answer: Answer,
+        notify: Notify,
+        on_done: Callable[[InFlight], None],
+        ask: Ask | None = None,
+    ):
         self.id = request_id
+        self.ask = ask  # asks the client on this request's own way to it; None: there is no such way
+        self.at: tuple[str, int] | None = None  # the server that it is at, and its id there
+        self.logs = False  # modern era: it wants to be told what the server logs meanwhile
         self._answer: Answer | None = answer
         self._notify: Notify | None = notify
-        self._cancel: Callable[[str | None], None] | None = None
+        self._cancel: Cancel | None = None
         self._on_done = on_done
 
     @property
@@ -35,9 +48,14 @@ class InFlight:
         """Does the client still wait for the answer?"""
         return self._answer is not None
 
-    def sent(self, cancel: Callable[[str | None], None]) -> None:
+    def sent(self, cancel: Cancel) -> None:
         """The request went on to a server; `cancel` tells that server that nobody waits any more."""
         self._cancel = cancel
+
+    def notify(self, method: str, params: dict[str, Any] | None) -> None:
+        """Pass on what belongs to this request; never after the answer."""
+        if self._notify is not None:
+            self._notify(method, params)
 
     def finish(self, answer: dict[str, Any]) -> None:
         """Answer, if the client still waits."""
@@ -48,8 +66,7 @@ class InFlight:
 
     def progress(self, params: dict[str, Any]) -> None:
         """Pass on the progress that the server reported for this request; never after the answer."""
-        if self._notify is not None:
-            self._notify("notifications/progress", params)
+        self.notify("notifications/progress", params)
 
     def cancel(self, reason: str | None = None) -> None:
         """The client gave up: the server is told, and no answer comes."""
@@ -68,6 +85,7 @@ class Session:
     principal: str
     key: str  # names its history in the record; never an id that the client alone chooses
     notify: Notify
+    ask: Ask | None = None  # makes a request of the client that belongs to none of its own
     servers: list[Downstream] = field(default_factory=list)
     era: Era | None = None
     shared: bool = False  # several clients of one principal have it (HTTP in the modern era)
@@ -75,24 +93,65 @@ class Session:
     named: bool = False  # its servers refused a revision and named one of the modern era: they may be asked once more
     settled: bool = False  # the client has initialized: the connection stays in the legacy era
     envelope: dict[str, Any] = field(default_factory=dict)  # modern era: what the client last said of itself
+    capabilities: Mapping[str, Any] | None = None  # legacy era: what the client said that it can do
     client: str = ""  # what the client calls itself: for display only
     in_flight: set[InFlight] = field(default_factory=set)
     closed: bool = False
     joining: list[Callable[[dict[str, dict[str, Any]]], None]] = field(default_factory=list)
     """Who waits for the servers to open in the modern era: what comes meanwhile joins, and starts nothing anew."""
     told_of_end: bool = False  # the person was told that the mandate is over
-    list_changed_due: bool = False  # a `list_changed` is about to be sent: more of them in the meantime add nothing
-    seen_requests: set[tuple[str, str]] = field(default_factory=set)  # server requests recorded once each
+    subscriptions: set[tuple[str, str]] = field(default_factory=set)  # legacy era: resources by server and URI
+    task_questions: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    """Modern era: what tasks asked that was judged and shown: by server and task, the digests of its questions."""
+    streams: set[Stream] = field(default_factory=set)  # modern era: where the client listens
+    level: dict[str, Any] | None = None  # legacy era: how much servers are to log, as the client said it last
+    listening: bool = False  # legacy era: the client has its answer to `initialize`, so that it can be asked something
+    held: list[Callable[[], None]] = field(default_factory=list)  # what servers ask before that
+    seen_requests: dict[tuple[str, str], int] = field(default_factory=dict)
+    """How often each server sent what is refused: not every one of thousands is recorded."""
+    asking: dict[str, set[Cancel]] = field(default_factory=dict)  # by server: its requests that the client looks at
+    tokens: dict[str, Callable[[dict[str, Any]], None]] = field(default_factory=dict)
+    """Progress of the client's on what a server asked, by our token."""
+    last_token: int = 0
+    shown_elicitations: set[tuple[str, str]] = field(default_factory=set)  # by server: ids of those that were shown
     _listings: tuple[Listing | None, ...] = ()
     _tools: dict[str, Tool] = field(default_factory=dict)
     _by_server: dict[tuple[str, str], Tool] = field(default_factory=dict)
     _shared: tuple[Withheld, ...] = ()
 
-    def begin(self, request_id: int | str, answer: Answer, notify: Notify) -> InFlight:
+    def begin(self, request_id: int | str, answer: Answer, notify: Notify, ask: Ask | None = None) -> InFlight:
         """Note a request as under way."""
-        request = InFlight(request_id, answer, notify, self.in_flight.discard)
+        request = InFlight(request_id, answer, notify, self.in_flight.discard, ask)
         self.in_flight.add(request)
         return request
+
+    def counts_now(self, server: str, what: str) -> bool:
+        """Count something that a server can send by the thousands: is this the time to record it? The 1st, 2nd, 4th…"""
+        seen = (server, what[:96])
+        if seen not in self.seen_requests and len(self.seen_requests) >= 256:
+            return False
+        count = self.seen_requests[seen] = self.seen_requests.get(seen, 0) + 1
+        return count & (count - 1) == 0
+
+    def note_elicitation(self, server: str, name: object) -> None:
+        """A question was shown under this id: the server may say once that it is done with."""
+        if isinstance(name, str) and len(self.shown_elicitations) < 1000:
+            self.shown_elicitations.add((server, name))
+
+    def when_listening(self, go_on: Callable[[], None]) -> None:
+        """Go on once the client can be asked something: before `initialize` is answered it expects nothing else."""
+        if self.listening:
+            go_on()
+        else:
+            self.held.append(go_on)
+
+    def listens(self) -> None:
+        """The client says that it is ready, or goes on as if it were."""
+        if not self.listening:
+            self.listening = True
+            held, self.held = self.held, []
+            for go_on in held:
+                go_on()
 
     def tools(self) -> dict[str, Tool]:
         """What the servers offer now, by the name that the client uses."""
@@ -131,5 +190,7 @@ class Session:
         self.closed = True
         for request in list(self.in_flight):
             request.cancel("the client is gone")
+        for cancel in [cancel for asking in self.asking.values() for cancel in asking]:
+            cancel("the client is gone")
         for server in self.servers:
             server.close()

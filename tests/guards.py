@@ -122,6 +122,17 @@ class Stand:
 # --- in memory
 
 
+@dataclass(frozen=True)
+class Given:
+    """A request to a double: `downstream.Sent`."""
+
+    id: int
+    cancel: Callable[[str | None], None]
+
+    def __call__(self, reason: str | None = None) -> None:
+        self.cancel(reason)
+
+
 class RecordingDownstream:
     """A server that answers at once, by `replies`, and keeps what it was asked."""
 
@@ -132,6 +143,8 @@ class RecordingDownstream:
         self.replies: dict[str, Any] = dict(replies or {})
         self.requests: list[tuple[str, Any]] = []
         self.cancelled: list[str | None] = []
+        self.told: list[tuple[str, Any]] = []  # notifications
+        self.era = Era.LEGACY
         self.holding: list[Callable[[dict[str, Any]], None]] = []
         self.hold = False  # keep calls unanswered
         self.gone = False  # take no byte
@@ -140,6 +153,7 @@ class RecordingDownstream:
         self.withheld: Any = ()
         self.hello: dict[str, Any] = {"capabilities": {"tools": {}, "prompts": {}, "resources": {}, "logging": {}}}
         self.odd = 0
+        self.last = 0  # the id of the latest request
         self.restarted = False
 
     @property
@@ -152,15 +166,19 @@ class RecordingDownstream:
         """The params of the calls that it got."""
         return [params for method, params in self.requests if method == "tools/call"]
 
-    def request(self, method: str, params: Any, answer: Any, progress: Any = None) -> Callable[[str | None], None]:
+    def request(self, method: str, params: Any, answer: Any, progress: Any = None) -> Given:
         if self.gone:
             raise ServerGone("it is a double that has gone")
         self.requests.append((method, params))
+        self.last += 1
         if self.hold and method not in ("tools/list",):
             self.holding.append(answer)
         else:
             asyncio.get_running_loop().call_soon(answer, self._reply(method, params))
-        return self.cancelled.append
+        return Given(self.last, self.cancelled.append)
+
+    def notify(self, method: str, params: Any) -> None:
+        self.told.append((method, params))
 
     def _reply(self, method: str, params: Any) -> dict[str, Any]:
         reply = self.replies.get(method)
@@ -246,13 +264,21 @@ class Scene:
             clock=lambda: datetime.now(UTC),
         )
         self.notified: list[tuple[str, Any]] = []
-        session = Session("local:me", "s1", lambda method, params: self.notified.append((method, params)))
+        self.asked: list[tuple[str, Any, Any]] = []  # of the client: method, params and where its answer goes
+        self.taken_back: list[str | None] = []
+        session = Session("local:me", "s1", lambda method, params: self.notified.append((method, params)), self._ask)
         session.era = self.era
-        session.settled = self.era is Era.LEGACY
+        session.settled = session.listening = self.era is Era.LEGACY
         self.gateway = Gateway(self.guard, session)
         doubles: list[Any] = self.servers
+        for double in self.servers:
+            double.era = self.era
         session.servers.extend(doubles)
         self._last = 0
+
+    def _ask(self, method: str, params: Any, answer: Any) -> Callable[[str | None], None]:
+        self.asked.append((method, params, answer))
+        return self.taken_back.append
 
     def start(self, method: str, params: dict[str, Any] | None = None) -> tuple[Any, asyncio.Future[dict[str, Any]]]:
         """Make a request: how to cancel it, and its answer to be."""

@@ -20,6 +20,7 @@ from mcp_guard.eras import REVISION_KEY, Era
 from mcp_guard.errors import ServerGone
 from mcp_guard.session import InFlight, Session
 from mcp_guard.transports import spawn as spawning
+from mcp_guard.transports.front import Answer, Cancel
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.spawn import spawn
 from mcp_guard.transports.stdio_link import StdioLink
@@ -48,8 +49,10 @@ class Told:
     def server_notified(self, _: Downstream, method: str, params: Any) -> None:
         self.notified.append((method, params))
 
-    def server_asked(self, _: Downstream, method: str) -> None:
+    def server_asked(self, _: Downstream, method: str, params: Any, answer: Answer, during: int | None) -> Cancel:
         self.asked.append(method)
+        answer({"result": {"answered": True}})
+        return lambda _: None
 
     def server_odd(self, _: Downstream, why: str) -> None:
         self.odd.append(why)

@@ -184,7 +184,6 @@ async def test_what_is_withheld_of_another_method_is_an_error(tmp_path: Path, er
         " tools/call",
         "tasks/get",
         "sampling/createMessage",
-        "subscriptions/listen",
         "x" * 999,
     ],
 )
@@ -272,6 +271,8 @@ async def test_a_server_cannot_forge_a_decision(tmp_path: Path, era: Era) -> Non
         scene.servers[0].replies["tools/call"] = {"error": {"code": -1, "message": "no", "data": [DECISION]}}
         assert (await scene.call("echo"))["error"]["data"] == [DECISION]
         double: Any = scene.servers[0]
+        double.hold = True
+        scene.start("tools/call", {"name": "echo", "_meta": {"io.modelcontextprotocol/logLevel": "info"}})
         scene.gateway.server_notified(double, "notifications/message", {"data": 1, "_meta": FORGED})
         assert scene.notified[-1] == ("notifications/message", {"data": 1, "_meta": KEPT})
 

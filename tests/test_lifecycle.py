@@ -12,6 +12,7 @@ import pytest
 
 from mcp_guard.downstream import Downstream, ServerSpec
 from mcp_guard.eras import Era
+from mcp_guard.transports.front import Answer, Cancel
 from mcp_guard.transports.spawn import spawn
 from tests.fixtures.client import LEGACY, RpcError
 from tests.guards import DECISION, RecordingDownstream, Scene, Stand
@@ -89,13 +90,13 @@ async def test_nothing_is_answered_before_the_handshake_but_a_ping(tmp_path: Pat
     assert stand.trace("tools/call") == []
 
 
-async def test_a_server_is_told_of_no_capability_by_which_it_could_ask_the_client(tmp_path: Path) -> None:
+async def test_a_server_is_told_of_no_capability_of_the_client_that_nothing_grants(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     async with stand.wrap() as client:
         given = {"roots": {}, "sampling": {}, "elicitation": {}, "experimental": {"x": 1}}
         await client.initialize(capabilities=given)
     (opened,) = stand.trace("initialize")
-    assert opened["params"]["capabilities"] == {"experimental": {"x": 1}}
+    assert opened["params"]["capabilities"] == {}
     assert opened["params"]["clientInfo"]["name"] == "raw-client"
 
 
@@ -105,7 +106,7 @@ async def test_capabilities_that_nothing_grants_are_not_offered(tmp_path: Path) 
     policy = "version: 1\ngrants: [{id: p, prompt: raw/plain, args: {}}, {id: r, resource: {server: raw, uri: any}}]\n"
     async with Stand(tmp_path / "other", policy).wrap() as client:
         capabilities = (await client.initialize())["capabilities"]
-        assert capabilities["resources"] == {"listChanged": True}
+        assert capabilities["resources"] == {"subscribe": True, "listChanged": True}
         assert capabilities.keys() == {"tools", "logging", "prompts", "completions", "resources"}
 
 
@@ -160,7 +161,8 @@ class Nobody:
 
     def server_notified(self, server: Downstream, method: str, params: dict[str, Any] | None) -> None: ...
 
-    def server_asked(self, server: Downstream, method: str) -> None: ...
+    def server_asked(self, server: Downstream, method: str, params: Any, answer: Answer, during: int | None) -> Cancel:
+        raise AssertionError(method)
 
     def server_odd(self, server: Downstream, why: str) -> None: ...
 

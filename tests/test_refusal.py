@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mcp_guard import log, refusal
-from mcp_guard.eras import Era, envelope, revision_of, strip_own_meta, without_server_requests
+from mcp_guard.eras import Era, envelope, revision_of, strip_own_meta
 from mcp_guard.model import Charge, Decision, Effect, Reason, RuleRef
 from mcp_guard.patience import patiently
 
@@ -63,7 +63,7 @@ def test_a_refused_request_of_another_method_is_an_error_with_the_decision_as_da
 def test_every_reason_makes_a_refusal_that_says_whether_trying_again_can_help(reason: Reason) -> None:
     text = refusal.refusal_text(Decision(Effect.DENY, reason))
     assert text.startswith("Refused by policy: ")
-    temporary = reason in (Reason.UNAVAILABLE, Reason.UNRECORDED)
+    temporary = reason in (Reason.UNAVAILABLE, Reason.UNRECORDED, Reason.TOO_MANY)
     assert ("may work" in text) == temporary
 
 
@@ -118,12 +118,6 @@ def test_a_request_for_a_client_repeats_who_it_is_and_nothing_else() -> None:
     prefix = "io.modelcontextprotocol/"
     meta = {f"{prefix}protocolVersion": "v", f"{prefix}clientInfo": {"name": "c"}, "progressToken": 1, "x": 2}
     assert envelope({"_meta": meta}) == {f"{prefix}protocolVersion": "v", f"{prefix}clientInfo": {"name": "c"}}
-
-
-def test_a_server_is_not_told_that_it_may_ask_the_client() -> None:
-    capabilities = {"roots": {}, "sampling": {}, "elicitation": {}, "experimental": {"x": 1}}
-    assert without_server_requests(capabilities) == {"experimental": {"x": 1}}
-    assert without_server_requests(5) == 5
 
 
 # --- what is said to the person, and patience with the record

@@ -38,6 +38,9 @@ class History:
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         return frozenset()
 
+    def described(self, server: str, tool: str) -> None:
+        return None
+
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return True
 

@@ -20,10 +20,11 @@ from mcp_guard.cli.explain import OfflineFacts
 from mcp_guard.cli.serving import end
 from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_principal, parse_settings, say_unset
 from mcp_guard.config import load_config
+from mcp_guard.conversations import Conversations
 from mcp_guard.downstream import ServerSpec, State
 from mcp_guard.eras import LEGACY_REVISIONS
 from mcp_guard.errors import InputError
-from mcp_guard.gateway import Conversations, Gateway
+from mcp_guard.gateway import Gateway
 from mcp_guard.guard import Guard
 from mcp_guard.policy.oddities import Oddity, looks_harmless, oddities, strangers
 from mcp_guard.policy.sentences import sentence

@@ -11,8 +11,8 @@ import stat
 import click
 
 from mcp_guard.cli.setting_up import local_principal
+from mcp_guard.conversations import Conversations
 from mcp_guard.errors import GuardError, InputError
-from mcp_guard.gateway import Conversations
 from mcp_guard.guard import Guard
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.transports.link import see_links_end

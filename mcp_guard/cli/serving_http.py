@@ -11,8 +11,8 @@ import click
 
 from mcp_guard.cli.serving import end
 from mcp_guard.cli.setting_up import local_principal
+from mcp_guard.conversations import Conversations
 from mcp_guard.errors import InputError
-from mcp_guard.gateway import Conversations
 from mcp_guard.guard import Guard
 from mcp_guard.transports.http import serve
 from mcp_guard.transports.http_access import Access, token_file, token_from_env

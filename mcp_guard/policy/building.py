@@ -107,6 +107,9 @@ class Builder:
             return Kind.TOOL, (), frozenset(form.effect)
         if form.resource is not None:
             return Kind.RESOURCE, (_server(form.resource),), frozenset()
+        if isinstance(form, GrantForm) and (beyond := form.server_requests or form.extensions) is not None:
+            kind = Kind.SERVER_REQUEST if form.server_requests is not None else Kind.EXTENSION
+            return kind, tuple(NamePattern.exactly(beyond.server, name) for name in beyond.allow), frozenset()
         kind, names = (Kind.TOOL, form.tool) if form.tool is not None else (Kind.PROMPT, form.prompt)
         if kind is Kind.PROMPT and isinstance(form, GrantForm) and any("*" in name for name in names):
             # A pattern reaches what was there at first sight, which isn't kept of prompts: it would grant nothing.

@@ -8,7 +8,7 @@ meaning. Messages of the checks are whole sentences of ours; those that pydantic
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -18,6 +18,17 @@ from mcp_guard.policy.times import DAYS, parse_clock, parse_moment, parse_span
 from mcp_guard.policy.yaml_source import quoted
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+SERVER_REQUESTS = ("elicitation", "roots", "sampling")
+"""What a server may be granted to ask of the client."""
+KNOWN_METHODS = frozenset(
+    {
+        *("initialize", "ping", "server/discover", "subscriptions/listen", "logging/setLevel", "completion/complete"),
+        *("tools/list", "tools/call", "prompts/list", "prompts/get", "resources/list", "resources/templates/list"),
+        *("resources/read", "resources/subscribe", "resources/unsubscribe"),
+        *("name", "arguments", "_meta", "inputResponses", "requestState"),
+    }
+)
+"""Methods and members that have grants of their own, or none: as an extension they would pass uninspected."""
 _ABSENT: Any = None  # the default of a key that isn't there; a key without a value is refused before this is reached
 
 
@@ -75,6 +86,26 @@ def _tool(name: str) -> str:
 def _server(name: str) -> str:
     if not name or "/" in name or "$" in name or " " in name or not name.isprintable():
         raise said(f"{quoted(name)} isn't a server's name", "write the name that it has in guard.yaml, without `/`")
+    return name
+
+
+def _one_server(name: str) -> str:
+    if "*" in name:
+        raise said(f"{quoted(name)} isn't one server", "write a grant for each server")
+    return _server(name)
+
+
+def _asked_kind(name: str) -> str:
+    if name not in SERVER_REQUESTS:
+        raise said(f"{quoted(name)} isn't something a server asks for", f"write {', '.join(SERVER_REQUESTS)}")
+    return name
+
+
+def _extension(name: str) -> str:
+    if "*" in name or "$" in name or " " in name or not name.isprintable() or not name.isascii():
+        raise said(f"{quoted(name)} isn't an extension's name", "write it in full, as client and server do")
+    if name in KNOWN_METHODS:
+        raise said(f"{quoted(name)} is no extension: the guard knows it", "grant the tool, prompt or resource")
     return name
 
 
@@ -232,8 +263,27 @@ class ResourceForm(Form):
     uri: Any = _ABSENT
 
 
+class ServerRequestsForm(Form):
+    """`server_requests: {server, allow}`."""
+
+    server: Annotated[str, AfterValidator(_one_server)]
+    allow: Annotated[
+        list[Annotated[str, AfterValidator(_asked_kind)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+    ]
+
+
+class ExtensionsForm(Form):
+    """`extensions: {server, allow}`."""
+
+    server: Annotated[str, AfterValidator(_one_server)]
+    allow: Annotated[
+        list[Annotated[str, AfterValidator(_extension)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+    ]
+
+
 class RuleForm(Form):
-    """What a grant, an ask and a deny share. Exactly one of `tool`, `effect`, `prompt` and `resource`."""
+    """What a grant, an ask and a deny share. Exactly one of `tool`, `effect`, `prompt` and `resource`; a grant may
+    have `server_requests` or `extensions` instead, which need no deny: nothing grants them by default."""
 
     id: Id
     tool: Tools = _ABSENT
@@ -241,12 +291,13 @@ class RuleForm(Form):
     prompt: Prompts = _ABSENT
     resource: ResourceForm = _ABSENT
     args: Arguments = _ABSENT
+    targets: ClassVar[frozenset[str]] = frozenset({"tool", "effect", "prompt", "resource"})
     when: WhenForm = _ABSENT
     advice: Text = _ABSENT
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
-        named = self.model_fields_set & {"tool", "effect", "prompt", "resource"}
+        named = self.model_fields_set & self.targets
         if len(named) != 1:
             what = "names nothing" if not named else f"has {' and '.join(f'`{key}`' for key in sorted(named))}"
             raise said(f"a rule that {what}", "write exactly one of tool, effect, prompt and resource")
@@ -262,6 +313,9 @@ class TighteningForm(RuleForm):
 class GrantForm(RuleForm):
     """A grant."""
 
+    targets: ClassVar[frozenset[str]] = RuleForm.targets | {"server_requests", "extensions"}
+    server_requests: ServerRequestsForm = _ABSENT
+    extensions: ExtensionsForm = _ABSENT
     optional: Annotated[Any, BeforeValidator(_limits)] = _ABSENT
     others: Annotated[Any, BeforeValidator(_any)] = _ABSENT
     ask: bool = False
@@ -280,6 +334,11 @@ class GrantForm(RuleForm):
                 self.budget is not None and self.budget.sum is not None
             ):
                 raise said("a resource has no arguments", "limit its `uri`")
+        elif self.server_requests is not None or self.extensions is not None:
+            if self.model_fields_set & {"args", "optional", "others"} or (
+                self.budget is not None and self.budget.sum is not None
+            ):
+                raise said("this grant has no arguments to limit", "write `allow`, and a budget of `calls` if need be")
         elif self.args is None:
             raise said("`args` is missing", "write `args: any` to leave the arguments open, `args: {}` to want none")
         elif self.args == "any" and self.model_fields_set & {"optional", "others"}:

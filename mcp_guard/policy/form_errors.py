@@ -12,11 +12,13 @@ from pydantic_core import ErrorDetails
 from mcp_guard.errors import InputError
 from mcp_guard.policy.form import (
     BudgetForm,
+    ExtensionsForm,
     GivesForm,
     GrantForm,
     MandateForm,
     PolicyForm,
     ResourceForm,
+    ServerRequestsForm,
     TighteningForm,
     TimeForm,
     ToolForm,
@@ -29,8 +31,8 @@ RULE_WORDS = {"grants": "grant", "ask": "ask", "deny": "deny"}
 # Keys that the language has and this version doesn't: said as such, so that nobody takes them for enforced.
 _LATER: dict[type[BaseModel], frozenset[str]] = {
     PolicyForm: frozenset({"mandate"}),
-    GrantForm: frozenset({"rate", "after", "once", "result", "server_requests", "extensions"}),
-    TighteningForm: frozenset({"rate", "after", "once", "result", "server_requests", "extensions"}),
+    GrantForm: frozenset({"rate", "after", "once", "result"}),
+    TighteningForm: frozenset({"rate", "after", "once", "result"}),
     WhenForm: frozenset({"labels", "no_labels"}),
     BudgetForm: frozenset({"distinct"}),
 }
@@ -50,7 +52,7 @@ _ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
     (PolicyForm, "expires"): "only a mandate has `expires`; a grant in a policy has `until`",
     **{
         (TighteningForm, key): f"only a grant has `{key}`"
-        for key in ("optional", "others", "budget", "until", "disclose", "ask")
+        for key in ("optional", "others", "budget", "until", "disclose", "ask", "server_requests", "extensions")
     },
 }
 _EXAMPLES = {"version": "1", "task": "Say what is to be done.", "expires": "30m"}
@@ -126,6 +128,8 @@ def _form_at(path: Path, top: type[BaseModel]) -> type[BaseModel]:
         "time": TimeForm,
         "budget": BudgetForm,
         "resource": ResourceForm,
+        "server_requests": ServerRequestsForm,
+        "extensions": ExtensionsForm,
     }
     if len(parents) > 1:
         return inner.get(parents[-1], GrantForm)

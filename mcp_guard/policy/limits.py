@@ -13,6 +13,8 @@ def limits_in_words(rule: Rule) -> str:
     """`path: an absolute path under /srv; content: anything; nothing else`: the arguments that a grant wants."""
     if rule.kind is Kind.RESOURCE:
         return f"uri: {words(rule.uri.constraint)}" if rule.uri is not None else "any uri"
+    if rule.kind in (Kind.SERVER_REQUEST, Kind.EXTENSION):
+        return "any content, not inspected"
     if rule.arguments is None:
         return "any arguments"
     return _closed(rule.arguments) if rule.is_grant else _open(rule.arguments)

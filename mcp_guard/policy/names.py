@@ -26,6 +26,11 @@ class NamePattern:
         server, _, target = name.partition("/")
         return cls(server, target, loose(server), loose(target))
 
+    @classmethod
+    def exactly(cls, server: str, target: str) -> NamePattern:
+        """A server, and a target whose name may have a `/` of its own."""
+        return cls(server, target, loose(server), loose(target))
+
     @property
     def exact(self) -> bool:
         """No `*`: the rule means this one target, whenever it appears."""

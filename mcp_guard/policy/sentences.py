@@ -20,7 +20,8 @@ def sentence(document: Document) -> list[str]:
 
 def rule_sentence(rule: Rule) -> str:
     """`write-project: may call files/write_file with path: ...; nothing else.`"""
-    what = f"{_target(rule)} with {limits_in_words(rule)}"
+    beyond = rule.kind in (Kind.SERVER_REQUEST, Kind.EXTENSION)
+    what = _target(rule) if beyond else f"{_target(rule)} with {limits_in_words(rule)}"
     if rule.ref.effect is Effect.DENY:
         said = f"never {_verb(rule)} {what}"
     elif rule.ref.effect is Effect.ASK:
@@ -47,7 +48,13 @@ def in_words(span: timedelta) -> str:
 
 
 def _verb(rule: Rule) -> str:
-    return {Kind.TOOL: "call", Kind.PROMPT: "use the prompt", Kind.RESOURCE: "read a resource of"}[rule.kind]
+    return {
+        Kind.TOOL: "call",
+        Kind.PROMPT: "use the prompt",
+        Kind.RESOURCE: "read a resource of",
+        Kind.SERVER_REQUEST: "be asked",
+        Kind.EXTENSION: "use, not inspected,",
+    }[rule.kind]
 
 
 def _target(rule: Rule) -> str:
@@ -58,6 +65,10 @@ def _target(rule: Rule) -> str:
         return f"any tool that has the effect {' or '.join(classes)}"
     if rule.kind is Kind.RESOURCE:
         return " or ".join(name.server for name in rule.names)
+    if rule.kind is Kind.SERVER_REQUEST:
+        return f"by {rule.names[0].server} for {' or '.join(name.target for name in rule.names)}"
+    if rule.kind is Kind.EXTENSION:
+        return f"{' or '.join(name.target for name in rule.names)} of {rule.names[0].server}"
     return " or ".join(str(name) for name in rule.names)
 
 

@@ -34,6 +34,9 @@ def granting_line(call: Call, facts: Facts, taken: Collection[str] = ()) -> str:
 def _targets(call: Call) -> list[str]:
     if call.kind is Kind.RESOURCE:
         return [f"resource: {{server: {scalar(call.server)}, uri: {scalar(_dollars(call.target))}}}"]
+    if call.kind in (Kind.SERVER_REQUEST, Kind.EXTENSION):
+        key = "server_requests" if call.kind is Kind.SERVER_REQUEST else "extensions"
+        return [f"{key}: {{server: {scalar(call.server)}, allow: [{scalar(call.target)}]}}"]
     target = f"{'prompt' if call.kind is Kind.PROMPT else 'tool'}: {scalar(call.name)}"
     names = list(call.arguments)
     literal = ", ".join(f"{scalar(name)}: {_limit(call.arguments[name])}" for name in names)

@@ -12,6 +12,14 @@ Answer = Callable[[dict[str, Any]], None]
 """Called exactly once with `{"result": {...}}` or `{"error": {...}}`, at once or later on the event loop."""
 Notify = Callable[[str, "dict[str, Any] | None"], None]
 """Called with the method and the params of a notification."""
+Cancel = Callable[["str | None"], None]
+"""Nobody waits any more, and why, if that may be said. Calling it again, or after the answer, does nothing."""
+Ask = Callable[[str, "dict[str, Any] | None", Answer], Cancel]
+"""Makes a request of the client. The answer comes at most once, at once or later, and none after the cancellation."""
+Asked = Callable[[str, "dict[str, Any] | None", Answer, "int | None"], Cancel]
+"""Takes a request that a server makes: method, params, where its answer goes, and which request of ours it belongs to
+(what the link's `request` returned), where the link can tell. The link calls what it returns when the server cancels
+its request, or ends."""
 
 
 class Exchange(Protocol):
@@ -25,9 +33,18 @@ class Conversation(Protocol):
     """One client's state, from its first message to its last."""
 
     def request(
-        self, method: str, params: dict[str, Any] | None, *, id: int | str, answer: Answer, notify: Notify
+        self,
+        method: str,
+        params: dict[str, Any] | None,
+        *,
+        id: int | str,
+        answer: Answer,
+        notify: Notify,
+        ask: Ask | None = None,
     ) -> Exchange:
-        """Carry one request. `notify` takes what belongs to it (progress, log messages), never after `answer`."""
+        """Carry one request. `notify` takes what belongs to it (progress, log messages), never after `answer`; `ask`
+        what a server asks the client meanwhile, if that has a way of its own.
+        """
 
     def notification(self, method: str, params: dict[str, Any] | None) -> None:
         """Take one notification of the client, except `notifications/cancelled`, which is `Exchange.cancel`."""
@@ -45,5 +62,7 @@ class Conversation(Protocol):
 class Conversations(Protocol):
     """Opens conversations; a front has one."""
 
-    def open(self, *, principal: str, notify: Notify) -> Conversation:
-        """A new client. `notify` takes notifications that belong to no request (`list_changed`)."""
+    def open(self, *, principal: str, notify: Notify, ask: Ask | None = None) -> Conversation:
+        """A new client. `notify` takes notifications that belong to no request (`list_changed`), `ask` such requests;
+        None: this client can't be asked anything.
+        """

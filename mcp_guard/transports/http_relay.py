@@ -17,6 +17,7 @@ import anyio
 import anyio.abc
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
+from mcp.shared.dispatcher import Outbound
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import validate_mcp_param_headers
 from mcp_types import (
@@ -30,7 +31,7 @@ from mcp_types.methods import CLIENT_REQUESTS, SPEC_CLIENT_METHODS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from mcp_guard.transports.front import Conversation, Conversations
+from mcp_guard.transports.front import Answer, Ask, Cancel, Conversation, Conversations
 from mcp_guard.transports.http_caller import Caller
 from mcp_guard.transports.http_intake import CALLER, report
 
@@ -173,7 +174,8 @@ class Relay:
     def _open_session(self, ctx: Context, session: str, principal: str) -> Conversation:
         connection = ctx.session._connection
         outbox = Outbox()
-        conversation = self._conversations.open(principal=principal, notify=outbox.put)
+        ask = _asker(ctx.lifespan_context, connection.outbound)
+        conversation = self._conversations.open(principal=principal, notify=outbox.put, ask=ask)
         self._sessions[session] = conversation
 
         def close() -> None:
@@ -201,7 +203,12 @@ class Relay:
             answers.append(message)
             outbox.close()
 
-        exchange = conversation.request(ctx.method, _params(ctx), id=ctx.request_id, answer=answer, notify=outbox.put)
+        # In the modern era a server asks in its results: nothing is asked on the way.
+        modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+        ask = None if modern else _asker(ctx.lifespan_context, ctx.session._request_outbound)
+        exchange = conversation.request(
+            ctx.method, _params(ctx), id=ctx.request_id, answer=answer, notify=outbox.put, ask=ask
+        )
         self._live.add(caller)
         try:
             with caller.patience:
@@ -272,6 +279,30 @@ def _safely(action: Callable[[], object]) -> None:
         action()
     except Exception as failure:
         report(failure)
+
+
+def _asker(tasks: anyio.abc.TaskGroup, outbound: Outbound) -> Ask:
+    """Asks the client on this way; a cancellation is told to it by the SDK."""
+
+    def ask(method: str, params: dict[str, Any] | None, answer: Answer) -> Cancel:
+        scope = anyio.CancelScope()
+
+        async def run() -> None:
+            reply: dict[str, Any] = {"error": {"code": INTERNAL_ERROR, "message": "the client could not be asked"}}
+            try:
+                with scope:
+                    reply = {"result": await outbound.send_raw_request(method, params)}
+            except MCPError as failure:
+                reply = {"error": failure.error.model_dump(exclude_none=True)}
+            except Exception as failure:
+                report(failure)
+            if not scope.cancel_called:
+                _safely(lambda: answer(reply))
+
+        tasks.start_soon(run)
+        return lambda _: scope.cancel()
+
+    return ask
 
 
 async def _write_out(outbox: Outbox, write: Callable[[str, dict[str, Any] | None], Awaitable[None]]) -> None:

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from mcp_guard import log
 from mcp_guard.errors import Malformed
-from mcp_guard.transports.front import Conversation, Conversations, Exchange
+from mcp_guard.transports.front import Answer, Cancel, Conversation, Conversations, Exchange
 from mcp_guard.transports.lines import LineReader, LineWriter, connect
 from mcp_guard.wire import INTERNAL_ERROR, INVALID_REQUEST, MAX_LINE, parse, serialize
 
@@ -39,8 +39,10 @@ class StdioFront:
     def __init__(self, conversations: Conversations, principal: str, limit: int = MAX_LINE) -> None:
         self._reader = LineReader(self._line, self._no_more, limit)
         self._writer = LineWriter(self._pressure, self._end)
-        self._conversation: Conversation = conversations.open(principal=principal, notify=self._notify)
+        self._conversation: Conversation = conversations.open(principal=principal, notify=self._notify, ask=self._ask)
         self._exchanges: dict[int | str, _Pending] = {}
+        self._asked: dict[int, Answer] = {}  # our own requests of the client, by id
+        self._last = 0
         self._over: asyncio.Future[None] | None = None
 
     async def serve(self, source: IO[bytes], sink: IO[bytes]) -> None:
@@ -93,7 +95,7 @@ class StdioFront:
 
     def _message(self, message: dict[str, Any]) -> None:
         if "method" not in message:
-            self._conversation.refused("an answer to no request")
+            self._answered(message)
         elif "id" in message:
             self._request(message)
         else:
@@ -126,6 +128,31 @@ class StdioFront:
             if pending is not None and pending.exchange is not None:
                 reason = (params or {}).get("reason")
                 pending.exchange.cancel(reason[:200] if isinstance(reason, str) else None)
+
+    def _ask(self, method: str, params: dict[str, Any] | None, answer: Answer) -> Cancel:
+        """Ask the client for something. The ids are ours: those of servers would collide."""
+        self._last += 1
+        request_id = self._last
+        message: dict[str, Any] = {"jsonrpc": "2.0", "id": request_id, "method": method}
+        if params is not None:
+            message["params"] = params
+        self._asked[request_id] = answer
+        self._write(message)
+
+        def cancel(reason: str | None) -> None:
+            if self._asked.pop(request_id, None) is not None:
+                told = {"requestId": request_id, **({"reason": reason} if reason else {})}
+                self._notify("notifications/cancelled", told)
+
+        return cancel
+
+    def _answered(self, message: dict[str, Any]) -> None:
+        """Invariant: an answer counts once, and only to a request that was made and not cancelled since."""
+        request_id = message["id"]
+        answer = self._asked.pop(request_id, None) if type(request_id) is int else None
+        if answer is None:
+            return self._conversation.refused("an answer to no request")
+        return answer({key: message[key] for key in ("result", "error") if key in message})
 
     def _notify(self, method: str, params: dict[str, Any] | None) -> None:
         message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}

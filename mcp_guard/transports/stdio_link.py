@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcp_guard.errors import Malformed, ServerGone
-from mcp_guard.transports.front import Answer
+from mcp_guard.transports.front import Answer, Asked, Cancel
 from mcp_guard.transports.lines import LineReader, LineWriter, connect
 from mcp_guard.transports.spawn import Child, end_orphans
-from mcp_guard.wire import MAX_LINE, METHOD_NOT_FOUND, answered_id, parse, serialize
+from mcp_guard.wire import INTERNAL_ERROR, INVALID_REQUEST, MAX_LINE, answered_id, parse, serialize
 
 MAX_WAITING = 32 << 20
 """Bytes that a server may leave unread in its pipe before calls to it are refused."""
+MAX_ASKED = 256
+"""Requests of one server that may wait for their answers; one more is refused."""
 Progress = Callable[[dict[str, Any]], None]
 
 
@@ -27,16 +29,24 @@ class _Pending:
     answer: Answer
     progress: Progress | None
     token: Any  # the client's own progress token
+    listens: bool = False  # a stream of notifications, which the server may end by a cancellation
+
+
+@dataclass(slots=True, eq=False)
+class _Asking:
+    """A request of the server that waits for its answer."""
+
+    cancel: Cancel | None = None
 
 
 class StdioLink:
     """Correlates what goes to one process with what comes back.
 
-    `on_notification` takes the server's notifications except the progress of a pending request; `on_request` is told of
-    requests that the server makes, which the link itself refuses (nothing grants them; a ping is answered); `on_odd` is
-    told of lines that are no message; `on_gone` is called once when the process can't be talked to any more, after
-    every pending request was answered with `{"gone": why}`. An answer that is no message counts as none: its request
-    gets the same at once, instead of waiting for its time-out.
+    `on_notification` takes the server's notifications except the progress of a pending request; `on_request` takes
+    requests that the server makes (a ping is answered here); `on_odd` is told of lines that are no message; `on_gone`
+    is called once when the process can't be talked to any more, after every pending request was answered with
+    `{"gone": why}`. An answer that is no message counts as none: its request gets the same at once, instead of waiting
+    for its time-out.
     """
 
     def __init__(
@@ -44,7 +54,7 @@ class StdioLink:
         child: Child,
         *,
         on_notification: Callable[[str, dict[str, Any] | None], None],
-        on_request: Callable[[str], None],
+        on_request: Asked,
         on_odd: Callable[[str], None],
         on_gone: Callable[[str], None],
         on_pressure: Callable[[bool], None] | None = None,
@@ -56,6 +66,7 @@ class StdioLink:
         self._on_odd = on_odd
         self._on_gone = on_gone
         self._pending: dict[int, _Pending] = {}
+        self._asking: dict[int | str, _Asking] = {}
         self._last = 0
         self._gone = False
         self._reader = LineReader(self._line, self._ended, limit)
@@ -96,7 +107,8 @@ class StdioLink:
         if params is not None:
             message["params"] = params
         line = serialize(message)
-        self._pending[request_id] = _Pending(answer, progress if token is not None else None, token)
+        listens = method == "subscriptions/listen"
+        self._pending[request_id] = _Pending(answer, progress if token is not None else None, token, listens)
         if not self._writer.write(line):
             del self._pending[request_id]
             raise ServerGone("its pipe is closed")
@@ -128,6 +140,7 @@ class StdioLink:
         self.child.end()
         self._reader.close()
         collect(self.child)
+        self._ask_no_more("the tool server is closed")
 
     def _line(self, line: bytes) -> None:
         # asyncio only logs what a callback raises, and a caller would wait for ever: nothing may leave this function.
@@ -165,16 +178,54 @@ class StdioLink:
         pending.answer({"result": message["result"]} if "result" in message else {"error": message["error"]})
 
     def _asked(self, message: dict[str, Any]) -> None:
-        answer: dict[str, Any] = {"jsonrpc": "2.0", "id": message["id"]}
+        request_id = message["id"]
         if message["method"] == "ping":
-            answer["result"] = {}
-        else:
-            answer["error"] = {"code": METHOD_NOT_FOUND, "message": "Method not found"}
-            self._on_request(message["method"])
+            return self._answer(request_id, {"result": {}})
+        # `7` and `"7"` are two requests; a second one of the same id would take the first one's answer.
+        key = request_id if type(request_id) is int else f"s{request_id}"
+        if key in self._asking or len(self._asking) >= MAX_ASKED:
+            error = {"code": INVALID_REQUEST, "message": "a request with this id, or too many, are under way"}
+            return self._answer(request_id, {"error": error})
+        asking = self._asking[key] = _Asking()
+
+        def answer(reply: dict[str, Any]) -> None:
+            # Invariant: one answer for each request, and none after its cancellation.
+            if self._asking.get(key) is asking:
+                del self._asking[key]
+                self._answer(request_id, reply)
+
+        try:
+            asking.cancel = self._on_request(message["method"], message.get("params"), answer, None)
+        except Exception:
+            answer({"error": {"code": INTERNAL_ERROR, "message": "The client could not be asked."}})
+            raise
+
+    def _answer(self, request_id: int | str, reply: dict[str, Any]) -> None:
         if not self._gone and self._writer.waiting <= MAX_WAITING:
-            self._writer.write(serialize(answer))
+            self._writer.write(serialize({"jsonrpc": "2.0", "id": request_id, **reply}))
+
+    def _cancelled(self, params: dict[str, Any]) -> None:
+        """The server takes back a request of its own, or ends a stream that we opened."""
+        request_id, reason = params.get("requestId"), params.get("reason")
+        if type(request_id) is int and request_id in self._pending and self._pending[request_id].listens:
+            return self._give(self._pending.pop(request_id), {"gone": "the tool server ended the stream"})
+        key = request_id if type(request_id) is int else f"s{request_id}"
+        asking = self._asking.pop(key, None)
+        if asking is not None and asking.cancel is not None:
+            asking.cancel(reason[:200] if isinstance(reason, str) else None)
+
+    def _ask_no_more(self, why: str) -> None:
+        asked, self._asking = self._asking, {}
+        for asking in asked.values():
+            try:
+                if asking.cancel is not None:
+                    asking.cancel(why)
+            except Exception as error:  # it is one request's; the others end, too
+                self._on_odd(f"not taken: {type(error).__name__}")
 
     def _notified(self, method: str, params: dict[str, Any] | None) -> None:
+        if method == "notifications/cancelled":
+            return self._cancelled(params or {})
         if method != "notifications/progress":
             return self._on_notification(method, params)
         token = (params or {}).get("progressToken")
@@ -193,6 +244,7 @@ class StdioLink:
         collect(self.child)
         for waiting in pending.values():
             self._give(waiting, {"gone": why})  # no server can say this: an answer of its own is `result` or `error`
+        self._ask_no_more(why)
         self._on_gone(why)
 
 

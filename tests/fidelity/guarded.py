@@ -16,8 +16,8 @@ from pathlib import Path
 from mcp_guard.cli.serving import end, serve_stdio
 from mcp_guard.cli.setting_up import build_guard, load_documents
 from mcp_guard.config import load_config
+from mcp_guard.conversations import Conversations
 from mcp_guard.errors import InputError
-from mcp_guard.gateway import Conversations
 from mcp_guard.guard import Guard
 from mcp_guard.transports.spawn import adopt_orphans
 from tests.fidelity.door import Door

@@ -173,8 +173,6 @@ POLICIES: list[tuple[str | bytes, str, str]] = [
             "after": "[b]",
             "once": "true",
             "result": "[redact]",
-            "server_requests": "{server: web, allow: [elicitation]}",
-            "extensions": "{server: web, allow: [x]}",
         }.items()
     ),
     (D + "{id: a, tool: s/t, when: {labels: [untrusted]}}", "3:31", "`labels` isn't in this version yet in deny `a`"),
@@ -184,6 +182,23 @@ POLICIES: list[tuple[str | bytes, str, str]] = [
     (G + "{id: a, tool: s/t, args: any, budget: {calls: 1, per: mandate}}", "3:59", "`per: mandate` in a policy"),
     (G + "{id: a, tool: s/t, args: {to: {from: [task]}}}", "3:36", "this version yet"),
     (A + "{id: a, tool: s/t, args: {to: {not_from: [task]}}}", "3:36", "this version yet"),
+    # what a server may ask, and what isn't inspected
+    (D + "{id: a, server_requests: {server: s, allow: [sampling]}}", "3:13", "only a grant has `server_requests`"),
+    (G + "{id: a, server_requests: {server: s}}", "3:30", "`allow` is missing"),
+    (G + "{id: a, server_requests: {server: s, allow: []}}", "3:49", "an empty list"),
+    (G + "{id: a, server_requests: {server: s, allow: [everything]}}", "3:50", "isn't something a server asks for"),
+    (G + "{id: a, server_requests: {server: '*', allow: [roots]}}", "3:39", "isn't one server"),
+    (G + "{id: a, server_requests: {server: s, allow: [roots], alow: 1}}", "3:58", "did you mean `allow`?"),
+    (G + "{id: a, server_requests: {server: s, allow: [roots]}, args: any}", "3:5", "has no arguments to limit"),
+    (
+        G + "{id: a, server_requests: {server: s, allow: [roots]}, budget: {sum: {n: 1}}}",
+        "3:5",
+        "has no arguments to limit",
+    ),
+    (G + "{id: a, tool: s/t, args: any, extensions: {server: s, allow: [x]}}", "3:5", "exactly one of"),
+    (G + "{id: a, extensions: {server: s, allow: ['*']}}", "3:45", "isn't an extension's name"),
+    (G + "{id: a, extensions: {server: s, allow: [tools/call]}}", "3:45", "is no extension: the guard knows it"),
+    (G + "{id: a, extensions: {server: s, allow: [arguments]}}", "3:45", "is no extension"),
     # budgets, when, resources, facts about tools
     (G + "{id: a, tool: s/t, args: any, budget: {}}", "3:43", "limits nothing"),
     (G + "{id: a, tool: s/t, args: any, budget: 3}", "3:43", "`budget` must be a mapping"),

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import httpx2
 
-from mcp_guard.transports.front import Answer, Notify
+from mcp_guard.transports.front import Answer, Ask, Notify
 from mcp_guard.transports.http import serve
 from mcp_guard.transports.http_access import Access
 from mcp_guard.transports.http_intake import Bounds
@@ -63,6 +63,7 @@ class Request:
     id: int | str
     answer: Answer
     notify: Notify
+    ask: Ask | None = None
     cancelled: list[str | None] = field(default_factory=list)
     cancelling: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -90,11 +91,19 @@ class Scripted:
     notifications: list[tuple[str, dict[str, Any] | None]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     closed: int = 0
+    ask: Ask | None = None
 
     def request(
-        self, method: str, params: dict[str, Any] | None, *, id: int | str, answer: Answer, notify: Notify
+        self,
+        method: str,
+        params: dict[str, Any] | None,
+        *,
+        id: int | str,
+        answer: Answer,
+        notify: Notify,
+        ask: Ask | None = None,
     ) -> Request:
-        request = Request(method, params, id, answer, notify)
+        request = Request(method, params, id, answer, notify, ask)
         self.requests.append(request)
         self.changed.set()
         name = (params or {}).get("name") if method == "tools/call" else method
@@ -131,8 +140,8 @@ class Conversations:
         self.opened: list[Scripted] = []
         self.changed = asyncio.Event()
 
-    def open(self, *, principal: str, notify: Notify) -> Scripted:
-        self.opened.append(Scripted(principal, notify, self.scripts, self.changed))
+    def open(self, *, principal: str, notify: Notify, ask: Ask | None = None) -> Scripted:
+        self.opened.append(Scripted(principal, notify, self.scripts, self.changed, ask=ask))
         return self.opened[-1]
 
     async def call(self, tool: str, count: int = 1) -> list[Request]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from mcp_guard.transports.front import Answer, Notify
+from mcp_guard.transports.front import Answer, Ask, Notify
 from mcp_guard.transports.lines import LineReader, LineWriter, connect
 from mcp_guard.transports.stdio_front import StdioFront
 from tests.transports.processes import open_files, until
@@ -47,13 +47,18 @@ class Scripted:
         self.paused: list[bool] = []
         self.closed = 0
         self.notify: Notify
+        self.ask: Ask
 
-    def open(self, *, principal: str, notify: Notify) -> Scripted:
+    def open(self, *, principal: str, notify: Notify, ask: Ask | None = None) -> Scripted:
         assert principal == "somebody"
+        assert ask is not None
+        self.ask = ask
         self.notify = notify
         return self
 
-    def request(self, method: str, params: Any, *, id: int | str, answer: Answer, notify: Notify) -> Asked:
+    def request(
+        self, method: str, params: Any, *, id: int | str, answer: Answer, notify: Notify, ask: Ask | None = None
+    ) -> Asked:
         asked = Asked(method, params, id, answer, notify)
         self.asked.append(asked)
         if method == "at once":

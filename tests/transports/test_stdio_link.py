@@ -13,6 +13,7 @@ import pytest
 from mcp_guard.errors import ServerGone
 from mcp_guard.transports import spawn as spawning
 from mcp_guard.transports import stdio_link
+from mcp_guard.transports.front import Answer, Cancel
 from mcp_guard.transports.spawn import spawn
 from mcp_guard.transports.stdio_link import StdioLink
 from tests.transports.processes import alive, children, open_files, until
@@ -38,18 +39,26 @@ class Side:
 
     def __init__(self, code: str, limit: int = 1 << 20) -> None:
         self.notified: list[tuple[str, Any]] = []
-        self.asked: list[str] = []
+        self.asked: list[tuple[str, Any]] = []
+        self.to_answer: list[Answer] = []
+        self.taken_back: list[str | None] = []
         self.odd: list[str] = []
         self.gone: list[str] = []
         self.answers: list[tuple[str, dict[str, Any]]] = []
         self.link = StdioLink(
             spawn([sys.executable, "-c", SCRIPT + code]),
             on_notification=lambda method, params: self.notified.append((method, params)),
-            on_request=self.asked.append,
+            on_request=self._ask,
             on_odd=self.odd.append,
             on_gone=self.gone.append,
             limit=limit,
         )
+
+    def _ask(self, method: str, params: Any, answer: Answer, during: int | None) -> Cancel:
+        assert during is None  # nothing on a pipe says to what a request belongs
+        self.asked.append((method, params))
+        self.to_answer.append(answer)
+        return self.taken_back.append
 
     def call(self, name: str, params: dict[str, Any] | None = None, progress: Any = None) -> int:
         return self.link.request(name, params, lambda reply: self.answers.append((name, reply)), progress)
@@ -159,19 +168,74 @@ async def test_stray_lines_are_odd_and_end_no_call() -> None:
         assert len(side.odd) == len(lines)
 
 
-async def test_what_the_server_asks_is_refused_and_told_and_a_ping_is_answered() -> None:
+async def test_what_the_server_asks_is_handed_on_and_answered_under_its_own_id_once() -> None:
     code = """
-say(id="s", method="sampling/createMessage", params={"x": 1})
+say(id="7", method="sampling/createMessage", params={"x": 1})
+say(id=7, method="roots/list")
 say(id=1, method="ping")
-got = [take(), take()]
+got = [take(), take(), take()]
 say(method="notifications/got", params={"messages": got})
 """
     async with serving(code + WAIT) as side:
+        await until(lambda: len(side.to_answer) == 2)
+        for number, answer in enumerate(reversed(side.to_answer)):
+            answer({"result": {"number": number}})
+            answer({"result": {"number": "again"}})
         await until(lambda: side.notified)
-        refused, ponged = side.notified[0][1]["messages"]
-        assert (refused["id"], refused["error"]["code"]) == ("s", -32601)
+        ponged, roots, sampled = side.notified[0][1]["messages"]
         assert (ponged["id"], ponged["result"]) == (1, {})
-        assert side.asked == ["sampling/createMessage"]
+        assert (roots["id"], roots["result"]) == (7, {"number": 0})
+        assert (sampled["id"], sampled["result"]) == ("7", {"number": 1})
+        assert side.asked == [("sampling/createMessage", {"x": 1}), ("roots/list", None)]
+
+
+async def test_a_request_that_the_server_takes_back_is_cancelled_and_never_answered() -> None:
+    code = """
+say(id="a", method="elicitation/create", params={})
+say(method="notifications/cancelled", params={"requestId": "a", "reason": "changed my mind"})
+say(method="notifications/cancelled", params={"requestId": ["a"]})
+say(id="b", method="ping")
+say(method="notifications/got", params={"messages": [take()]})
+"""
+    async with serving(code + WAIT) as side:
+        await until(lambda: side.taken_back)
+        side.to_answer[0]({"result": {}})
+        await until(lambda: side.notified)
+        assert [message["id"] for message in side.notified[0][1]["messages"]] == ["b"]
+        assert side.taken_back == ["changed my mind"]
+
+
+async def test_two_requests_of_a_server_under_one_id_are_not_both_asked() -> None:
+    code = """
+say(id="a", method="roots/list")
+say(id="a", method="roots/list")
+say(method="notifications/got", params={"messages": [take()]})
+"""
+    async with serving(code + WAIT) as side:
+        await until(lambda: side.notified)
+        assert side.notified[0][1]["messages"][0]["error"]["code"] == -32600
+        assert len(side.asked) == 1
+
+
+async def test_what_a_server_asked_is_taken_back_when_it_ends() -> None:
+    async with serving('say(id="a", method="roots/list")') as side:
+        await until(lambda: side.gone)
+        assert len(side.taken_back) == 1
+
+
+async def test_a_server_may_end_a_stream_that_it_was_asked_for_and_no_other_request() -> None:
+    code = """
+listen, call = take(), take()
+for message in (call, listen):
+    say(method="notifications/cancelled", params={"requestId": message["id"]})
+say(id=call["id"], result={"still": "answered"})
+"""
+    async with serving(code + WAIT) as side:
+        side.call("subscriptions/listen")
+        side.call("tools/call")
+        answers = dict(await side.answered(2))
+        assert "gone" in answers["subscriptions/listen"]
+        assert answers["tools/call"]["result"] == {"still": "answered"}
 
 
 async def test_progress_comes_back_under_the_callers_token_and_only_while_the_call_runs() -> None:

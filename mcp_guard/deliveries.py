@@ -1,0 +1,73 @@
+"""What a client is told unasked: once for all that a moment brings, and judged when it goes out, not when it came in.
+
+A server may say a thousand times a second that its list changed; a client that hears it asks for the list again. So
+what says the same waits a moment and goes out once, in the order in which it first came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from mcp_guard import log
+
+AFTER = 0.05
+"""Seconds that a change waits for others like it."""
+MAX_DUE = 1000
+"""Different things that may wait; what comes beyond is left out, as no server needs to tell so much in a moment."""
+TOOLS = "notifications/tools/list_changed"
+PROMPTS = "notifications/prompts/list_changed"
+RESOURCES = "notifications/resources/list_changed"
+UPDATED = "notifications/resources/updated"
+
+Tell = Callable[[str, str, "dict[str, Any] | None"], None]
+"""Judges what is due and tells the client: method, the server that said it, params."""
+
+
+class Deliveries:
+    """One way to one client. Nothing goes out before `open`, or after `close`."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._due: dict[tuple[str, str, str], dict[str, Any] | None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._open = False
+        self._closed = False
+
+    def put(self, method: str, server: str, params: dict[str, Any] | None) -> None:
+        """Have it told in a moment. Of what says the same, the latest counts."""
+        updated = method == UPDATED
+        key = (method, server if updated else "", str((params or {}).get("uri")) if updated else "")
+        if self._closed or (key not in self._due and len(self._due) >= MAX_DUE):
+            return
+        self._due[key] = params
+        self._arm()
+
+    def open(self) -> None:
+        """From here on the client may be told."""
+        self._open = True
+        if self._due:
+            self._arm()
+
+    def close(self) -> None:
+        """Nothing more goes out."""
+        self._closed = True
+        self._due.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _arm(self) -> None:
+        if self._open and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(AFTER, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        due, self._due = self._due, {}
+        for (method, server, _), params in due.items():
+            if self._closed:
+                return
+            try:
+                self._tell(method, server, params)
+            except Exception as error:  # a timer's exception reaches nobody; what can't be judged isn't told
+                log.warning("a client could not be told of a change", error=type(error).__name__)
