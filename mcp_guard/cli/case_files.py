@@ -11,7 +11,7 @@ from mcp_guard.config import load_config
 from mcp_guard.errors import InputError
 from mcp_guard.policy.cases import HOME, CaseFile, Suite, bind, load_cases
 from mcp_guard.policy.document import Document, load_mandate, load_policy
-from mcp_guard.policy.yaml_source import MAX_BYTES, input_error, read_yaml
+from mcp_guard.policy.yaml_source import MAX_BYTES, read_yaml
 
 ENDING = ".cases.yaml"
 CONFIG = Path("guard.yaml")
@@ -36,13 +36,10 @@ class Pair:
 
     def _mandates(self, written: CaseFile, document: Document) -> dict[str, Document]:
         found = {}
-        for name, place in written.mandates.items():
+        for name in written.mandates:
             path = self.cases.parent / name
-            if not path.is_file():
-                raise input_error(
-                    str(self.cases), f"there is no {path}", place, "name a file from this one's directory"
-                )
-            found[name] = load_mandate(path, variables=document.variables, home=HOME)
+            if path.is_file():  # else `bind` says where it is named
+                found[name] = load_mandate(path, variables=document.variables, home=HOME)
         return found
 
 
@@ -50,35 +47,39 @@ def pairs(files: tuple[Path, ...], config: Path | None, policy: Path | None) -> 
     """What to test: the files named, else what guard.yaml names, else every case file in this directory."""
     if config is not None and policy is not None:
         raise InputError("`--config` and `--policy` both name a policy; keep one of them")
-    variables: Mapping[str, str] = {}
     if config is None and policy is None and not files and CONFIG.is_file():
         config = CONFIG
     if config is not None:
-        loaded = load_config(config)
-        if loaded.policy is None:
-            raise InputError(f"{config} names no policy, so there is nothing to test; write `policy: FILE` in it")
-        policy, variables = loaded.policy, loaded.variables
-    if policy is not None:
-        return [Pair(cases, policy, variables) for cases in _cases(files or (policy,))]
-    found = [Pair(cases, cases.with_name(_stem(cases) + ".yaml")) for cases in _cases(files or (Path(),))]
+        found = list(_configured(config, files))
+    elif policy is not None:
+        found = [Pair(pair.cases, policy) for pair in _named(files or (policy,))]
+    else:
+        found = list(_named(files or (Path(),)))
     if not found:
         raise InputError(f"no case file is here; write `project{ENDING}` beside `project.yaml`, or name one")
-    return found
+    return list({pair.cases: pair for pair in found}.values())
 
 
-def _cases(files: tuple[Path, ...]) -> Iterator[Path]:
-    """Case files as they are named: by themselves, by their document, or by their directory."""
+def _configured(config: Path, files: tuple[Path, ...]) -> Iterator[Pair]:
+    """The policy of a guard.yaml under its variables; its mandate too, if that has cases of its own."""
+    loaded = load_config(config)
+    if loaded.policy is None:
+        raise InputError(f"{config} names no policy, so there is nothing to test; write `policy: FILE` in it")
+    yield from (Pair(pair.cases, loaded.policy, loaded.variables) for pair in _named(files or (loaded.policy,)))
+    if loaded.mandate is not None and not files:
+        (pair,) = _named((loaded.mandate,))
+        yield from (Pair(pair.cases, pair.document, loaded.variables),) if pair.cases.is_file() else ()
+
+
+def _named(files: tuple[Path, ...]) -> Iterator[Pair]:
+    """Case files by themselves, by their document, or by their directory."""
     for file in files:
         if file.is_dir():
-            yield from sorted(file.glob(f"*{ENDING}"))
+            yield from _named(tuple(sorted(file.glob(f"*{ENDING}"))))
         elif file.name.endswith(ENDING):
-            yield file
+            yield Pair(file, file.with_name(file.name.removesuffix(ENDING) + ".yaml"))
         else:
-            yield file.with_name(f"{file.stem}{ENDING}")
-
-
-def _stem(cases: Path) -> str:
-    return cases.name.removesuffix(ENDING)
+            yield Pair(file.with_name(f"{file.stem}{ENDING}"), file)
 
 
 def _document(path: Path, variables: Mapping[str, str]) -> Document:

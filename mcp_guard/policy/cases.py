@@ -20,11 +20,13 @@ from mcp_guard.policy.cases_errors import first_error, in_case
 from mcp_guard.policy.cases_form import CallForm, CaseFileForm, CaseForm
 from mcp_guard.policy.document import Document, checked_variables, load_source
 from mcp_guard.policy.times import parse_moment
-from mcp_guard.policy.yaml_source import Path, Place, Source, quoted, read_yaml
+from mcp_guard.policy.yaml_source import Path, Place, Source, input_error, quoted, read_yaml
 
 NOW = datetime(2026, 1, 2, 10, 0, tzinfo=UTC)  # a Friday; the time of a case that says none
 PRINCIPAL = "local:user"
 HOME = "/home/user"  # what `~` means in a case run, whoever runs it
+
+_VALUES = ("args", "result", "mandate")  # below these, an empty value is a value, or somebody else's to refuse
 
 MAX_CASES = 20_000  # of one file, lists multiplied out
 MAX_CALLS = 200_000  # earlier calls of one file, repetitions counted
@@ -92,6 +94,7 @@ def load_cases(data: bytes, file: str) -> CaseFile:
     source = read_yaml(data, file)
     if not isinstance(source.value, dict):
         raise source.error("a case file is a mapping", (), "start with `cases:`")
+    _refuse_empty(source, source.value, ())
     try:
         form = CaseFileForm.model_validate(source.value)
     except ValidationError as errors:
@@ -109,12 +112,31 @@ def bind(cases: CaseFile, document: Document, mandates: Mapping[str, Document]) 
         inline[place] = load_source(source, kind="mandate", variables=document.variables, home=HOME)
     bound = []
     for case in cases.cases:
-        mandate = mandates[case.mandate] if isinstance(case.mandate, str) else inline.get(case.place)
+        mandate = inline.get(case.place)
+        if isinstance(case.mandate, str):
+            mandate = mandates.get(case.mandate)
+            if mandate is None:
+                place = cases.mandates[case.mandate]
+                raise input_error(
+                    cases.file, f"there is no {quoted(case.mandate)}", place, "name a file beside this one"
+                )
         if mandate is not None and document.kind == "mandate":
-            where = f"({cases.file}:{case.place[0]}:{case.place[1]})"
-            raise InputError(f"a case of a mandate can't name another one {where}; leave `mandate` out")
+            raise input_error(
+                cases.file, "a case of a mandate can't name another one", case.place, "leave `mandate` out"
+            )
         bound.append(replace(case, mandate=mandate))
     return Suite(cases.file, document, tuple(bound))
+
+
+def _refuse_empty(source: Source, value: object, path: Path) -> None:
+    """A key without a value reads like an expectation and would be none. Values of a call may be null."""
+    if value is None:
+        what = quoted(path[-1]) if isinstance(path[-1], str) else "this entry"
+        raise source.error(f"{what} is empty{in_case(source, path)}", path, "write a value, or leave it out", key=True)
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for part, inner in parts:
+        if part not in _VALUES or (inner is None and part != "result"):
+            _refuse_empty(source, inner, (*path, part))
 
 
 def _check_sizes(source: Source, form: CaseFileForm) -> None:

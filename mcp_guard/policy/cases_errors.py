@@ -30,7 +30,8 @@ _EXAMPLES = {"why": "what it shows", "expect": "deny", "server": "files", "uri":
 def first_error(source: Source, errors: ValidationError) -> InputError:
     """The error that stands first in the file, as one sentence."""
     found = errors.errors(include_url=False, include_input=False)
-    return _said(source, min(found, key=lambda error: _place(source, error)))
+    wrong = [one for one in found if one["type"] != "missing"] or found  # what is missing may stand there misspelt
+    return _said(source, min(wrong, key=lambda error: _place(source, error)))
 
 
 def _place(source: Source, error: ErrorDetails) -> tuple[int, int]:
