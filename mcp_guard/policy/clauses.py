@@ -210,7 +210,8 @@ def parts_of(constraint: Constraint, *, grant: bool = True) -> Iterator[Constrai
             yield from (Each(part) for part in parts_of(element)) if element != Anything() else (constraint,)
         case Fields(named) if grant:
             every = tuple((name, Anything()) for name, _ in named)
-            yield Fields(every)
+            if all(inner == Anything() for _, inner in named):
+                yield constraint
             for index, (name, inner) in enumerate(named):
                 for part in parts_of(inner):
                     yield Fields((*every[:index], (name, part), *every[index + 1 :]))

@@ -33,6 +33,8 @@ from mcp_guard.policy.constraint_kinds import (
 )
 
 _ELSEWHERE: tuple[Any, ...] = ("elsewhere", "/elsewhere", 0, -1, True, None, [], {}, "https://elsewhere.example/")
+_CENT = Decimal("0.01")
+_REPEATED = 2000  # characters; a longer text is told by its length, which only one letter can be
 _TRIES = ("a", "A", "1", "main", "HEAD", "a.md", "a/b", "x@example.com")  # for `matches`, which can't be turned round
 
 
@@ -88,6 +90,8 @@ def missing(constraint: Constraint, fits: Any) -> Iterator[Any]:
             yield from _outside(constraint)
         case MaxLength(limit):
             yield "x" * (limit + 1)
+            if isinstance(fits, str) and fits and limit < _REPEATED:
+                yield (fits * (limit + 1))[: limit + 1]
         case Matches():
             yield from (f"{fits} x", f"-{fits}")
         case Under(root, uri):
@@ -136,6 +140,7 @@ def _inside(limits: Range) -> Iterator[Any]:
         middle = (Decimal(repr(low)) + Decimal(repr(high))) / 2
         yield int(middle) if middle == int(middle) else float(middle)
     yield from (end for end in (low, high) if end is not None)
+    yield from (float(Decimal(repr(end)) + step) for end, step in ((low, _CENT), (high, -_CENT)) if end is not None)
     yield from ((high - 1,) if low is None and high is not None else ())
     yield from ((low + 1,) if high is None and low is not None else ())
 
@@ -144,5 +149,4 @@ def _outside(limits: Range) -> Iterator[Any]:
     for end, sign in ((limits.low, -1), (limits.high, 1)):
         if end is not None:
             exact = Decimal(repr(end))
-            near = exact + sign * Decimal("0.01")
-            yield from (end, float(near), end + sign)
+            yield from (end, float(exact + sign * _CENT), end + sign)

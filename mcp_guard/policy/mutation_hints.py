@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from mcp_guard.errors import InputError
-from mcp_guard.model import Call, Decision, Effect, Kind
+from mcp_guard.model import Answer, Call, Decision, Effect, Kind
 from mcp_guard.policy.cases import NOW, PRINCIPAL, Case, Step, Suite, bind, load_cases
+from mcp_guard.policy.cases_facts import CaseFacts
 from mcp_guard.policy.cases_form import MAX_TIMES, REASONS
 from mcp_guard.policy.cases_run import Played, play
+from mcp_guard.policy.cases_text import written
 from mcp_guard.policy.constraint_samples import fitting, missing
+from mcp_guard.policy.document import Document
 from mcp_guard.policy.mutation import Mutant, Probe
 from mcp_guard.policy.names import NamePattern
-from mcp_guard.policy.rules import Rule
-from mcp_guard.policy.suggest import scalar
+from mcp_guard.policy.rules import Limit, Rule, answer
 
 _BASES = 4  # cases that a suggestion may start from
+_MOST = 20  # earlier calls that fill a sum
 _TRIES = 200  # candidates for one mutant
-_LONGEST = 60  # characters of a text that is written out; longer ones are given by their length
-_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def suggestion(suite: Suite, mutant: Mutant, played: Iterable[Played]) -> str:
     """`- {why: ..., call: ..., expect: deny}`: passes under the document and fails under the mutant; or empty."""
-    for case in islice(_candidates(mutant, list(_bases(mutant, played))), _TRIES):
+    for case in islice(_candidates(mutant, list(_bases(mutant, suite.document, played))), _TRIES):
         decision = play(suite, case).decision
         expecting = replace(case, **_expectation(decision, mutant), why=_why(mutant))
         if not play(suite, expecting, mutant.document).passed:
-            line = _written(expecting)
+            line = written(expecting)
             if line and _holds(suite, line, mutant):
                 return line
     return ""
@@ -69,7 +69,7 @@ def _holds(suite: Suite, line: str, mutant: Mutant) -> bool:
 # --- where to start from ---
 
 
-def _bases(mutant: Mutant, played: Iterable[Played]) -> Iterator[Case]:
+def _bases(mutant: Mutant, document: Document, played: Iterable[Played]) -> Iterator[Case]:
     """Cases that the rule carried or fired in; none with a mandate file, which the line couldn't name. Else made up."""
     rule, found = mutant.rule, 0
     for one in played:
@@ -81,7 +81,7 @@ def _bases(mutant: Mutant, played: Iterable[Played]) -> Iterator[Case]:
             if rule is not None and mutant.probe is Probe.AS_IT_IS:  # a case for every name of the rule
                 yield from (_called(one.case, name) for name in rule.names if one.case.call.kind is not Kind.RESOURCE)
     if rule is not None and (not found or mutant.probe is Probe.AS_IT_IS):
-        yield from _made_up(rule)
+        yield from _made_up(rule, document)
 
 
 def _spoke(rule: Rule | None, one: Played) -> bool:
@@ -101,18 +101,39 @@ def _plain(name: NamePattern) -> tuple[str, str]:
     return name.server.replace("*", "x"), name.target.replace("*", "x")
 
 
-def _made_up(rule: Rule) -> Iterator[Case]:
+def _made_up(rule: Rule, document: Document) -> Iterator[Case]:
     for name in rule.names:
         server, target = _plain(name)
         if rule.kind is Kind.RESOURCE:
             uris = fitting(rule.uri.constraint) if rule.uri is not None else iter(["file:///x"])
             calls = [_resource(server, str(uri)) for uri in islice(uris, 2)]
         else:
-            listed = rule.arguments.listed if rule.arguments is not None else {}
-            given = {name: next(fitting(limit.constraint), "x") for name, limit in listed.items()}
             method = "tools/call" if rule.kind is Kind.TOOL else "prompts/get"
-            calls = [Call(PRINCIPAL, method, server, target, {"name": target, "arguments": given}, rule.kind)]
+            calls = [
+                Call(PRINCIPAL, method, server, target, {"name": target, "arguments": given}, rule.kind)
+                for given in _arguments(rule, document, server, target)
+            ]
         yield from (Case("made up", (1, 1), call, NOW, Effect.ALLOW) for call in calls)
+
+
+def _arguments(rule: Rule, document: Document, server: str, target: str) -> Iterator[dict[str, Any]]:
+    """What the rule wants; an ask or a deny shows only in calls that some grant carries."""
+    own = _samples(rule)
+    if not rule.is_grant:
+        carrying = [one for one in document.rules if one.is_grant and one.kind is rule.kind]
+        yield from ({**_samples(one), **own} for one in carrying if one.may_name(server, target))
+    yield own
+
+
+def _samples(rule: Rule) -> dict[str, Any]:
+    listed = rule.arguments.listed if rule.arguments is not None else {}
+    return {name: _sample(limit) for name, limit in listed.items()}
+
+
+def _sample(limit: Limit) -> Any:
+    facts = CaseFacts(NOW, "/project", {})
+    values = fitting(limit.constraint)
+    return next((value for value in values if answer(limit, value, facts) is Answer.YES), "x")
 
 
 def _resource(server: str, uri: str) -> Call:
@@ -173,14 +194,21 @@ def _repeated(mutant: Mutant, base: Case) -> Iterator[Case]:
     budget = mutant.rule.budget if mutant.rule is not None else None
     if budget is None:
         return
-    times = {budget.calls} if budget.calls is not None else set()
+    if budget.calls is not None and budget.calls <= MAX_TIMES:
+        for amount in (None, 1, 0.01):  # small ones, where a sum would be reached first
+            call = _with(base, {**base.call.arguments, **dict.fromkeys(budget.sums if amount else (), amount)})
+            yield replace(call, before=(Step(call.call, base.at, budget.calls),))
     for name, limit in budget.sums.items():
-        amount = base.call.arguments.get(name)
-        if isinstance(amount, int | float) and amount > 0:
-            times |= {int(limit / Decimal(repr(amount))), 1}
-    for count in sorted(time for time in times if time is not None):
-        if 1 <= count <= MAX_TIMES:
-            yield replace(base, before=(Step(base.call, base.at, count),))
+        for count in range(1, min(budget.calls or _MOST, _MOST + 1)):
+            share = (limit / count).quantize(Decimal("0.01"))
+            filling = _with(base, {**base.call.arguments, name: _number(share)}).call
+            for amount in (_number(limit - share * count + Decimal("0.01")), 0.01, 0.5, 1):
+                last = _with(base, {**base.call.arguments, name: amount})
+                yield replace(last, before=(Step(filling, base.at, count),))
+
+
+def _number(exact: Decimal) -> int | float:
+    return int(exact) if exact == int(exact) else float(exact)
 
 
 def _later(mutant: Mutant, base: Case) -> Iterator[Case]:
@@ -190,51 +218,3 @@ def _later(mutant: Mutant, base: Case) -> Iterator[Case]:
         return
     for days in (1, 30, 3650):
         yield replace(base, at=base.at + timedelta(days=days), before=(Step(base.call, base.at),))
-
-
-# --- as text ---
-
-
-def _written(case: Case) -> str:
-    parts = [f"why: {scalar(case.why)}"]
-    if case.before:
-        parts.append(f"after: [{', '.join(_step(step) for step in case.before)}]")
-    parts += _call(case.call)
-    parts += [f"at: {case.at:{_MOMENT}}"] if case.at != NOW else []
-    parts += [f"principal: {scalar(case.call.principal)}"] if case.call.principal != PRINCIPAL else []
-    parts += [f"links: {_flow(dict(case.links))}"] if case.links else []
-    parts.append(f"expect: {case.expect.name.lower()}")
-    parts += [f"rule: {scalar(case.rule)}"] if case.rule is not None else []
-    parts += [f"reason: {case.reason}"] if case.reason is not None else []
-    return f"- {{{', '.join(parts)}}}"
-
-
-def _step(step: Step) -> str:
-    parts = [*_call(step.call), *([f"times: {step.times}"] if step.times > 1 else []), *_at(step.at)]
-    return f"{{{', '.join(parts)}}}"
-
-
-def _at(at: datetime) -> list[str]:
-    return [f"at: {at:{_MOMENT}}"]
-
-
-def _call(call: Call) -> list[str]:
-    if call.kind is Kind.RESOURCE:
-        return [f"resource: {{server: {scalar(call.server)}, uri: {scalar(call.target)}}}"]
-    long = {name: value for name, value in call.arguments.items() if _is_long(value)}
-    short = {name: value for name, value in call.arguments.items() if name not in long}
-    parts = [f"{'call' if call.kind is Kind.TOOL else 'prompt'}: {scalar(call.name)}", f"args: {_flow(short)}"]
-    lengths = {name: len(value) for name, value in long.items()}
-    return [*parts, f"long: {_flow(lengths)}"] if lengths else parts
-
-
-def _is_long(value: Any) -> bool:
-    return isinstance(value, str) and len(value) > _LONGEST and value == "x" * len(value)
-
-
-def _flow(value: Any) -> str:
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{scalar(name)}: {_flow(inner)}' for name, inner in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(_flow(inner) for inner in value)}]"
-    return scalar(value) if isinstance(value, str) else json.dumps(value)

@@ -238,7 +238,7 @@ _STRANGE = st.recursive(
 def _put(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
     if not path:
         return new
-    copied = dict(value) if isinstance(value, dict) else list(value)
+    copied: Any = dict(value) if isinstance(value, dict) else list(value)
     copied[path[0]] = _put(copied[path[0]], path[1:], new)
     return copied
 
