@@ -17,6 +17,8 @@ from mcp_guard.policy.coverage import Coverage
 from mcp_guard.policy.mutation import Mutant
 from mcp_guard.record.shown import escaped
 
+_NO_CALL = "no call was found that tells the two apart: another rule may say the same, or only a pattern knows"
+
 
 @dataclass(frozen=True, slots=True)
 class Survivor:
@@ -109,7 +111,7 @@ def _survivors(console: Console, report: Report) -> None:
         if one.suggestion:
             console.print(f"      [cyan]{_plain(one.suggestion)}[/]")
         else:
-            console.print("      no call was found that tells the two apart: another rule may say the same")
+            console.print(f"      {_NO_CALL}")
 
 
 def _many(count: int, what: str) -> str:
