@@ -10,26 +10,22 @@ from itertools import islice
 from typing import Any
 
 from mcp_guard.errors import InputError
-from mcp_guard.model import Answer, Call, Decision, Effect, Kind
-from mcp_guard.policy.cases import NOW, PRINCIPAL, Case, Step, Suite, bind, load_cases
-from mcp_guard.policy.cases_facts import CaseFacts
+from mcp_guard.model import Decision, Effect
+from mcp_guard.policy.cases import NOW, Case, Step, Suite, bind, load_cases
 from mcp_guard.policy.cases_form import MAX_TIMES, REASONS
 from mcp_guard.policy.cases_run import Played, play
 from mcp_guard.policy.cases_text import written
 from mcp_guard.policy.constraint_samples import fitting, missing
-from mcp_guard.policy.document import Document
 from mcp_guard.policy.mutation import Mutant, Probe
-from mcp_guard.policy.names import NamePattern
-from mcp_guard.policy.rules import Limit, Rule, answer
+from mcp_guard.policy.mutation_bases import bases, resource_call
 
-_BASES = 4  # cases that a suggestion may start from
 _MOST = 20  # earlier calls that fill a sum
 _TRIES = 200  # candidates for one mutant
 
 
 def suggestion(suite: Suite, mutant: Mutant, played: Iterable[Played]) -> str:
     """`- {why: ..., call: ..., expect: deny}`: passes under the document and fails under the mutant; or empty."""
-    for case in islice(_candidates(mutant, list(_bases(mutant, suite.document, played))), _TRIES):
+    for case in islice(_candidates(mutant, _starts(suite, mutant, played)), _TRIES):
         decision = play(suite, case).decision
         expecting = replace(case, **_expectation(decision, mutant), why=_why(mutant))
         if not play(suite, expecting, mutant.document).passed:
@@ -37,6 +33,14 @@ def suggestion(suite: Suite, mutant: Mutant, played: Iterable[Played]) -> str:
             if line and _holds(suite, line, mutant):
                 return line
     return ""
+
+
+def _starts(suite: Suite, mutant: Mutant, played: Iterable[Played]) -> list[Case]:
+    """The calls to change. What is to be repeated, now or later, has to be let through to begin with."""
+    found = list(bases(mutant, suite.document, played))
+    if mutant.probe not in (Probe.OFTEN, Probe.LATE):
+        return found
+    return [case for case in found if play(suite, case).decision.effect is not Effect.DENY]
 
 
 def _why(mutant: Mutant) -> str:
@@ -66,80 +70,6 @@ def _holds(suite: Suite, line: str, mutant: Mutant) -> bool:
     return all(play(found, case).passed and not play(found, case, mutant.document).passed for case in found.cases)
 
 
-# --- where to start from ---
-
-
-def _bases(mutant: Mutant, document: Document, played: Iterable[Played]) -> Iterator[Case]:
-    """Cases that the rule carried or fired in; none with a mandate file, which the line couldn't name. Else made up."""
-    rule, found = mutant.rule, 0
-    for one in played:
-        if found == _BASES:
-            break
-        if one.case.mandate is None and not one.case.links and _spoke(rule, one):
-            found += 1
-            yield one.case
-            if rule is not None and mutant.probe is Probe.AS_IT_IS:  # a case for every name of the rule
-                yield from (_called(one.case, name) for name in rule.names if one.case.call.kind is not Kind.RESOURCE)
-    if rule is not None and (not found or mutant.probe is Probe.AS_IT_IS):
-        yield from _made_up(rule, document)
-
-
-def _spoke(rule: Rule | None, one: Played) -> bool:
-    if rule is None:
-        return one.decision.allowed
-    carried = any(charge.rule == rule.key for charge in one.decision.charges)
-    return carried or (not rule.is_grant and any(ref.key == rule.key for ref in one.decision.rules))
-
-
-def _called(case: Case, name: NamePattern) -> Case:
-    server, target = _plain(name)
-    params = {**case.call.params, "name": target}
-    return replace(case, call=replace(case.call, server=server, target=target, params=params))
-
-
-def _plain(name: NamePattern) -> tuple[str, str]:
-    return name.server.replace("*", "x"), name.target.replace("*", "x")
-
-
-def _made_up(rule: Rule, document: Document) -> Iterator[Case]:
-    for name in rule.names:
-        server, target = _plain(name)
-        if rule.kind is Kind.RESOURCE:
-            uris = fitting(rule.uri.constraint) if rule.uri is not None else iter(["file:///x"])
-            calls = [_resource(server, str(uri)) for uri in islice(uris, 2)]
-        else:
-            method = "tools/call" if rule.kind is Kind.TOOL else "prompts/get"
-            calls = [
-                Call(PRINCIPAL, method, server, target, {"name": target, "arguments": given}, rule.kind)
-                for given in _arguments(rule, document, server, target)
-            ]
-        yield from (Case("made up", (1, 1), call, NOW, Effect.ALLOW) for call in calls)
-
-
-def _arguments(rule: Rule, document: Document, server: str, target: str) -> Iterator[dict[str, Any]]:
-    """What the rule wants; an ask or a deny shows only in calls that some grant carries."""
-    own = _samples(rule)
-    if not rule.is_grant:
-        carrying = [one for one in document.rules if one.is_grant and one.kind is rule.kind]
-        yield from ({**_samples(one), **own} for one in carrying if one.may_name(server, target))
-    yield own
-
-
-def _samples(rule: Rule) -> dict[str, Any]:
-    listed = rule.arguments.listed if rule.arguments is not None else {}
-    return {name: _sample(limit) for name, limit in listed.items()}
-
-
-def _sample(limit: Limit) -> Any:
-    facts = CaseFacts(NOW, "/project", {})
-    values = fitting(limit.constraint)
-    return next((value for value in values if answer(limit, value, facts) is Answer.YES), "x")
-
-
-def _resource(server: str, uri: str) -> Call:
-    return Call(PRINCIPAL, "resources/read", server, uri, {"uri": uri}, Kind.RESOURCE)
-
-
 # --- what to change ---
 
 
@@ -152,7 +82,11 @@ def _candidates(mutant: Mutant, bases: list[Case]) -> Iterator[Case]:
                 yield from _values(mutant, base)
             case Probe.URI:
                 uris = missing(mutant.limit, base.call.target) if mutant.limit is not None else ()
-                yield from (replace(base, call=_resource(base.call.server, uri)) for uri in uris if type(uri) is str)
+                yield from (
+                    replace(base, call=resource_call(base.call.server, uri, base.call.principal))
+                    for uri in uris
+                    if type(uri) is str
+                )
             case Probe.MISSING:
                 left = {name: value for name, value in base.call.arguments.items() if name != mutant.argument}
                 yield _with(base, left)
@@ -163,7 +97,8 @@ def _candidates(mutant: Mutant, bases: list[Case]) -> Iterator[Case]:
             case Probe.LATE:
                 yield from _later(mutant, base)
             case Probe.WHO:
-                yield replace(base, call=replace(base.call, principal="local:somebody-else"), before=())
+                for other in ("local:somebody-else", "http:9", "nobody"):
+                    yield replace(base, call=replace(base.call, principal=other), before=())
             case Probe.WHEN:
                 yield from (replace(base, at=NOW + timedelta(hours=hours), before=()) for hours in range(0, 168, 3))
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_guard.guard import judge
@@ -14,10 +14,12 @@ from mcp_guard.model import Call, Effect, Kind
 from mcp_guard.policy.cases import bind, load_cases
 from mcp_guard.policy.cases_run import play, problems
 from mcp_guard.policy.clauses import Moment, clauses_of
+from mcp_guard.policy.coverage import coverage_of
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority
 from mcp_guard.policy.matching import carries, classes_for, fires, given_arguments
 from mcp_guard.policy.mutation import mutants_of
+from mcp_guard.policy.mutation_hints import suggestion
 from mcp_guard.protection import Protection
 from tests.policy.drawn import calls, documents, facts, loaded
 from tests.policy.scene import Still
@@ -87,3 +89,33 @@ def test_every_mutant_differs_from_its_document_in_one_thing(content: dict[str, 
         changed = mutant.document
         rules = sum(one not in changed.rules for one in document.rules)
         assert rules + (changed.tools != document.tools) == 1, mutant.what
+
+
+@settings(max_examples=25, deadline=None)  # many calls are judged for one document
+@given(documents(), st.lists(calls(), min_size=1, max_size=3))
+def test_a_suggestion_for_any_document_is_a_case_that_holds(content: dict[str, Any], asked: list[Call]) -> None:
+    document = loaded(content)
+    file = {"cases": [{"why": "w", **written(call), "expect": "deny"} for call in asked]}
+    suite = bind(load_cases(json.dumps(file).encode(), "c.yaml"), document, {})
+    played = [play(suite, case) for case in suite.cases]
+    for mutant in list(mutants_of(document))[:8]:
+        if line := suggestion(suite, mutant, played):
+            pasted = bind(load_cases(f"cases:\n  {line}\n".encode(), "pasted"), document, {})
+            assert [play(pasted, case).passed for case in pasted.cases] == [True], line
+            assert [play(pasted, case, mutant.document).passed for case in pasted.cases] == [False], line
+
+
+@given(documents(), st.lists(calls(), min_size=1, max_size=4))
+def test_coverage_counts_no_case_twice_and_nothing_that_is_not_written(
+    content: dict[str, Any], asked: list[Call]
+) -> None:
+    document = loaded(content)
+    file = {"cases": [{"why": "w", **written(call), "expect": "deny"} for call in asked]}
+    suite = bind(load_cases(json.dumps(file).encode(), "c.yaml"), document, {})
+    coverage = coverage_of(suite, [play(suite, case) for case in suite.cases])
+    assert [rule.id for rule in coverage.rules] == [rule.ref.id for rule in document.rules]
+    for rule in coverage.rules:
+        assert max((one.passed for one in rule.clauses), default=0) + sum(one.failed for one in rule.clauses) <= len(
+            asked
+        )
+        assert all(bool(one.missing) is not one.covered for one in rule.clauses)
