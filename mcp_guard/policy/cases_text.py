@@ -18,7 +18,7 @@ def written(case: Case) -> str:
     """`- {why: ..., call: ..., args: {...}, expect: deny}`; without a mandate, which stands in a file."""
     parts = [f"why: {scalar(case.why)}"]
     if case.before:
-        parts.append(f"after: [{', '.join(_step(step) for step in case.before)}]")
+        parts.append(f"after: [{', '.join(_step(step, case.at) for step in case.before)}]")
     parts += _call(case.call)
     parts += [f"at: {case.at:{_MOMENT}}"] if case.at != NOW else []
     parts += [f"principal: {scalar(case.call.principal)}"] if case.call.principal != PRINCIPAL else []
@@ -29,8 +29,12 @@ def written(case: Case) -> str:
     return f"- {{{', '.join(parts)}}}"
 
 
-def _step(step: Step) -> str:
-    parts = [*_call(step.call), *([f"times: {step.times}"] if step.times > 1 else []), *_at(step.at)]
+def _step(step: Step, at: datetime) -> str:
+    parts = [
+        *_call(step.call),
+        *([f"times: {step.times}"] if step.times > 1 else []),
+        *([] if step.at == at else _at(step.at)),
+    ]
     return f"{{{', '.join(parts)}}}"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, assert_never
 
+from mcp_guard.policy.canonical import DEFAULT_PORTS
 from mcp_guard.policy.constraint_kinds import (
     All,
     Anything,
@@ -26,6 +27,7 @@ from mcp_guard.policy.constraint_kinds import (
     NotName,
     OneOf,
     OrNull,
+    Place,
     Range,
     Some,
     Under,
@@ -59,7 +61,7 @@ def fitting(constraint: Constraint) -> Iterator[Any]:
             for domain in domains:
                 yield from (f"x@{_below(domain)}", _below(domain))
         case HostIn(places):
-            yield from (f"{one.scheme}://{_below(one.domain)}:{one.port}/" for one in places)
+            yield from (_url(one, _below(one.domain)) for one in places)
         case Each(element) | Some(element):
             yield from ([value] for value in fitting(element))
         case MaxItems():
@@ -106,12 +108,12 @@ def missing(constraint: Constraint, fits: Any) -> Iterator[Any]:
         case DomainIn(domains):
             yield from (f"x@{host}" for domain in domains for host in _near(domain))
         case HostIn(places):
-            yield from (f"{one.scheme}://{host}:{one.port}/" for one in places for host in _near(one.domain))
+            yield from (_url(one, host) for one in places for host in _near(one.domain))
         case Each(element) | Some(element):
             inner = fits[0] if isinstance(fits, list) and fits else next(fitting(element), "x")
             yield from ([value] for value in missing(element, inner))
         case MaxItems(limit):
-            yield ["x"] * (limit + 1)
+            yield (fits if isinstance(fits, list) and fits else ["x"])[:1] * (limit + 1)
         case Fields(named):
             base = fits if isinstance(fits, dict) else {name: next(fitting(part), "x") for name, part in named}
             for name, part in named:
@@ -128,6 +130,10 @@ def missing(constraint: Constraint, fits: Any) -> Iterator[Any]:
 
 def _below(domain: Domain) -> str:
     return f"www.{domain.host}" if domain.subdomains else domain.host
+
+
+def _url(place: Place, host: str) -> str:
+    return f"{place.scheme}://{host}{'' if place.port == DEFAULT_PORTS[place.scheme] else f':{place.port}'}/"
 
 
 def _near(domain: Domain) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
 
-from mcp_guard.model import EVERY_EFFECT, Effect
+from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass
+from mcp_guard.policy.building import ToolFacts
 from mcp_guard.policy.cases import Case, Suite
 from mcp_guard.policy.cases_run import Played, play
 from mcp_guard.policy.constraints import Constraint, compile_check
@@ -53,15 +54,14 @@ class Mutant:
 def mutants_of(document: Document) -> Iterator[Mutant]:
     """Every way to weaken one clause of the document once."""
     for number, rule in enumerate(document.rules):
-        for what, probe, changed, argument, limit in _weaker(rule):
+        for what, probe, changed, argument, limit in _weaker(rule, document.tools):
             rules = (*document.rules[:number], *([changed] if changed else []), *document.rules[number + 1 :])
             place = (rule.ref.line, rule.ref.column)
             yield Mutant(rule.ref.id, place, what, replace(document, rules=rules), probe, rule, argument, limit)
     if document.expires is not None:
         place = document.places.get(("expires",), (1, 1))
         yield Mutant("expires", place, "never ends", replace(document, expires=None), Probe.LATE)
-    if any(rule.effects for rule in document.rules):
-        yield from _tools(document)
+    yield from _tools(document)
 
 
 def survivors(
@@ -88,10 +88,10 @@ def _concerns(rule: Rule, case: Case) -> bool:
 _Found = tuple[str, Probe, Rule | None, str, Constraint | None]
 
 
-def _weaker(rule: Rule) -> Iterator[_Found]:
+def _weaker(rule: Rule, tools: Mapping[str, ToolFacts]) -> Iterator[_Found]:
     if not rule.is_grant:
         yield f"without this {'deny' if rule.ref.effect is Effect.DENY else 'ask'}", Probe.AS_IT_IS, None, "", None
-        yield from ((what, Probe.AS_IT_IS, changed, "", None) for what, changed in _fewer_targets(rule))
+        yield from ((what, Probe.AS_IT_IS, changed, "", None) for what, changed in _fewer_targets(rule, tools))
     if rule.arguments is not None:
         yield from _arguments(rule, rule.arguments)
     if rule.uri is not None:
@@ -133,11 +133,13 @@ def _limit(constraint: Constraint) -> Limit:
     return Limit(constraint, compile_check(constraint))
 
 
-def _fewer_targets(rule: Rule) -> Iterator[tuple[str, Rule]]:
+def _fewer_targets(rule: Rule, tools: Mapping[str, ToolFacts]) -> Iterator[tuple[str, Rule]]:
     for name in rule.names if len(rule.names) > 1 else ():
         yield f"without {name}", replace(rule, names=tuple(other for other in rule.names if other is not name))
     for effect in sorted(rule.effects) if len(rule.effects) > 1 else ():
-        yield f"without effect {effect}", replace(rule, effects=rule.effects - {effect})
+        # A tool that nobody described has every effect, so the others still reach it.
+        if any(facts.effects & rule.effects == {effect} for facts in tools.values()):
+            yield f"without effect {effect}", replace(rule, effects=rule.effects - {effect})
 
 
 def _conditions(rule: Rule) -> Iterator[tuple[str, Probe, Rule]]:
@@ -171,9 +173,17 @@ def _unit(limit: Decimal) -> Decimal:
 
 
 def _tools(document: Document) -> Iterator[Mutant]:
-    """Facts about tools with one effect less: rules that go by effects then miss the tool, or reach it."""
+    """Facts about tools with one effect less, where a deny or an ask then misses the tool, or a grant reaches it."""
+    by_effect = [rule for rule in document.rules if rule.effects]
     for name, facts in document.tools.items():
         for effect in sorted(facts.effects) if facts.effects != EVERY_EFFECT else ():
+            if not any(_goes_by(rule, facts.effects) > _goes_by(rule, facts.effects - {effect}) for rule in by_effect):
+                continue
             tools = MappingProxyType({**document.tools, name: replace(facts, effects=facts.effects - {effect})})
             place = document.places.get(("tools", name), (1, 1))
             yield Mutant(name, place, f"without effect {effect}", replace(document, tools=tools), Probe.AS_IT_IS)
+
+
+def _goes_by(rule: Rule, effects: frozenset[EffectClass]) -> bool:
+    """Does the rule keep a tool with these effects back?"""
+    return not effects <= rule.effects if rule.is_grant else bool(effects & rule.effects)

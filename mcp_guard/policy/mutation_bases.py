@@ -16,7 +16,7 @@ from mcp_guard.policy.constraint_samples import fitting
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.mutation import Mutant, Probe
 from mcp_guard.policy.names import NamePattern
-from mcp_guard.policy.rules import Limit, Rule, When, answer
+from mcp_guard.policy.rules import Limit, Rule, answer
 
 _BASES = 4  # cases that a suggestion may start from
 
@@ -34,6 +34,8 @@ def bases(mutant: Mutant, document: Document, played: Iterable[Played]) -> Itera
                 yield from (_called(one.case, name) for name in rule.names if one.case.call.kind is not Kind.RESOURCE)
     if rule is not None and (not found or mutant.probe is Probe.AS_IT_IS):
         yield from _made_up(rule, document)
+    if rule is None and mutant.name in document.tools:
+        yield from _of_tool(NamePattern.of(mutant.name), document)
 
 
 def _spoke(rule: Rule | None, one: Played) -> bool:
@@ -54,37 +56,51 @@ def _plain(name: NamePattern) -> tuple[str, str]:
 
 
 def _made_up(rule: Rule, document: Document) -> Iterator[Case]:
-    principal, at = _who_and_when(rule)
-    for name in rule.names:
+    """Calls to each of the rule's names; a rule by effect is tried on every tool that the document knows."""
+    names = rule.names or (*map(NamePattern.of, document.tools), NamePattern.of("other/tool"))
+    for name in names:
         server, target = _plain(name)
-        if rule.kind is Kind.RESOURCE:
-            uris = fitting(rule.uri.constraint) if rule.uri is not None else iter(["file:///x"])
-            calls = [resource_call(server, str(uri), principal) for uri in islice(uris, 2)]
-        else:
-            method = "tools/call" if rule.kind is Kind.TOOL else "prompts/get"
-            calls = [
-                Call(principal, method, server, target, {"name": target, "arguments": given}, rule.kind)
-                for given in _arguments(rule, document, server, target)
-            ]
+        if rule.kind is not Kind.RESOURCE:
+            yield from (_call_of(rule, grant, server, target) for grant in _grants(rule, document, server, target))
+            continue
+        uris = fitting(rule.uri.constraint) if rule.uri is not None else iter(["file:///x"])
+        principal, at = _who_and_when(rule, rule)
+        calls = [resource_call(server, str(uri), principal) for uri in islice(uris, 2)]
         yield from (Case("made up", (1, 1), call, at, Effect.ALLOW) for call in calls)
 
 
-def _who_and_when(rule: Rule) -> tuple[str, datetime]:
-    """Somebody whom the rule is for, at a time when it holds."""
-    when = rule.when or When()
-    principal = when.principals[0].replace("*", "x") if when.principals else PRINCIPAL
-    at = NOW if rule.until is None else min(NOW, rule.until - timedelta(seconds=1))
-    hours = (at - timedelta(hours=number) for number in range(168))
-    return principal, at if when.window is None else next((hour for hour in hours if when.window.holds(hour)), at)
+def _of_tool(name: NamePattern, document: Document) -> Iterator[Case]:
+    """Calls of one tool, as each grant or deny that could be about it wants them."""
+    for rule in document.rules:
+        if rule.kind is Kind.TOOL and rule.may_name(name.server, name.target):
+            for grant in _grants(rule, document, name.server, name.target):
+                yield _call_of(rule, grant, name.server, name.target)
 
 
-def _arguments(rule: Rule, document: Document, server: str, target: str) -> Iterator[dict[str, Any]]:
-    """What the rule wants; an ask or a deny shows only in calls that some grant carries."""
-    own = _samples(rule)
+def _grants(rule: Rule, document: Document, server: str, target: str) -> Iterator[Rule]:
+    """The grants that carry what is made up: an ask or a deny shows only in such calls, or in one that none carries."""
     if not rule.is_grant:
-        carrying = [one for one in document.rules if one.is_grant and one.kind is rule.kind]
-        yield from ({**_samples(one), **own} for one in carrying if one.may_name(server, target))
-    yield own
+        carrying = (one for one in document.rules if one.is_grant and one.kind is rule.kind)
+        yield from (one for one in carrying if one.may_name(server, target))
+    yield rule
+
+
+def _call_of(rule: Rule, grant: Rule, server: str, target: str) -> Case:
+    principal, at = _who_and_when(rule, grant)
+    method = "tools/call" if rule.kind is Kind.TOOL else "prompts/get"
+    arguments = {**_samples(grant), **_samples(rule)}
+    call = Call(principal, method, server, target, {"name": target, "arguments": arguments}, rule.kind)
+    return Case("made up", (1, 1), call, at, Effect.ALLOW)
+
+
+def _who_and_when(rule: Rule, grant: Rule) -> tuple[str, datetime]:
+    """Somebody whom both are for, at a time when both hold, as far as can be."""
+    whens = [one.when for one in (rule, grant) if one.when is not None]
+    principal = next((when.principals[0].replace("*", "x") for when in whens if when.principals), PRINCIPAL)
+    at = NOW if grant.until is None else min(NOW, grant.until - timedelta(seconds=1))
+    windows = [when.window for when in whens if when.window is not None]
+    hours = (at - timedelta(hours=number) for number in range(168))
+    return principal, next((hour for hour in hours if all(window.holds(hour) for window in windows)), at)
 
 
 def _samples(rule: Rule) -> dict[str, Any]:

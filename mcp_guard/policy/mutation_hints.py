@@ -44,7 +44,7 @@ def _starts(suite: Suite, mutant: Mutant, played: Iterable[Played]) -> list[Case
 
 
 def _why(mutant: Mutant) -> str:
-    return f"{mutant.name} is not {mutant.what.partition(' instead of ')[0].replace('`', '')}"
+    return f"notices {mutant.name}: {mutant.what.partition(' instead of ')[0].replace('`', '')}"
 
 
 def _expectation(decision: Decision, mutant: Mutant) -> dict[str, Any]:
@@ -149,7 +149,8 @@ def _number(exact: Decimal) -> int | float:
 def _later(mutant: Mutant, base: Case) -> Iterator[Case]:
     until = mutant.rule.until if mutant.rule is not None else None
     if until is not None:
-        yield replace(base, at=max(until, base.at), before=())
+        late = max(until, base.at)
+        yield from (replace(base, at=late + timedelta(hours=hours), before=()) for hours in range(168))
         return
     for days in (1, 30, 3650):
         yield replace(base, at=base.at + timedelta(days=days), before=(Step(base.call, base.at),))
