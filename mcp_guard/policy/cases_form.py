@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from mcp_guard.model import Effect, Reason
 from mcp_guard.policy.canonical import why_not_absolute
 from mcp_guard.policy.form import Form, Moment, Text, said
+from mcp_guard.policy.times import parse_moment
 from mcp_guard.policy.yaml_source import quoted
 
 MAX_TIMES = 1_000
@@ -77,6 +78,13 @@ def _length(value: object) -> int:
     return value
 
 
+def _year(text: str) -> str:
+    moment = parse_moment(text)
+    if moment is None or not 2000 <= moment.year < 3000:  # a span that runs from there must still end
+        raise said(f"{quoted(text)} is no time of a case", "write a time in the years 2000 to 2999")
+    return text
+
+
 def _path(value: str) -> str:
     if reason := why_not_absolute(value):
         raise said(f"the path {reason}", "links are written {/srv/project/link: /etc}, both ends absolute")
@@ -99,6 +107,7 @@ Names = Annotated[list[Annotated[str, AfterValidator(_name)]], BeforeValidator(_
 ArgumentSets = Annotated[
     list[Annotated[Any, BeforeValidator(_arguments)]], BeforeValidator(_one_or_more), AfterValidator(_some)
 ]
+At = Annotated[Moment, AfterValidator(_year)]
 Lengths = Annotated[dict[str, Annotated[int, BeforeValidator(_length)]], AfterValidator(_some_of)]
 
 
@@ -117,7 +126,7 @@ class CallForm(Form):
     resource: ResourceForm = _ABSENT
     args: ArgumentSets = _ABSENT
     long: Lengths = _ABSENT
-    at: Moment = _ABSENT
+    at: At = _ABSENT
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:

@@ -35,6 +35,7 @@ from mcp_guard.policy.constraint_kinds import (
 )
 
 _ELSEWHERE: tuple[Any, ...] = ("elsewhere", "/elsewhere", 0, -1, True, None, [], {}, "https://elsewhere.example/")
+_LONGEST = 2_000_000  # characters of a sample
 _CENT = Decimal("0.01")
 _REPEATED = 2000  # characters; a longer text is told by its length, which only one letter can be
 _TRIES = ("a", "A", "1", "main", "HEAD", "a.md", "a/b", "x@example.com")  # for `matches`, which can't be turned round
@@ -81,8 +82,6 @@ def fitting(constraint: Constraint) -> Iterator[Any]:
 def missing(constraint: Constraint, fits: Any) -> Iterator[Any]:
     """Values that may just not fit; `fits` is one that does."""
     match constraint:
-        case Anything():
-            return
         case OneOf():
             for value in constraint.values:
                 yield f"{value}/x" if isinstance(value, str) else "x" if isinstance(value, bool) else value + 1
@@ -90,7 +89,7 @@ def missing(constraint: Constraint, fits: Any) -> Iterator[Any]:
             yield from listed.values
         case Range():
             yield from _outside(constraint)
-        case MaxLength(limit):
+        case MaxLength(limit) if limit < _LONGEST:
             yield "x" * (limit + 1)
             if isinstance(fits, str) and fits and limit < _REPEATED:
                 yield (fits * (limit + 1))[: limit + 1]
@@ -112,7 +111,7 @@ def missing(constraint: Constraint, fits: Any) -> Iterator[Any]:
         case Each(element) | Some(element):
             inner = fits[0] if isinstance(fits, list) and fits else next(fitting(element), "x")
             yield from ([value] for value in missing(element, inner))
-        case MaxItems(limit):
+        case MaxItems(limit) if limit < _REPEATED:
             yield (fits if isinstance(fits, list) and fits else ["x"])[:1] * (limit + 1)
         case Fields(named):
             base = fits if isinstance(fits, dict) else {name: next(fitting(part), "x") for name, part in named}
@@ -123,6 +122,10 @@ def missing(constraint: Constraint, fits: Any) -> Iterator[Any]:
                 yield from missing(part, fits)
         case OrNull(other):
             yield from missing(other, fits)
+        case Anything():
+            return
+        case MaxLength() | MaxItems():
+            pass  # too large for a sample
         case _:
             assert_never(constraint)
     yield from _ELSEWHERE

@@ -169,7 +169,7 @@ def _conditions(rule: Rule) -> Iterator[tuple[str, Probe, Rule]]:
 
 def _unit(limit: Decimal) -> Decimal:
     exponent = limit.as_tuple().exponent
-    return Decimal(1).scaleb(min(exponent, 0) if isinstance(exponent, int) else 0)
+    return Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0)
 
 
 def _tools(document: Document) -> Iterator[Mutant]:

@@ -123,6 +123,8 @@ FILES: list[tuple[str, str, str]] = [
     (W + "at: 2026-01-02}", "2:43", "with its zone"),
     (W + "at: 5}", "2:43", "`at` must be text"),
     (W + "at: 2026-02-30T00:00:00Z}", "2:43", "isn't a point in time"),
+    (W + "at: 9999-12-31T23:59:59Z}", "2:43", "write a time in the years 2000 to 2999"),
+    (W + "at: 0001-01-01T00:00:00Z}", "2:43", "is no time of a case"),
     # history
     (W + "after: []}", "2:46", "an empty list"),
     (W + "after: {call: s/t}}", "2:46", "`after` must be a list"),

@@ -194,3 +194,26 @@ def test_a_document_that_says_a_thing_twice_gets_no_suggestion_for_it() -> None:
     mutants = survivors(found, played)[1]
     assert mutants
     assert {suggestion(found, mutant, played) for mutant in mutants} == {""}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "args: {x: {max_length: 99999999999999}}",
+        "args: {x: {max_items: 99999999999999}}",
+        "args: {x: {min: 1e300, max: 1e301}}",
+        "args: {x: {above: 9007199254740993, below: 9007199254740995}}",
+        "args: {x: any}, budget: {sum: {x: 1e60}}",
+        "args: {x: any}, budget: {sum: {x: 0.0000001}}",
+        "args: any, until: 9999-12-31T23:59:59Z",
+        "args: any, until: 0001-01-01T00:00:00Z",
+    ],
+)
+def test_limits_at_the_end_of_what_can_be_said_are_weakened_and_told_without_an_error(rule: str) -> None:
+    found = suite(f"grants: [{{id: a, tool: s/t, {rule}}}]", "  - {why: w, call: s/t, args: {x: 1}, expect: deny}\n")
+    played = [play(found, case) for case in found.cases]
+    mutants = list(mutants_of(found.document))
+    assert mutants
+    for mutant in mutants:
+        assert mutant.document != found.document
+        assert isinstance(suggestion(found, mutant, played), str)
