@@ -165,8 +165,9 @@ def test_every_server_of_the_configuration_is_granted_something(reader: Reader) 
 def test_what_is_run_is_what_is_written() -> None:
     assert {block.file for block in blocks() if block.language == "yaml"} == {
         "project.yaml",
+        "project.cases.yaml",
         "guard.yaml",
         "servers.yaml",
         "notes.mandate.yaml",
     }
-    assert {command.line.split()[1] for command in commands()} == {"check", "explain", "log"}
+    assert {command.line.split()[1] for command in commands()} == {"check", "explain", "log", "test"}

@@ -98,14 +98,14 @@ def load_documents(
     """Both documents, or what there is of them. Raises InputError with file, line and column."""
     for path in (policy, mandate):
         if path is not None:
-            _check_there(path)
+            check_there(path)
     first = load_policy(policy, variables=variables) if policy is not None else None
     shared = first.variables if first is not None else variables
     second = load_mandate(mandate, variables=shared) if mandate is not None else None
     return first, second
 
 
-def _check_there(path: Path) -> None:
+def check_there(path: Path) -> None:
     """A path that leads nowhere was most likely meant from another directory, or is misspelt."""
     if path.exists():
         return

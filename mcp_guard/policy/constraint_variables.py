@@ -46,7 +46,9 @@ def _variable(name: str, scope: Scope, path: Path) -> str:
     if name not in scope.variables:
         close = difflib.get_close_matches(name, list(scope.variables), n=1)
         hint = (
-            f"did you mean `${close[0]}`?" if close else f"set it with `--set {name}=VALUE`, or write `$$` for a dollar"
+            f"did you mean `${close[0]}`?"
+            if close
+            else f"set it with `--set {name}=VALUE`, or `set:` in guard.yaml or a case file; write `$$` for a dollar"
         )
         raise ConstraintError(f"there is no value for the variable `${name}`", path, hint)
     value = scope.variables[name]

@@ -27,7 +27,7 @@ from mcp_guard.policy.form_errors import first_error, in_rule
 from mcp_guard.policy.index import Index
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.times import parse_moment, parse_span
-from mcp_guard.policy.yaml_source import MAX_BYTES, Source, quoted, read_yaml
+from mcp_guard.policy.yaml_source import MAX_BYTES, Place, Source, quoted, read_yaml
 from mcp_guard.wire import digest
 
 DocumentKind = Literal["policy", "mandate"]
@@ -49,6 +49,7 @@ class Document:
     expires: timedelta | datetime | None = None  # mandates only: a span runs from when the authority was bound
     task: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)  # what a mandate beside this policy may use too
+    places: Mapping[tuple[str, ...], Place] = field(default_factory=dict, compare=False, repr=False)  # beside the rules
     index: Index = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -122,13 +123,19 @@ def load_text(
     home: str = "",
 ) -> Document:
     """Load a document from its bytes; `file` is only its name in errors. Raises `InputError`."""
-    known = _checked(variables or {})
-    source = read_yaml(data, file)
+    return load_source(read_yaml(data, file), kind=kind, variables=variables, home=home)
+
+
+def load_source(
+    source: Source, *, kind: DocumentKind, variables: Mapping[str, str] | None = None, home: str = ""
+) -> Document:
+    """The same for what has been read as YAML already, such as a mandate inside a case file."""
+    known = checked_variables(variables or {})
     form = _form(source, kind)
     builder = Builder(source, kind, known, home)
     tools = builder.tools(form) if isinstance(form, PolicyForm) else MappingProxyType({})
     return Document(
-        file=file,
+        file=source.file,
         digest=_digest(kind, source.value, known, home),
         kind=kind,
         rules=builder.rules(form),
@@ -136,7 +143,16 @@ def load_text(
         expires=parse_span(form.expires) or parse_moment(form.expires) if isinstance(form, MandateForm) else None,
         task=form.task if isinstance(form, MandateForm) else "",
         variables=known,
+        places=_places(source),
     )
+
+
+def _places(source: Source) -> Mapping[tuple[str, ...], Place]:
+    """Where the end of a mandate and the facts about each tool stand."""
+    tools = source.value.get("tools", {})
+    paths: list[tuple[str, ...]] = [("tools", name) for name in tools]
+    paths += [("expires",)] if "expires" in source.value else []
+    return MappingProxyType({path: source.place(path, key=True) for path in paths})
 
 
 def _form(source: Source, kind: DocumentKind) -> DocumentForm:
@@ -164,7 +180,8 @@ def _refuse_empty(source: Source, value: Any, path: tuple[str | int, ...]) -> No
         _refuse_empty(source, inner, (*path, part))
 
 
-def _checked(variables: Mapping[str, str]) -> Mapping[str, str]:
+def checked_variables(variables: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables, if documents may use them; raises `InputError`."""
     for name, value in variables.items():
         if not _VARIABLE.fullmatch(name):
             raise InputError(f"{quoted(name)} can't be a variable's name; use letters, digits and `_`")

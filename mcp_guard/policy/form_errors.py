@@ -56,7 +56,7 @@ _ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
     },
 }
 _EXAMPLES = {"version": "1", "task": "Say what is to be done.", "expires": "30m"}
-_SHAPES = {
+SHAPES = {
     "string_type": ("text", "put it in quotes"),
     "bool_type": ("true or false", "write it without quotes"),
     "list_type": ("a list", "start each entry with `- `"),
@@ -93,8 +93,8 @@ def _said(source: Source, error: ErrorDetails, top: type[BaseModel]) -> InputErr
         return source.error(f"a budget for this period isn't in this version yet{where}", path, "write `per: session`")
     if path[-2:] == ("when", "time"):
         return source.error(f"`time` must be a mapping{where}", path, 'write `{after: "09:00", before: "17:00"}`')
-    shape, hint = _SHAPES.get(kind, ("something else", "see the policy reference"))
-    return source.error(f"{_subject(path)} must be {shape}{where}", path, hint)
+    shape, hint = SHAPES.get(kind, ("something else", "see the policy reference"))
+    return source.error(f"{subject(path)} must be {shape}{where}", path, hint)
 
 
 def _unknown_key(source: Source, path: Path, form: type[BaseModel], where: str) -> InputError:
@@ -158,7 +158,8 @@ def value_at(value: Any, path: Path) -> Any:
     return value
 
 
-def _subject(path: Path) -> str:
+def subject(path: Path) -> str:
+    """What stands at `path`, as the subject of a sentence."""
     names = [part for part in path if isinstance(part, str)]
     if len(names) == len(path) == 0:
         return "a document"

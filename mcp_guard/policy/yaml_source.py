@@ -55,6 +55,15 @@ class Source:
             path = path[:-1]
         return self.values.get(path, (1, 1))
 
+    def part(self, path: Path) -> Source:
+        """The value at `path` as a source of its own; errors about it keep the places in this file."""
+        value, depth = self.value, len(path)
+        for step in path:
+            value = value[step]
+        values = {at[depth:]: place for at, place in self.values.items() if at[:depth] == path}
+        keys = {at[depth:]: place for at, place in self.keys.items() if at[:depth] == path and len(at) > depth}
+        return Source(self.file, value, values, keys)
+
     def error(self, message: str, path: Path, hint: str = "", *, key: bool = False) -> InputError:
         """An error about the part at `path`: message, place, way out."""
         return input_error(self.file, message, self.place(path, key=key), hint)

@@ -21,6 +21,7 @@ CONTRACT = {
     "run": {"--config", "--mandate", "--set", "--http", "--token-env"},
     "check": {"--config", "--policy", "--mandate", "--set", "--name", "--json"},
     "explain": {"--config", "--policy", "--mandate", "--set", "--json"},
+    "test": {"--config", "--policy", "--min-coverage", "--mutate", "--json", "--junit"},
     "log": {
         "--denied",
         "--tool",

@@ -12,9 +12,9 @@ from mcp.types import Tool
 
 from mcp_guard.policy.document import load_policy
 from mcp_guard.policy.rules import Rule
-from tests.policies.case_files import POLICIES
 
-ROOT = POLICIES.parent
+ROOT = Path(__file__).parents[2]
+POLICIES = ROOT / "policies"
 PUBLISHED = ROOT / ".servers"
 ONLY_OURS = {"delete_file"}
 OURS = [

@@ -37,6 +37,9 @@ class Moment:
     def added_effects(self, server: str, tool: str) -> frozenset[object]:
         return frozenset()
 
+    def described(self, server: str, tool: str) -> None:
+        return None
+
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return False
 

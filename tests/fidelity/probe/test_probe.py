@@ -15,7 +15,7 @@ from tests.fidelity.probe.scorecard import BEGIN, END, Result, put_into, tables
 from tests.fidelity.routes import REPOSITORY, Place
 
 NOT_YET = {LEGACY: {"elicitation"}, MODERN: {"caching hints"}}
-"""What our own column on stdio changes: a question is shown under its server's name, and nothing is for shared caches."""
+"""What our own column on stdio changes: a question names its server, and nothing is for shared caches."""
 
 DROPPING = """
 import json, subprocess, sys
