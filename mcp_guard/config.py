@@ -92,12 +92,20 @@ _FORMS: dict[tuple[int | str, ...], type[_Form]] = {
 
 def load_config(path: Path) -> Config:
     """Read guard.yaml. Raises `InputError` with file, line and column."""
+    return read_config(_bytes_of(path), path)
+
+
+def _bytes_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         hint = "name it with `--config FILE`, or guard one server with `mcp-guard wrap`"
         raise InputError(f"can't read {path}: {error.strerror}; {hint}") from None
+
+
+def read_config(data: bytes, path: Path) -> Config:
+    """What guard.yaml at `path` says with this content."""
     source = read_yaml(data, str(path))
     try:
         form = ConfigForm.model_validate(source.value)
@@ -155,9 +163,18 @@ def _check_names(source: Source, form: ConfigForm) -> None:
             hint = "use up to 32 letters, digits, `_` and `-`, starting with a letter or digit"
             raise source.error(f"`{name[:64]}` can't be a server's name", ("servers", name), hint, key=True)
     for name, other in permutations(form.servers, 2):
-        if f"{other}{SEPARATOR}".casefold().startswith(f"{name}{SEPARATOR}".casefold()):
+        if _begins(other, name):
             hint = "give one of them another name"
             raise source.error(f"`{name}` and `{other}` would share one prefix", ("servers", other), hint, key=True)
+
+
+def share_prefix(name: str, other: str) -> bool:
+    """Could a tool of one of these servers have the name of a tool of the other?"""
+    return _begins(name, other) or _begins(other, name)
+
+
+def _begins(name: str, start: str) -> bool:
+    return f"{name}{SEPARATOR}".casefold().startswith(f"{start}{SEPARATOR}".casefold())
 
 
 def _check_variables(source: Source, form: ConfigForm) -> None:

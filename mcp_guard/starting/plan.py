@@ -1,0 +1,237 @@
+"""What `init` would do: for each table of servers the guard's files and the client's new bytes. Pure but for reading.
+
+Everything that can go wrong goes wrong here, before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mcp_guard.clients import Client, ConfigFile, Loaded, Scope, edited, load_bytes
+from mcp_guard.config import read_config
+from mcp_guard.errors import InputError
+from mcp_guard.policy.document import Document, load_policy, load_text
+from mcp_guard.policy.names import fits
+from mcp_guard.starting import guard_text
+from mcp_guard.starting.client_entry import entry_name, guard_members
+from mcp_guard.starting.entry_rules import Server
+from mcp_guard.starting.guard_text import ServerLine
+from mcp_guard.starting.naming import server_name, variable_names
+from mcp_guard.starting.places import Program, directory_for, inside
+from mcp_guard.starting.policy_text import policy_text, suggestions
+from mcp_guard.starting.survey import Table
+from mcp_guard.starting.tool_views import ServerView
+
+GUARD_FILE = "guard.yaml"
+POLICY_FILE = "policy.yaml"
+
+Look = Callable[[ServerLine, Server], ServerView]
+"""What is known of a server's tools: from the catalogue, or from a listing that a person agreed to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a plan starts from, besides the clients' files."""
+
+    guards: Path  # the directory of all guards' files
+    project: Path | None  # what the starter policy may open
+    here: Path  # the current directory: what project-scope files belong to
+    program: Program
+    today: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuardFile:
+    """One of the guard's own files: what is there (None: nothing), and what shall be."""
+
+    path: Path
+    old: bytes | None
+    new: bytes = field(repr=False)
+    aside: bool = False  # what is there is from an earlier `init`, and is kept under another name
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One table of servers put behind a guard."""
+
+    table: Table
+    entry: str  # the name of the guard's own entry
+    members: dict[str, Any]
+    moved: tuple[tuple[Server, ServerLine], ...]
+    files: tuple[GuardFile, ...]
+    config: Path
+    policy: Path
+    notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(server.entry.name for server, _ in self.moved)
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One client's file: its bytes before and after, and the changes of its tables that make the difference."""
+
+    loaded: Loaded
+    new: bytes = field(repr=False)
+    changes: tuple[Change, ...]
+
+    @property
+    def file(self) -> ConfigFile:
+        return self.loaded.file
+
+
+def plan(tables: Iterable[Table], setting: Setting, look: Look) -> tuple[FileChange, ...]:
+    """The changes of all tables that have servers to move. Raises InputError if one can't be made as it should be."""
+    by_file: dict[Path, list[Table]] = {}
+    for table in tables:
+        if table.movable:
+            by_file.setdefault(table.loaded.file.path, []).append(table)
+    return tuple(_file_change(group, setting, look) for group in by_file.values())
+
+
+def _file_change(tables: Sequence[Table], setting: Setting, look: Look) -> FileChange:
+    loaded = current = tables[0].loaded
+    changes = []
+    for table in tables:
+        change = _change(table, setting, look)
+        put = {change.entry: change.members}
+        new = edited(current, current.section(table.section.path), remove=change.names, put=put)
+        current = load_bytes(loaded.file, new)
+        _check_entry(current, change)
+        changes.append(change)
+    return FileChange(loaded, current.data, tuple(changes))
+
+
+def _check_entry(new: Loaded, change: Change) -> None:
+    """What will be in the file is the guard, whole, and the moved servers aren't."""
+    entries = new.section(change.table.section.path).entries
+    guard = entries.get(change.entry)
+    if guard is None or str(change.config) not in guard.args or set(change.names) & set(entries):
+        raise InputError(f"can't put the guard into {new.file.path}; add it by hand; nothing was changed")
+
+
+def _change(table: Table, setting: Setting, look: Look) -> Change:
+    guard = next((one for one in table.guards if _is_ours(one.doubt, one.config, setting)), None)
+    existing = table.section.entries[guard.name] if guard is not None else None
+    directory = _directory(table, setting) if guard is None else _parent(guard.config)
+    config, policy = directory / GUARD_FILE, directory / POLICY_FILE
+    if guard is not None and guard.config is not None:
+        config = guard.config
+        policy = read_config(_read(config) or b"", config).policy or policy
+    if inside(directory, setting.here) and setting.project is not None:
+        raise InputError(f"{directory} lies in {setting.here}, where agents write; run `init` in another directory")
+
+    given = dict(existing.env) if existing is not None else dict(setting.program.env)
+    before = [spec.name for spec in read_config(_read(config) or b"", config).servers] if guard is not None else []
+    moved: list[tuple[Server, ServerLine]] = []
+    for server in table.movable:
+        name = server_name(server.name, [*before, *(line.name for _, line in moved)])
+        names = variable_names(name, server.env, given)
+        given |= {names[one]: value for one, value in server.env.items()}
+        moved.append((server, ServerLine(name, server.command, server.cwd, names)))
+    lines = [line for _, line in moved]
+    views = [look(line, server) for server, line in moved]
+    files = [
+        _guard_file(config, policy, lines, table, setting, added=guard is not None),
+        *_policy_file(policy, views, table, setting),
+    ]
+    name = guard.name if guard is not None else entry_name(table)
+    members = guard_members(table.client, setting.program, config, given, existing)
+    return Change(table, name, members, tuple(moved), tuple(files), config, policy)
+
+
+def _is_ours(doubt: str, config: Path | None, setting: Setting) -> bool:
+    """Only a guard.yaml in the person's own directory is added to, never one that lies in a project."""
+    return not doubt and config is not None and inside(config, setting.guards)
+
+
+def _parent(config: Path | None) -> Path:
+    assert config is not None  # noqa: S101 - `_is_ours` looked
+    return config.parent
+
+
+def _directory(table: Table, setting: Setting) -> Path:
+    """Each table has a guard of its own: no client gets servers, or secrets, that it didn't have."""
+    section, file = table.section, table.loaded.file
+    first = next(one for one in table.client.places if one.scope is file.scope)
+    key: tuple[str, ...] = ()
+    label = section.scope.value
+    if section.scope is not Scope.USER:
+        of = section.project or str(setting.here)
+        key, label = (section.scope.value, of), f"{label}-{Path(of).name}"
+    if file.place.id != first.id or file.place.tables[0].path != section.path and section.scope is not Scope.LOCAL:
+        key, label = (*key, str(file.path), *section.path), f"{label}-{file.place.id}"
+    return directory_for(setting.guards, table.client.id, label, key)
+
+
+def _guard_file(
+    config: Path, policy: Path, lines: Sequence[ServerLine], table: Table, setting: Setting, *, added: bool
+) -> GuardFile:
+    old = _read(config)
+    if added and old is not None:
+        text = guard_text.added_text(old.decode(), config, lines)
+    else:
+        heading = [
+            f"The servers of {table.client.title} ({table.loaded.file.path}), written by `mcp-guard init` on {setting.today}.",
+            "Secrets are named here, never written: their values stay in that file, in the guard's own entry.",
+            f"To see what is offered and shown: mcp-guard check --config {config}",
+        ]
+        text = guard_text.new_text(heading, policy.name, setting.project, lines)
+    guard_text.checked(text, config, lines)
+    return GuardFile(config, old, text.encode(), aside=old is not None and not added)
+
+
+def _policy_file(policy: Path, views: Sequence[ServerView], table: Table, setting: Setting) -> list[GuardFile]:
+    """A new policy; or, at the end of one that is there, suggestions for servers that it says nothing about."""
+    old = _read(policy)
+    project = setting.project is not None
+    variables = {"project": str(setting.project)} if project else {}
+    if old is None:
+        text = policy_text(_heading(table, setting), views, project=project)
+        _loads(text, policy, variables)
+        return [GuardFile(policy, None, text.encode())]
+    known = load_policy(policy, variables=variables)
+    new = [view for view in views if not _speaks_of(known, view.name)]
+    if not new:
+        return []
+    heading = [f"Added by `mcp-guard init` on {setting.today}: nothing here counts before you take the `# ` away."]
+    text = suggestions(heading, new, project=project)
+    content = old.decode()
+    content += "" if content.endswith("\n") else "\n"
+    _loads(content + text, policy, variables)
+    return [GuardFile(policy, old, (content + text).encode())]
+
+
+def _heading(table: Table, setting: Setting) -> list[str]:
+    opened = f"$project is {setting.project}, set in {GUARD_FILE}." if setting.project else "No directory is opened."
+    return [
+        f"A first policy for {table.client.title}, written by `mcp-guard init` on {setting.today}. It is yours to edit.",
+        f"Granted is what is known to only read. {opened}",
+        "What would be wider stands here as comments, with the reason.",
+    ]
+
+
+def _loads(text: str, path: Path, variables: dict[str, str]) -> None:
+    load_text(text.encode(), file=str(path), kind="policy", variables=variables, home=str(Path.home()))
+
+
+def _speaks_of(document: Document, server: str) -> bool:
+    return any(fits(name.server, server) for rule in document.rules if rule.is_grant for name in rule.names)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"can't read {path}: {error.strerror}; nothing was changed") from None
+
+
+def clients_of(tables: Iterable[Table]) -> tuple[Client, ...]:
+    """Each client once, in order."""
+    return tuple({table.client.id: table.client for table in tables}.values())
