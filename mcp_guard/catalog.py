@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import jsonschema_rs
 
-from mcp_guard.model import EffectClass
+from mcp_guard.model import Described, EffectClass
 
 SEPARATOR = "__"
 SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
@@ -33,6 +33,9 @@ _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 Validator = Callable[[Any], str | None]
 """Why the server's own inputSchema refuses the arguments; None if it takes them."""
 
+Describe = Callable[[Mapping[str, Any]], Described | None]
+"""What is known of the tool with this descriptor, whoever knows it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tool:
@@ -43,6 +46,7 @@ class Tool:
     exposed: str  # the client's
     descriptor: Mapping[str, Any]
     check: Validator
+    described: Described | None = None  # by the effects catalogue, for exactly this descriptor
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -89,7 +93,18 @@ class Listing:
     names: frozenset[str] = frozenset()  # every name listed, withheld ones too
 
 
-def list_tools(server: str, descriptors: Iterable[Any], *, prefixed: bool, frame: Mapping[str, Any]) -> Listing:
+def _undescribed(_: Mapping[str, Any]) -> Described | None:
+    return None
+
+
+def list_tools(
+    server: str,
+    descriptors: Iterable[Any],
+    *,
+    prefixed: bool,
+    frame: Mapping[str, Any],
+    describe: Describe = _undescribed,
+) -> Listing:
     """A server's descriptors as tools; what has no usable name or schema is withheld and the rest goes on."""
     descriptors = list(descriptors)
     folded = Counter(name.casefold() for name in map(_name, descriptors) if name)
@@ -105,7 +120,7 @@ def list_tools(server: str, descriptors: Iterable[Any], *, prefixed: bool, frame
         if why or check is None:
             withheld.append(Withheld(server, name[:128] or "(no name)", why))
         else:
-            tools.append(Tool(server, name, exposed, descriptor, check))
+            tools.append(Tool(server, name, exposed, descriptor, check, describe(descriptor)))
     names = frozenset(name for name in map(_name, descriptors) if name)
     return Listing(tuple(tools), tuple(withheld), frame, names)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from mcp_guard.catalog import Tool
 from mcp_guard.downstream import ServerSpec
-from mcp_guard.model import EVERY_EFFECT, Call, Decision, Effect, EffectClass, Facts, Kind, Reason, Usage
+from mcp_guard.model import EVERY_EFFECT, Call, Decision, Described, Effect, EffectClass, Facts, Kind, Reason, Usage
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority
 from mcp_guard.policy.names import fits
@@ -139,6 +139,10 @@ class LiveFacts:
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         found = self.tools.get((server, tool))
         return found.added_effects if found is not None else EVERY_EFFECT  # just unlisted: its annotations aren't known
+
+    def described(self, server: str, tool: str) -> Described | None:
+        found = self.tools.get((server, tool))
+        return found.described if found is not None else None
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return tool in self.known.get(server, frozenset())

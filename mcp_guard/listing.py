@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mcp_guard import catalog, log
+from mcp_guard import catalog, catalogue, log
 from mcp_guard.catalog import Listing, Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream, identity
@@ -261,7 +261,7 @@ def _fetch_tools(
         try:
             if items is None:
                 return finish()
-            listing = catalog.list_tools(server.name, items, prefixed=context.guard.prefixed, frame=frame)
+            listing = _read(context, server, items, frame)
             return _sighted(context, server, listing, finish)
         except Exception as error:
             log.warning("a listing could not be read", server=server.name, error=type(error).__name__)
@@ -275,6 +275,13 @@ def _fetch_tools(
         return finish()
 
     server.when_ready(ready)
+
+
+def _read(context: Context, server: Downstream, items: list[Any], frame: Mapping[str, Any]) -> Listing:
+    """The listing, with what the effects catalogue knows of each tool: once for all the calls that go by it."""
+    known = catalogue.find(server.spec.command)
+    describe = {"describe": known.describe} if known is not None else {}
+    return catalog.list_tools(server.name, items, prefixed=context.guard.prefixed, frame=frame, **describe)
 
 
 def _sighted(context: Context, server: Downstream, listing: Listing, then: Callable[[], None]) -> None:

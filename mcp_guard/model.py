@@ -136,6 +136,15 @@ class Usage:
     sums: Mapping[str, Decimal] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is known of a tool that the operator says nothing about: good for exactly the descriptor that was judged."""
+
+    effects: frozenset[EffectClass]
+    authority: tuple[str, ...] = ()  # arguments that say on what or whom the tool acts
+    gives: tuple[str, ...] = ()  # labels that its answers carry
+
+
 class Facts(Protocol):
     """What is known at this moment. Implemented at the edge; documents and history know only this."""
 
@@ -151,6 +160,9 @@ class Facts(Protocol):
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         """Classes that the server's own annotations add; they never take one away."""
+
+    def described(self, server: str, tool: str) -> Described | None:
+        """What the effects catalogue says of a tool that its server lists exactly as it was judged; None: nothing."""
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         """Was the tool there when this server was first seen? If not, a pattern in a grant doesn't reach it."""

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from mcp_guard import __version__, listing, log
 from mcp_guard.catalog import Tool
+from mcp_guard.cli.effects import NOBODY, Origin, grouped, origin
 from mcp_guard.cli.explain import OfflineFacts
 from mcp_guard.cli.serving import end
 from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_principal, parse_settings, say_unset
@@ -47,6 +48,7 @@ class ServerReport:
     shown: list[Tool] = field(default_factory=list)
     hidden: list[Tool] = field(default_factory=list)  # nothing grants them
     withheld: dict[str, str] = field(default_factory=dict)  # the server's own names: why
+    effects: dict[str, Origin] = field(default_factory=dict)  # by the server's own names: what its tools can do
 
     @property
     def tools(self) -> list[Tool]:
@@ -113,7 +115,10 @@ def _oddities(guard: Guard, reports: list[ServerReport], *, every_server: bool) 
     arguments = {f"{tool.server}/{tool.name}": names for report in reports for tool in report.tools
                  if (names := list(tool.argument_names))}  # fmt: skip
     now = clock()
-    facts = OfflineFacts(now, {}, None)
+    described = {
+        (tool.server, tool.name): one for report in reports for tool in report.tools if (one := tool.described)
+    }
+    facts = OfflineFacts(now, {}, None, described)
     return oddities(guard.authority, offered, arguments=arguments, every_server=every_server, now=now, facts=facts)
 
 
@@ -167,6 +172,8 @@ def _report(gateway: Gateway, spec: ServerSpec, why: str) -> ServerReport:
             (report.shown if listing.shows(gateway.context, tool) else report.hidden).append(tool)
     withheld = (*server.listing.withheld, *(one for one in gateway.session.shared_names() if one.server == spec.name))
     report.withheld = {one.name: one.why for one in withheld}
+    facts = gateway.context.facts(spec.name)
+    report.effects = {tool.name: origin(gateway.guard.authority, spec, tool, facts) for tool in report.tools}
     return report
 
 
@@ -185,6 +192,7 @@ def _as_json(guard: Guard, reports: list[ServerReport], odd: list[Oddity]) -> di
                 "hidden": [tool.name for tool in report.hidden],
                 "arguments": {tool.name: _arguments(tool) for tool in report.tools},
                 "withheld": report.withheld,
+                "effects": {name: one.to_dict() for name, one in report.effects.items()},
             }
             for report in reports
         ],
@@ -231,6 +239,7 @@ def _show_server(console: Console, report: ServerReport) -> None:
         *_rows("shown", "green", [(tool.exposed, tool) for tool in report.shown]),
         *_rows("hidden", "dim", [(tool.name, tool) for tool in report.hidden]),
         *(("withheld", f"[red]{_plain(name)}[/]: {_plain(why)}") for name, why in report.withheld.items()),
+        *_effects(report),
     ]
     for head, text in rows:
         console.print(f"  [bold]{head:<8}[/] {text}")
@@ -240,6 +249,15 @@ def _rows(head: str, style: str, tools: list[tuple[str, Tool]]) -> list[tuple[st
     """A line for each tool, with what a grant of it would have to say of its arguments."""
     lines = [f"[{style}]{_plain(name)}[/][dim]({_plain(_signature(tool))})[/]" for name, tool in tools] or ["nothing"]
     return [(head if number == 0 else "", line) for number, line in enumerate(lines)]
+
+
+def _effects(report: ServerReport) -> list[tuple[str, str]]:
+    """What the tools can do, and who says so; those that nobody knows have every class."""
+    lines = [
+        f"[{'yellow' if one.source == NOBODY else 'dim'}]{_plain(one.words)}[/]: {_plain(', '.join(names))}"
+        for one, names in grouped(report.effects)
+    ]
+    return [("effects" if number == 0 else "", line) for number, line in enumerate(lines)]
 
 
 def _signature(tool: Tool) -> str:

@@ -1,6 +1,8 @@
 """`mcp-guard explain`: why a call is allowed or refused, by which line, and the smallest change that would allow it.
 
 Starts no server: what a server itself says (its schema, its annotations) isn't looked at, and no budget counts as used.
+Where the effects catalogue knows the package that guard.yaml names, its tools are taken to be described as they were
+judged, and that is said.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,13 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from mcp_guard.cli.effects import assumed, offline_origin
 from mcp_guard.cli.setting_up import clock, load_documents, local_principal, parse_settings, protection_of
 from mcp_guard.config import load_config
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError, Malformed
 from mcp_guard.guard import judge
-from mcp_guard.model import Call, Decision, EffectClass, Reason, Usage
+from mcp_guard.model import Call, Decision, Described, EffectClass, Reason, Usage
 from mcp_guard.policy.constraint_words import wants_absolute
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.explain import Explanation, explain_call
@@ -46,6 +49,7 @@ class OfflineFacts:
     now: datetime
     seen: dict[str, frozenset[str]]
     base: str | None  # where the server's relative paths start
+    catalogued: Mapping[tuple[str, str], Described] = field(default_factory=dict)  # by server and tool
 
     def used(self, rule: str) -> Usage:
         return Usage()
@@ -55,6 +59,9 @@ class OfflineFacts:
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         return frozenset()
+
+    def described(self, server: str, tool: str) -> Described | None:
+        return self.catalogued.get((server, tool))
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return server not in self.seen or tool in self.seen[server]
@@ -103,7 +110,8 @@ def explain(
         raise InputError(f"the arguments can't be read: {error}; write one JSON object") from None
     call = Call(local_principal(), "tools/call", server, tool, {"name": tool, "arguments": given})
     base = next((spec.cwd for spec in specs if spec.name == server), None)
-    facts = OfflineFacts(now, _seen(server), base)
+    facts = OfflineFacts(now, _seen(server), base, assumed(specs))
+    effects = offline_origin(authority, specs, call, facts)
     own = (config or Path("guard.yaml"),) if specs else ()
     protection = protection_of(specs, layers, own, place.state_directory(None))
     decision = judge(authority, protection, call, None, facts)
@@ -112,10 +120,13 @@ def explain(
         shown = explanation.to_dict()
         if decision != explanation.decision:
             shown.update(effect="deny", reason=str(decision.reason), changes=[])
+        shown["effects"] = effects.to_dict()
         click.echo(json.dumps(shown, indent=2))
     else:
         console = Console(highlight=False, soft_wrap=True)
         _show(console, explanation, decision, _absolute(layers, call, base))
+        if any(rule.effects for layer in layers for rule in layer.rules):
+            console.print(f"\nits effects: {_plain(effects.words)}", style="dim")
     return 0 if decision.allowed else 1
 
 

@@ -19,11 +19,11 @@ Classes = frozenset[EffectClass]
 
 
 def effect_classes(tools: Mapping[str, ToolFacts], call: Call, facts: Facts) -> Classes:
-    """What the tool can do: what the operator says of it, else everything; the server's annotations only add."""
-    entry = tools.get(call.name)
-    if entry is None:
-        return EVERY_EFFECT
+    """What the tool can do: what the operator says of it, else the catalogue, else everything; annotations only add."""
     try:
+        entry = tools.get(call.name) or facts.described(call.server, call.target)
+        if entry is None:
+            return EVERY_EFFECT
         return entry.effects | facts.added_effects(call.server, call.target)
     except Exception:
         return EVERY_EFFECT

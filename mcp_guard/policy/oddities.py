@@ -6,7 +6,7 @@ Advice, not judgement: nothing here changes a decision. Only what can be told fo
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,6 +30,7 @@ _SHELL_WORDS = frozenset(
     | {"commands", "subprocess", "repl", "python", "javascript", "script", "interpreter"}
 )
 _HARMLESS = frozenset({"get", "list", "read", "search", "find", "describe", "show"})  # `list_commands` only reads
+_Classes = Callable[[str, str], frozenset[EffectClass]]
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
@@ -62,18 +63,19 @@ def oddities(
     is judged.
     """
     known: Known = {server: None if tools is None else frozenset(tools) for server, tools in known_tools.items()}
+    classes = _classes(authority, facts)
     denies = [rule for layer in authority.layers for rule in layer.rules if _covers_everything(rule)]
     found: list[Oddity] = []
     for layer in authority.layers:
         for rule in layer.rules:
-            targets = _targets(rule, known, authority)
+            targets = _targets(rule, known, classes)
             said = [
                 *unknown_names(rule, known, every_server=every_server),
                 *unknown_arguments(rule, [f"{server}/{tool}" for server, tool in targets], arguments or {}),
-                *_overlapped(rule, targets, denies, authority),
+                *_overlapped(rule, targets, denies, classes),
                 *_idle(rule, authority),
                 *_over(rule, now),
-                *_shells(rule, targets, authority),
+                *_shells(rule, targets, classes),
                 *_settings(rule, targets, layer, facts),
             ]
             found += [_oddity(rule, message) for message in said]
@@ -91,31 +93,36 @@ def _oddity(rule: Rule, message: str) -> Oddity:
     return Oddity(message, rule.ref.id, rule.ref.file, rule.ref.line, rule.ref.column)
 
 
-def _targets(rule: Rule, known: Known, authority: Authority) -> list[tuple[str, str]]:
+def _targets(rule: Rule, known: Known, classes: _Classes) -> list[tuple[str, str]]:
     """The tools that the rule is about, as far as they can be told now."""
     if rule.kind is not Kind.TOOL:
         return []
     pairs = [(server, tool) for server, tools in known.items() for tool in sorted(tools or ())]
     if rule.effects:
-        return [(s, t) for s, t in pairs if _described(authority, s, t) and _described(authority, s, t) <= rule.effects]
+        return [(s, t) for s, t in pairs if classes(s, t) and classes(s, t) <= rule.effects]
     named = [(name.server, name.target) for name in rule.names if name.exact]
     return list(dict.fromkeys([*named, *(pair for pair in pairs if rule.may_name(*pair))]))
 
 
-def _described(authority: Authority, server: str, tool: str) -> frozenset[EffectClass]:
-    entry = authority.tools.get(f"{server}/{tool}")
-    return entry.effects if entry is not None else frozenset()
+def _classes(authority: Authority, facts: Facts | None) -> _Classes:
+    """What tools are said to do, by the operator or the catalogue; nothing for one that nobody knows."""
+
+    def classes(server: str, tool: str) -> frozenset[EffectClass]:
+        entry = authority.tools.get(f"{server}/{tool}") or (facts.described(server, tool) if facts else None)
+        return entry.effects if entry is not None else frozenset()
+
+    return classes
 
 
 def _covers_everything(rule: Rule) -> bool:
     return rule.ref.effect is Effect.DENY and rule.unconditional and rule.when is None and rule.uri is None
 
 
-def _overlapped(rule: Rule, targets: list[tuple[str, str]], denies: list[Rule], authority: Authority) -> Iterator[str]:
+def _overlapped(rule: Rule, targets: list[tuple[str, str]], denies: list[Rule], classes: _Classes) -> Iterator[str]:
     """A grant or ask all of whose tools some deny covers whatever the arguments are."""
     if rule.ref.effect is Effect.DENY:
         return
-    over = [next((deny for deny in denies if _denies(deny, *target, authority)), None) for target in targets]
+    over = [next((deny for deny in denies if _denies(deny, *target, classes)), None) for target in targets]
     if targets and all(over):
         named = dict.fromkeys(place(deny) for deny in over if deny is not None)
         yield f"it never counts: deny {', '.join(named)} covers all of it"
@@ -132,11 +139,11 @@ def _idle(rule: Rule, authority: Authority) -> Iterator[str]:
         yield "it has no effect for now: nothing grants what it names"
 
 
-def _denies(deny: Rule, server: str, tool: str, authority: Authority) -> bool:
+def _denies(deny: Rule, server: str, tool: str, classes: _Classes) -> bool:
     if deny.kind is not Kind.TOOL:
         return False
     if deny.effects:
-        return bool((_described(authority, server, tool) or frozenset(EffectClass)) & deny.effects)
+        return bool((classes(server, tool) or frozenset(EffectClass)) & deny.effects)
     return any(name.covers(loose(server), loose(tool)) for name in deny.names)
 
 
@@ -145,14 +152,14 @@ def _over(rule: Rule, now: datetime | None) -> Iterator[str]:
         yield f"it never counts: it ended at {rule.until:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _shells(rule: Rule, targets: list[tuple[str, str]], authority: Authority) -> Iterator[str]:
+def _shells(rule: Rule, targets: list[tuple[str, str]], classes: _Classes) -> Iterator[str]:
     """Law 7: whoever runs commands or code can do what the guard's user can, whatever the arguments look like."""
     if not rule.is_grant:
         return
     if EffectClass.EXECUTE in rule.effects:
         yield "it grants tools that execute commands or code: no limit on arguments confines those"
     for server, tool in targets:
-        if EffectClass.EXECUTE in _described(authority, server, tool) or looks_like_a_shell(tool):
+        if EffectClass.EXECUTE in classes(server, tool) or looks_like_a_shell(tool):
             yield f"`{server}/{tool}` executes commands or code: no limit on arguments confines it"
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mcp_guard.model import Call, Charge, Decision, Effect, EffectClass, Usage
+from mcp_guard.model import Call, Charge, Decision, Described, Effect, EffectClass, Usage
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
 from mcp_guard.policy.yaml_source import read_yaml
@@ -67,6 +67,9 @@ class Session:
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         return frozenset()
+
+    def described(self, server: str, tool: str) -> Described | None:
+        return None
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return True

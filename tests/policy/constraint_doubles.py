@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mcp_guard.model import EffectClass, Usage
+from mcp_guard.model import Described, EffectClass, Usage
 
 
 @dataclass
@@ -27,6 +27,9 @@ class FakeFiles:
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         return frozenset()
+
+    def described(self, server: str, tool: str) -> Described | None:
+        return None
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mcp_guard.model import Call, EffectClass, Kind, Usage
+from mcp_guard.model import Call, Described, EffectClass, Kind, Usage
 from mcp_guard.policy.document import Authority, Document, load_text
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)  # a Friday
@@ -21,6 +21,7 @@ class Still:
     usage: Mapping[str, Usage] = field(default_factory=dict)
     added: Mapping[str, frozenset[EffectClass]] = field(default_factory=dict)
     new: frozenset[str] = frozenset()
+    catalogued: Mapping[str, Described] = field(default_factory=dict)
 
     def used(self, rule: str) -> Usage:
         return self.usage.get(rule, Usage())
@@ -30,6 +31,9 @@ class Still:
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         return self.added.get(f"{server}/{tool}", frozenset())
+
+    def described(self, server: str, tool: str) -> Described | None:
+        return self.catalogued.get(f"{server}/{tool}")
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return f"{server}/{tool}" not in self.new
@@ -49,6 +53,9 @@ class Broken:
         raise OSError("no disk")
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
+        raise OSError("no lock")
+
+    def described(self, server: str, tool: str) -> Described | None:
         raise OSError("no lock")
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
