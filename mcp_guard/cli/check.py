@@ -96,7 +96,7 @@ def check(
     first, second = load_documents(policy, mandate, variables)
     guard = build_guard(specs, policy=first, mandate=second, prefixed=bool(own), own_files=own)
     try:
-        reports = asyncio.run(_ask(guard)) if specs else []
+        reports = asyncio.run(ask(guard)) if specs else []
     finally:
         end(guard)
     odd = [
@@ -122,7 +122,7 @@ def _oddities(guard: Guard, reports: list[ServerReport], *, every_server: bool) 
     return oddities(guard.authority, offered, arguments=arguments, every_server=every_server, now=now, facts=facts)
 
 
-async def _ask(guard: Guard) -> list[ServerReport]:
+async def ask(guard: Guard) -> list[ServerReport]:
     """Begin a conversation as a client would, and look at what it finds."""
     whys: dict[str, str] = {}
     log.divert(lambda event, values: _first(whys, event, values))

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcp_guard.clients import Client, Entry, Scope, has_secret
+from mcp_guard.clients import Client, Entry, Scope
 from mcp_guard.record.shown import escaped
+from mcp_guard.starting.secret_words import has_secret
 
 MAX_WORDS = 200
 MAX_TEXT = 8_000

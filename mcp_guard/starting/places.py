@@ -56,12 +56,13 @@ def guards_home() -> Path:
     return user_config_path("mcp-guard", appauthor=False).absolute()
 
 
-def directory_for(home: Path, client: str, label: str, key: tuple[str, ...]) -> Path:
+def directory_for(home: Path, client: str, kind: str, label: str, key: tuple[str, ...]) -> Path:
     """Where the files of one guard go. `key` tells guards of one client apart; the first of all has none."""
     if not key:
         return home / client
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-")[:40] or "project"
-    return home / client / f"{slug}-{hashlib.sha256(chr(0).join(key).encode()).hexdigest()[:8]}"
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", label)[:10].strip("-")  # short: what is long and mixed looks like a secret
+    digest = hashlib.sha256(chr(0).join(key).encode(errors="surrogateescape")).hexdigest()[:8]
+    return home / client / kind / f"{slug or 'root'}-{digest}"
 
 
 def project_of(directory: Path, home: Path, guards: Path) -> Path | None:

@@ -28,7 +28,7 @@ from mcp_guard.starting.tool_views import ServerView
 GUARD_FILE = "guard.yaml"
 POLICY_FILE = "policy.yaml"
 
-Look = Callable[[ServerLine, Server], ServerView]
+Look = Callable[[ServerLine, Server, Path], ServerView]
 """What is known of a server's tools: from the catalogue, or from a listing that a person agreed to."""
 
 
@@ -134,7 +134,7 @@ def _change(table: Table, setting: Setting, look: Look) -> Change:
         given |= {names[one]: value for one, value in server.env.items()}
         moved.append((server, ServerLine(name, server.command, server.cwd, names)))
     lines = [line for _, line in moved]
-    views = [look(line, server) for server, line in moved]
+    views = [look(line, server, config) for server, line in moved]
     files = [
         _guard_file(config, policy, lines, table, setting, added=guard is not None),
         *_policy_file(policy, views, table, setting),
@@ -159,13 +159,13 @@ def _directory(table: Table, setting: Setting) -> Path:
     section, file = table.section, table.loaded.file
     first = next(one for one in table.client.places if one.scope is file.scope)
     key: tuple[str, ...] = ()
-    label = section.scope.value
+    label = file.place.id
     if section.scope is not Scope.USER:
         of = section.project or str(setting.here)
-        key, label = (section.scope.value, of), f"{label}-{Path(of).name}"
-    if file.place.id != first.id or file.place.tables[0].path != section.path and section.scope is not Scope.LOCAL:
-        key, label = (*key, str(file.path), *section.path), f"{label}-{file.place.id}"
-    return directory_for(setting.guards, table.client.id, label, key)
+        key, label = (section.scope.value, of), Path(of).name
+    if file.place.id != first.id or section.path not in (first.tables[0].path, section.project and section.path):
+        key = (*key, str(file.path), *section.path)
+    return directory_for(setting.guards, table.client.id, section.scope.value, label, key)
 
 
 def _guard_file(

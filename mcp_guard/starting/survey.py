@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcp_guard.clients import Client, ConfigFile, Entry, Loaded, Places, Scope, Section, find, load
+from mcp_guard.clients import CLIENTS, Client, ConfigFile, Entry, Loaded, Places, Scope, Section, find, load
 from mcp_guard.errors import InputError
 from mcp_guard.starting.entry_rules import Left, Server, dropped, filled, why_left
 from mcp_guard.starting.places import Program, inside
@@ -48,7 +48,7 @@ class Survey:
 def survey(places: Places, program: Program, project: Path | None, clients: Iterable[str] = ()) -> Survey:
     """Look at every client's files. `project`: what a policy may open; None if the current directory is too much."""
     wanted = set(clients)
-    files = tuple(file for file in find(places) if not wanted or file.client.id in wanted)
+    files = find(places, [client for client in CLIENTS if not wanted or client.id in wanted])
     tables: list[Table] = []
     faults: list[str] = []
     for file in files:
