@@ -15,6 +15,7 @@ from mcp_guard.errors import GuardError, InputError
 
 COMMANDS = {
     "demo": "Show the guard at work on four real tool servers, in under a minute.",
+    "init": "Put your clients' servers behind a guard, with a starter policy; or take it back.",
     "wrap": "Guard one tool server: put this in front of the command that starts it.",
     "run": "Guard several tool servers as one, on stdio or HTTP.",
     "check": "Do the documents load, what does each server offer, what would be shown, what is odd.",
@@ -53,8 +54,13 @@ def app() -> None:
 
     \b
     Try it:       mcp-guard demo
+    Set it up:    mcp-guard init
     Guard one:    mcp-guard wrap --name files --policy policy.yaml -- npx -y SERVER DIR
     Look back:    mcp-guard log --denied
+
+    \b
+    Completion, for bash, zsh or fish:
+                  eval "$(_MCP_GUARD_COMPLETE=bash_source mcp-guard)"
     """
 
 

@@ -11,11 +11,12 @@ from rich.console import Console
 
 from mcp_guard.cli.init_listing import Lister, on_a_terminal
 from mcp_guard.cli.init_show import as_json, plain, show
+from mcp_guard.cli.init_undo import backups
 from mcp_guard.cli.init_undo import undo as take_back
 from mcp_guard.clients import CLIENTS, Scope, this_machine
 from mcp_guard.errors import InputError
 from mcp_guard.starting.applying import apply as put_in_place
-from mcp_guard.starting.places import guards_home, program, project_of
+from mcp_guard.starting.places import guards_home, inside, program, project_of
 from mcp_guard.starting.plan import FileChange, Setting, plan
 from mcp_guard.starting.survey import Survey, Table, survey
 
@@ -24,17 +25,19 @@ from mcp_guard.starting.survey import Survey, Table, survey
     epilog="Examples: mcp-guard init\n\nmcp-guard init --apply --client claude-code\n\nmcp-guard init --undo"
 )
 @click.option("--apply", "apply", is_flag=True, help="Put the guard in the servers' place without asking.")
-@click.option("--undo", "undo", is_flag=True, help="Give the clients' files back, byte for byte, as they were before.")
+@click.option("--undo", "undo", is_flag=True, help="Give the clients' files their old bytes back.")
 @click.option("--project", is_flag=True, help="Also change the files of the project in this directory.")
 @click.option(
     "--client",
     "clients",
     multiple=True,
+    metavar="NAME",
     type=click.Choice([client.id for client in CLIENTS]),
-    help="Only this client; may be repeated.",
+    help=f"Only this client, of {', '.join(client.id for client in CLIENTS)}; may be repeated.",
 )
 @click.option("--list", "listed", multiple=True, metavar="SERVER", help="Start this server to list its tools.")
-@click.option("--force", is_flag=True, help="With --undo: also where the file was changed since.")
+@click.option("--keep-edits", is_flag=True, help="With --undo: in files changed since, take out the guard's part only.")
+@click.option("--force", is_flag=True, help="With --undo: give files changed since their old bytes, too.")
 @click.option("--json", "as_data", is_flag=True, help="For programs.")
 def init(
     apply: bool,
@@ -42,31 +45,93 @@ def init(
     project: bool,
     clients: tuple[str, ...],
     listed: tuple[str, ...],
+    keep_edits: bool,
     force: bool,
     as_data: bool,
 ) -> int:
     """Find the MCP servers that your clients have configured, and put them behind a guard.
 
-    Shows what it would write, and changes a client's file only with --apply, or after a yes. It starts no server unless
+    Shows what it would write, and changes a client's file only with --apply, or after a yes. Starts no server unless
     you confirm its command. Your own files are changed, those of the project in this directory only with --project.
 
-    Exit code 1 when the guard isn't in place though --apply was given, 2 when a file is malformed.
+    Exit code 1 when the guard couldn't be put in place or taken out everywhere, 2 when a file is malformed.
     """
-    if undo and (apply or listed):
-        raise InputError("`--undo` stands alone, or with `--client`, `--project` and `--force`")
-    if force and not undo:
-        raise InputError("`--force` goes with `--undo`")
     here = Path.cwd()
     if undo:
-        return take_back(here, project=project, clients=clients, force=force, as_data=as_data)
-    home = Path.home()
-    guards = guards_home()
-    opened = project_of(here, home, guards)
-    setting = Setting(guards, opened, here, program(), f"{datetime.now(UTC):%Y-%m-%d}")
-    found = survey(this_machine(here), setting.program, opened, clients)
+        if apply or listed or (force and keep_edits):
+            raise InputError("`--undo` goes with `--client`, `--project`, `--json` and one of `--keep-edits`, `--force`")
+        return take_back(here, project=project, clients=clients, force=force, keep_edits=keep_edits, as_data=as_data)
+    if force or keep_edits:
+        raise InputError("`--force` and `--keep-edits` go with `--undo`")
+    return _put(here, apply=apply, project=project, clients=clients, listed=listed, as_data=as_data)
+
+
+def _put(
+    here: Path, *, apply: bool, project: bool, clients: tuple[str, ...], listed: tuple[str, ...], as_data: bool
+) -> int:
+    setting = _setting(here)
+    at_home = inside(Path.home(), here)  # whose files are the person's own, not a project's
+    found = survey(this_machine(None if at_home else here), setting.program, setting.project, clients)
     passed_over = {id(table): why for table in found.tables if (why := _why_passed_over(table, project=project))}
     lister = Lister(listed, may_ask=on_a_terminal() and not as_data and not apply)
     planned = plan([one for one in found.tables if id(one) not in passed_over], setting, lister.look)
     if unknown := set(listed) - lister.used:
         raise InputError(f"`--list {min(unknown)}`: no server of this name would go behind the guard")
-    return _go_on(found, planned, passed_over, setting, apply=apply, as_data=as_data)
+    console = Console(highlight=False, soft_wrap=True)
+    if not as_data:
+        show(console, found, planned, passed_over)
+    wanted = bool(planned) and (apply or (not as_data and _agreed()))
+    notes = put_in_place(planned, setting.guards, backups(), datetime.now(UTC)) if wanted else []
+    if as_data:
+        click.echo(json.dumps({**as_json(found, planned, passed_over, applied=wanted), "notes": notes}, indent=2))
+    else:
+        _conclude(console, found, planned, notes, applied=wanted)
+    return 2 if found.faults else 0
+
+
+def _setting(here: Path) -> Setting:
+    guards = guards_home()
+    return Setting(guards, project_of(here, Path.home(), guards), here, program(), f"{datetime.now(UTC):%Y-%m-%d}")
+
+
+def _why_passed_over(table: Table, *, project: bool) -> str:
+    """Why the servers of this table stay where they are for now."""
+    if not table.here:
+        return f"it counts in {table.section.project}: run `mcp-guard init` there"
+    if table.scope is Scope.PROJECT and not project:
+        return "this project's file is changed only with `--project`"
+    return ""
+
+
+def _agreed() -> bool:
+    if not on_a_terminal():
+        return False
+    return click.confirm("\nPut the guard in the place of these servers?", default=False, err=True)
+
+
+def _conclude(
+    console: Console, found: Survey, planned: tuple[FileChange, ...], notes: list[str], *, applied: bool
+) -> None:
+    """What to do next."""
+    console.print()
+    for note in notes:
+        console.print(plain(note))
+    changes = [change for one in planned for change in one.changes]
+    if not planned:
+        console.print(_nothing(found))
+    elif not applied:
+        console.print("Nothing was changed. To do this: `mcp-guard init --apply`, with the same options.", style="bold")
+    else:
+        console.print("The guard is in place. Restart these clients; what each may use is said in its policy:", style="bold")
+        for change in changes:
+            console.print(f"  {change.table.client.title}: {plain(str(change.policy))}")
+        console.print(f"See what is shown and why: mcp-guard check --config {plain(str(changes[0].config))}")
+        console.print("See what goes past the guard: mcp-guard check --clients. Take it back: mcp-guard init --undo")
+
+
+def _nothing(found: Survey) -> str:
+    if any(table.guards for table in found.tables):
+        return "Nothing to do: what can stand behind a guard does. What is left says `mcp-guard check --clients`."
+    if found.tables:
+        return "Nothing to do: no server here can be put behind a guard as it is."
+    return "No client's configuration with MCP servers was found. To guard one server by hand: mcp-guard wrap --help"

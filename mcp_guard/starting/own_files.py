@@ -1,8 +1,4 @@
-"""Puts a plan into effect: all of it, or nothing.
-
-First the guards' own files, which no client looks at yet; then the clients' files, one by one, each only if it is still
-what was read. If one of them can't be written, those before it get their old bytes back.
-"""
+"""Writes guard.yaml and policies: private, whole or not at all, and so that it can be taken back while others fail."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from mcp_guard.errors import GuardError, InputError
+from mcp_guard.errors import InputError
 from mcp_guard.starting.plan import FileChange, GuardFile
 
 
