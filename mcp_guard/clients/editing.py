@@ -12,6 +12,7 @@ from typing import Any
 
 from mcp_guard.clients import jsonc, jsonc_edit, toml_edit, toml_scan, toml_write
 from mcp_guard.clients.faults import quoted
+from mcp_guard.clients.jsonc_edit import Verbatim
 from mcp_guard.clients.loading import json_source
 from mcp_guard.clients.model import Format, Loaded, Section
 from mcp_guard.errors import GuardError, InputError
@@ -19,10 +20,18 @@ from mcp_guard.errors import GuardError, InputError
 Put = Mapping[str, Mapping[str, Any]]
 
 
-def edited(loaded: Loaded, section: Section, *, remove: Iterable[str] = (), put: Put | None = None) -> bytes:
+def edited(
+    loaded: Loaded,
+    section: Section,
+    *,
+    remove: Iterable[str] = (),
+    put: Put | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> bytes:
     """The file's bytes with the servers in `remove` gone and those in `put` set to these members.
 
-    A server that is there keeps the bytes of each member that doesn't change. Raises InputError for a server that isn't
+    A server that is there keeps the bytes of each member that doesn't change. In JSON, `texts` may say how a server of
+    `put` is to be written, word for word. Raises InputError for a server that isn't
     there, or a value that the format can't hold; GuardError if the result wouldn't say what was meant.
     """
     gone, new = tuple(remove), dict(put or {})
@@ -31,17 +40,18 @@ def edited(loaded: Loaded, section: Section, *, remove: Iterable[str] = (), put:
             raise InputError(f"the server {quoted(name)} can't be taken out: it isn't there, or is to be put too")
     if loaded.file.format is Format.TOML:
         return _edited_toml(loaded, section, gone, new)
-    return _edited_json(loaded, section, gone, new)
+    return _edited_json(loaded, section, gone, new, texts or {})
 
 
-def _edited_json(loaded: Loaded, section: Section, gone: tuple[str, ...], new: Put) -> bytes:
+def _edited_json(loaded: Loaded, section: Section, gone: tuple[str, ...], new: Put, texts: Mapping[str, str]) -> bytes:
     source = json_source(loaded.file, loaded.data)
     root = source.root()
     if root is None:
         source = jsonc.parse(source.text + "{}\n", loaded.file.path, comments=True, trailing_commas=True)
         root = source.root() or 0
     before = source.json(root, len(source.plain))
-    text = _changed_at(source, root, section.path, gone, new)
+    written = {name: Verbatim(texts[name]) if name in texts else members for name, members in new.items()}
+    text = _changed_at(source, root, section.path, gone, written)
     data = text.encode("utf-8")
     after = json_source(loaded.file, data)
     meant = _meant(before, section.path, gone, new)
@@ -50,7 +60,9 @@ def _edited_json(loaded: Loaded, section: Section, gone: tuple[str, ...], new: P
     return data
 
 
-def _changed_at(source: jsonc.Source, brace: int, path: tuple[str, ...], gone: tuple[str, ...], new: Put) -> str:
+def _changed_at(
+    source: jsonc.Source, brace: int, path: tuple[str, ...], gone: tuple[str, ...], new: Mapping[str, Any]
+) -> str:
     """The whole text, with the table at `path` below the object at `brace` changed."""
     text, at, left = source.text, brace, list(path)
     while left:
