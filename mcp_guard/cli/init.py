@@ -59,7 +59,9 @@ def init(
     here = Path.cwd()
     if undo:
         if apply or listed or (force and keep_edits):
-            raise InputError("`--undo` goes with `--client`, `--project`, `--json` and one of `--keep-edits`, `--force`")
+            raise InputError(
+                "`--undo` goes with `--client`, `--project`, `--json` and one of `--keep-edits`, `--force`"
+            )
         return take_back(here, project=project, clients=clients, force=force, keep_edits=keep_edits, as_data=as_data)
     if force or keep_edits:
         raise InputError("`--force` and `--keep-edits` go with `--undo`")
@@ -122,7 +124,9 @@ def _conclude(
     elif not applied:
         console.print("Nothing was changed. To do this: `mcp-guard init --apply`, with the same options.", style="bold")
     else:
-        console.print("The guard is in place. Restart these clients; what each may use is said in its policy:", style="bold")
+        console.print(
+            "The guard is in place. Restart these clients; what each may use is said in its policy:", style="bold"
+        )
         for change in changes:
             console.print(f"  {change.table.client.title}: {plain(str(change.policy))}")
         console.print(f"See what is shown and why: mcp-guard check --config {plain(str(changes[0].config))}")

@@ -15,10 +15,12 @@ import click
 
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import find
+from mcp_guard.clients.masking import MASK, masked_arguments
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.record.shown import escaped
 from mcp_guard.starting.entry_rules import Server
 from mcp_guard.starting.guard_text import ServerLine
+from mcp_guard.starting.naming import is_credential, steers
 from mcp_guard.starting.tool_views import ServerView
 from mcp_guard.starting.views import view
 from mcp_guard.transports.spawn import MINIMAL_ENVIRONMENT
@@ -73,8 +75,15 @@ def _say(head: str, line: ServerLine, server: Server) -> None:
     for word in line.command:
         click.echo(f"    {escaped(word)}", err=True)
     click.echo(f"  in {escaped(line.cwd)}", err=True)
-    for name, value in masked_env(server.env).items():
-        click.echo(f"  with {escaped(name)}={escaped(value)}", err=True)
+    for name, value in server.env.items():
+        click.echo(f"  with {escaped(name)}={escaped(_shown(name, value or ''))}", err=True)
+
+
+def _shown(name: str, value: str) -> str:
+    """A value that changes what runs is shown whole; of the others, what may be a secret isn't."""
+    if steers(name):
+        return value
+    return MASK if is_credential(name) else str(masked_arguments([value])[0])
 
 
 def on_a_terminal() -> bool:

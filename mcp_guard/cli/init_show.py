@@ -1,4 +1,4 @@
-"""What `init` found and would do, for a person and for a program. Secrets are masked, and nothing steers the terminal."""
+"""What `init` found and would do, for people and programs. Secrets are masked, and nothing steers the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from mcp_guard.clients import Scope, masked_diff, masked_words
+from mcp_guard.clients import Scope, masked_diff
+from mcp_guard.clients.masking import masked_arguments
 from mcp_guard.record.shown import escaped
 from mcp_guard.starting.plan import Change, FileChange
 from mcp_guard.starting.survey import Survey, Table
@@ -33,10 +34,12 @@ def show(console: Console, found: Survey, planned: Sequence[FileChange], passed_
         for change in one.changes:
             for file in change.files:
                 was = "" if file.old is None else ", kept as it is under another name" if file.aside else ", added to"
-                console.print(f"\n[bold]{plain(str(file.path))}[/] [dim]{'new' if file.old is None else 'there' + was}[/]")
+                console.print(
+                    f"\n[bold]{plain(str(file.path))}[/] [dim]{'new' if file.old is None else 'there' + was}[/]"
+                )
                 _text(console, file.new.decode().splitlines())
         console.print(f"\n[bold]{plain(str(one.file.path))}[/] [dim]changes[/]")
-        for line in masked_diff(one.loaded.data, one.new, str(one.file.path)):
+        for line in masked_diff(one.file, one.loaded.data, one.new).splitlines():
             console.print(f"  {plain(line)}", style=_STYLES.get(line[:1]))
 
 
@@ -54,13 +57,16 @@ def _table(console: Console, table: Table, change: Change | None, why: str) -> N
         for server, line in change.moved:
             renamed = f" as `{line.name}`" if line.name != server.entry.name else ""
             lost = f"; dropped: {', '.join(server.dropped)}" if server.dropped else ""
-            console.print(f"  [green]behind the guard[/]{plain(renamed)}: {_server(server.entry.name, line.command)}{plain(lost)}")
+            console.print(
+                f"  [green]behind the guard[/]{plain(renamed)}: {_server(server.entry.name, line.command)}{plain(lost)}"
+            )
     else:
         for server in table.movable:
             console.print(f"  [yellow]left[/]: {_server(server.entry.name, server.command)}: {plain(why)}")
     for left in table.left:
         style = "green" if left.guarded else "dim" if left.disabled else "yellow"
-        console.print(f"  [{style}]{'guarded' if left.guarded else 'left'}[/]: [bold]{plain(left.entry.name)}[/]: {plain(left.why)}")
+        state = f"[{style}]{'guarded' if left.guarded else 'left'}[/]"
+        console.print(f"  {state}: [bold]{plain(left.entry.name)}[/]: {plain(left.why)}")
 
 
 def _whose(table: Table) -> str:
@@ -72,7 +78,7 @@ def _whose(table: Table) -> str:
 
 
 def _server(name: str, command: Sequence[str]) -> str:
-    return f"[bold]{plain(name)}[/] {plain(shlex.join(masked_words(command)))}"
+    return f"[bold]{plain(name)}[/] {plain(shlex.join(masked_arguments(command)))}"
 
 
 def as_json(
@@ -90,8 +96,7 @@ def as_json(
             for file in change.files
         ],
         "changes": [
-            {"path": str(one.file.path), "diff": masked_diff(one.loaded.data, one.new, str(one.file.path))}
-            for one in planned
+            {"path": str(one.file.path), "diff": masked_diff(one.file, one.loaded.data, one.new)} for one in planned
         ],
         "applied": applied,
     }
@@ -106,7 +111,12 @@ def _table_json(table: Table, change: Change | None, why: str) -> dict[str, Any]
         "config": str(change.config) if change else None,
         "policy": str(change.policy) if change else None,
         "moved": [
-            {"server": server.entry.name, "as": line.name, "command": masked_words(line.command), "env": dict(line.env)}
+            {
+                "server": server.entry.name,
+                "as": line.name,
+                "command": masked_arguments(line.command),
+                "env": dict(line.env),
+            }
             for server, line in (change.moved if change else ())
         ],
         "left": [

@@ -77,8 +77,8 @@ def _show(console: Console, done: list[Undone], passed_over: list[tuple[Change, 
         console.print("nothing to undo: no client's file was changed by `mcp-guard init`")
     if any(one.how is How.CHANGED for one in done):
         console.print(
-            "\nTo go on: `--keep-edits` takes the guard out and keeps what was changed since, `--force` gives back the old "
-            "bytes and loses it."
+            "\nTo go on: `--keep-edits` takes the guard out and keeps what was changed since, "
+            "`--force` gives back the old bytes and loses it."
         )
     if any(one.done for one in done):
         console.print(f"\nguard.yaml and policies stay, in {plain(str(guards_home()))}. Restart the clients.")

@@ -15,13 +15,29 @@ from mcp_guard.config import share_prefix
 LONGEST = 32
 
 _CREDENTIAL = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_(TOKEN|KEY|SECRET|PASSWORD|PAT)")
-_RESERVED = re.compile(r"(PYTHON|LD_|DYLD_|MCP_GUARD|GLIBC|UV_|PIP_).*")
+_STEERING = re.compile(
+    r"(PYTHON|LD_|DYLD_|MCP_GUARD|XDG_|UV|PIP|NODE|NPM|BUN|DENO|JAVA|JDK|PERL|RUBY|BASH|DOTNET|CORECLR|GLIBC|GCONV).*"
+    r"|PATH|HOME|ENV|SHELL|IFS",
+    re.IGNORECASE,
+)
+
+
+def is_credential(name: str) -> bool:
+    """Does the name plainly say that its value is a secret, and nothing that starts a process would look for?"""
+    return _CREDENTIAL.fullmatch(name) is not None and not steers(name)
+
+
+def steers(name: str) -> bool:
+    """May a variable of this name change which program or which code a process runs?"""
+    return _STEERING.fullmatch(name) is not None
 
 
 def server_name(wanted: str, taken: Iterable[str]) -> str:
     """`wanted` as guard.yaml takes it, and so that no tool of it could be another server's."""
     others = list(taken)
-    plain = re.sub(r"_{2,}", "_", re.sub(r"[^A-Za-z0-9_-]+", "-", wanted)).strip("-_")[:LONGEST].rstrip("-_") or "server"
+    plain = (
+        re.sub(r"_{2,}", "_", re.sub(r"[^A-Za-z0-9_-]+", "-", wanted)).strip("-_")[:LONGEST].rstrip("-_") or "server"
+    )
     names = (plain, *(f"{plain[: LONGEST - 5]}-{number}" for number in range(2, len(others) + 3)))
     return next(name for name in names if not any(share_prefix(name, other) for other in others))
 
@@ -40,7 +56,7 @@ def variable_names(server: str, env: Mapping[str, str | None], given: Mapping[st
 
 def _stays(name: str, value: str | None, taken: Mapping[str, str | None]) -> bool:
     free = name not in taken or taken[name] == value
-    return free and _CREDENTIAL.fullmatch(name) is not None and not _RESERVED.fullmatch(name)
+    return free and is_credential(name)
 
 
 def _other_name(server: str, name: str, value: str | None, taken: Mapping[str, str | None]) -> str:

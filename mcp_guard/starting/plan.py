@@ -125,13 +125,15 @@ def _change(table: Table, setting: Setting, look: Look) -> Change:
     if inside(directory, setting.here) and setting.project is not None:
         raise InputError(f"{directory} lies in {setting.here}, where agents write; run `init` in another directory")
 
-    given = dict(existing.env) if existing is not None else dict(setting.program.env)
+    given: dict[str, str] = dict(setting.program.env)
+    if existing is not None:
+        given = {name: value for name, value in existing.env.items() if value is not None}
     before = [spec.name for spec in read_config(_read(config) or b"", config).servers] if guard is not None else []
     moved: list[tuple[Server, ServerLine]] = []
     for server in table.movable:
         name = server_name(server.name, [*before, *(line.name for _, line in moved)])
         names = variable_names(name, server.env, given)
-        given |= {names[one]: value for one, value in server.env.items()}
+        given |= {names[one]: value for one, value in server.env.items() if value is not None}
         moved.append((server, ServerLine(name, server.command, server.cwd, names)))
     lines = [line for _, line in moved]
     views = [look(line, server, config) for server, line in moved]
@@ -176,7 +178,7 @@ def _guard_file(
         text = guard_text.added_text(old.decode(), config, lines)
     else:
         heading = [
-            f"The servers of {table.client.title} ({table.loaded.file.path}), written by `mcp-guard init` on {setting.today}.",
+            f"Servers of {table.client.title}, out of {table.loaded.file.path} by `mcp-guard init` on {setting.today}.",
             "Secrets are named here, never written: their values stay in that file, in the guard's own entry.",
             f"To see what is offered and shown: mcp-guard check --config {config}",
         ]
@@ -209,7 +211,7 @@ def _policy_file(policy: Path, views: Sequence[ServerView], table: Table, settin
 def _heading(table: Table, setting: Setting) -> list[str]:
     opened = f"$project is {setting.project}, set in {GUARD_FILE}." if setting.project else "No directory is opened."
     return [
-        f"A first policy for {table.client.title}, written by `mcp-guard init` on {setting.today}. It is yours to edit.",
+        f"A first policy for {table.client.title}, written by `mcp-guard init` on {setting.today}; it is yours now.",
         f"Granted is what is known to only read. {opened}",
         "What would be wider stands here as comments, with the reason.",
     ]

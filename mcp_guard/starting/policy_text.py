@@ -1,4 +1,4 @@
-"""The starter policy: grants what is known to only read, with paths below `$project`; all else as comments, with reasons.
+"""The starter policy: grants what is known to only read, with paths below `$project`; all else stands in comments.
 
 A comment is ready to paste: without its `# ` it is a rule that loads. Nobody's text ends a line here: names come from
 the catalogue and from what servers say of themselves.
@@ -77,7 +77,9 @@ def _server(server: ServerView, names: set[str], *, project: bool, granting: boo
     if len(wider) > _MOST:
         yield comment(f"and {len(wider) - _MOST} more, which `mcp-guard check` lists", "  ")
     if not rules:
-        example = f"- {{id: {_free(_slug(server.name), names)}, tool: {text(f'{server.name}/TOOL')}, args: {{NAME: any}}}}"
+        example = (
+            f"- {{id: {_free(_slug(server.name), names)}, tool: {text(f'{server.name}/TOOL')}, args: {{NAME: any}}}}"
+        )
         yield f"  # {example}"
     if not rules or any(rule.tool.effects is None for rule in rules):
         fact = mapping({f"{server.name}/TOOL": "{effect: read}"})
@@ -106,7 +108,7 @@ def _rule(tool: ToolView, *, project: bool) -> _Rule:
 
 
 def _limits(tool: ToolView) -> str:
-    """`args: {path: {under: $project}}, others: any`. An argument of unknown necessity is required: that only tightens."""
+    """`args: {path: {under: $project}}, others: any`. An argument that may be optional is required: that tightens."""
     paths = {name: _below(tool, name) for name in tool.paths}
     if not paths:
         return "args: any"

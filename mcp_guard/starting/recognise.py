@@ -7,15 +7,14 @@ doesn't steer it elsewhere, and documents that lie outside of the project.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from mcp_guard.clients import Entry
+from mcp_guard.starting.naming import steers
 from mcp_guard.starting.places import Program
 
-_STEERING = re.compile(r"(PYTHON|LD_|DYLD_|MCP_GUARD_|XDG_|UV_|PIP).*|PATH|HOME|GLIBC_TUNABLES|GCONV_PATH", re.IGNORECASE)
 _LAUNCHERS = {"uvx": 1, "pipx": 2, "uv": 2}  # words before the program's name: `pipx run`, `uv run`
 
 
@@ -61,7 +60,7 @@ def _after_program(words: Sequence[str], program: Program) -> Sequence[str] | No
 def _doubt(entry: Entry, words: Sequence[str], program: Program) -> str:
     if tuple(words[: len(program.words)]) != program.words and words[0] != "mcp-guard" and not _same(words[0], program):
         return "it calls itself mcp-guard and is started by something else than this installation"
-    steering = [name for name, value in entry.env.items() if _STEERING.fullmatch(name) and program.env.get(name) != value]
+    steering = [name for name, value in entry.env.items() if steers(name) and program.env.get(name) != value]
     if steering:
         return f"`{steering[0]}` in its `env` can make it another program than this one"
     return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mcp_guard.clients import masked_arguments
+from mcp_guard.clients.masking import masked_arguments
 
 _PATH = re.compile(r"(~|\.{1,2})?/[^=?]*|\.{1,2}|~")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -84,8 +84,8 @@ def _guarded(guard: GuardEntry, entry: Entry, scope: Scope, project: Path) -> Le
         return Left(entry, guard.doubt)
     exposed = [one for one in guard.documents if inside(one, project)] if scope is Scope.PROJECT else []
     if exposed:
-        return Left(entry, f"guarded by documents in the project, which whoever changes the project writes: {exposed[0]}",
-                    guarded=True)  # fmt: skip
+        why = f"guarded by documents in the project, which whoever changes the project writes: {exposed[0]}"
+        return Left(entry, why, guarded=True)
     return Left(entry, "guarded", guarded=True)
 
 

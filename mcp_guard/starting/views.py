@@ -20,7 +20,8 @@ def view(name: str, command: Sequence[str], config: Path, tools: Sequence[Tool] 
         return ServerView(name, _about(known) if known else "not in the effects catalogue", listed)
     if known is not None:
         judged = (
-            ToolView(tool, one.described.effects, authority=one.described.authority) for tool, one in known.tools.items()
+            ToolView(tool, one.described.effects, authority=one.described.authority)
+            for tool, one in known.tools.items()
         )
         return ServerView(name, _about(known), tuple(judged))
     return ServerView(name, f"not in the effects catalogue; what it offers says: mcp-guard check --config {config}")
