@@ -11,10 +11,10 @@ from rich.console import Console
 
 from mcp_guard.cli.init_listing import Lister, on_a_terminal
 from mcp_guard.cli.init_show import as_json, plain, show
-from mcp_guard.cli.init_undo import backups
 from mcp_guard.cli.init_undo import undo as take_back
 from mcp_guard.clients import CLIENTS, Scope, this_machine
 from mcp_guard.errors import InputError
+from mcp_guard.record.place import state_directory
 from mcp_guard.starting.applying import apply as put_in_place
 from mcp_guard.starting.places import guards_home, inside, program, project_of
 from mcp_guard.starting.plan import FileChange, Setting, plan
@@ -80,20 +80,30 @@ def _put(
     if unknown := set(listed) - lister.used:
         raise InputError(f"`--list {min(unknown)}`: no server of this name would go behind the guard")
     console = Console(highlight=False, soft_wrap=True)
-    if not as_data:
-        show(console, found, planned, passed_over)
-    wanted = bool(planned) and (apply or (not as_data and _agreed()))
-    notes = put_in_place(planned, setting.guards, backups(), datetime.now(UTC)) if wanted else []
+
+    def write() -> list[str]:
+        return put_in_place(planned, setting.guards, state_directory(), datetime.now(UTC))
+
+    notes = write() if apply else []  # before anything is said: whoever reads it may stop reading
     if as_data:
-        click.echo(json.dumps({**as_json(found, planned, passed_over, applied=wanted), "notes": notes}, indent=2))
+        click.echo(json.dumps({**as_json(found, planned, passed_over, applied=apply), "notes": notes}, indent=2))
     else:
-        _conclude(console, found, planned, notes, applied=wanted)
+        console.print(_project(setting))
+        show(console, found, planned, passed_over)
+        agreed = not apply and bool(planned) and _agreed()
+        _conclude(console, found, planned, write() if agreed else notes, applied=apply or agreed)
     return 2 if found.faults else 0
 
 
 def _setting(here: Path) -> Setting:
     guards = guards_home()
     return Setting(guards, project_of(here, Path.home(), guards), here, program(), f"{datetime.now(UTC):%Y-%m-%d}")
+
+
+def _project(setting: Setting) -> str:
+    if setting.project is None:
+        return f"no project: {plain(str(setting.here))} is too much to open; run `init` in a project's directory"
+    return f"project: [bold]{plain(str(setting.project))}[/]: where the servers run, and all that the policy opens"
 
 
 def _why_passed_over(table: Table, *, project: bool) -> str:

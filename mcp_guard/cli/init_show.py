@@ -40,7 +40,7 @@ def show(console: Console, found: Survey, planned: Sequence[FileChange], passed_
                 _text(console, file.new.decode().splitlines())
         console.print(f"\n[bold]{plain(str(one.file.path))}[/] [dim]changes[/]")
         for line in masked_diff(one.file, one.loaded.data, one.new).splitlines():
-            console.print(f"  {plain(line)}", style=_STYLES.get(line[:1]))
+            console.print(f"  {escape(line.expandtabs(4))}", style=_STYLES.get(line[:1]))
 
 
 def _text(console: Console, lines: Iterable[str]) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from mcp_guard.cli.init_show import plain
 from mcp_guard.clients import Backups, Change, How, IfChanged, Scope, Undone
 from mcp_guard.errors import GuardError
 from mcp_guard.record.place import state_directory
+from mcp_guard.starting.applying import backups_in
 from mcp_guard.starting.places import guards_home, inside
 
 _WORDS = {
@@ -25,14 +27,9 @@ _WORDS = {
 }
 
 
-def backups() -> Backups:
-    """The originals of all files that `init` changed: beside the record, outside of any project."""
-    return Backups(state_directory() / "clients")
-
-
 def undo(here: Path, *, project: bool, clients: Collection[str], force: bool, keep_edits: bool, as_data: bool) -> int:
     """Restore what can be. 1 if something was left that the person has to settle."""
-    kept = backups()
+    kept = backups_in(state_directory())
     wanted: list[Change] = []
     passed_over: list[tuple[Change, str]] = []
     for change in kept.kept():
@@ -70,7 +67,7 @@ def _show(console: Console, done: list[Undone], passed_over: list[tuple[Change, 
             if line:
                 console.print(f"  {plain(line)}")
         for line in one.diff.splitlines():
-            console.print(f"  {plain(line)}", style="dim")
+            console.print(f"  {escape(line.expandtabs(4))}", style="dim")
     for change, why in passed_over:
         console.print(f"[bold]{plain(str(change.file.path))}[/]: left: {plain(why)}")
     if not done and not passed_over:

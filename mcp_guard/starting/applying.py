@@ -12,12 +12,19 @@ from datetime import datetime
 from pathlib import Path
 
 from mcp_guard.clients import Backups, IfChanged
-from mcp_guard.starting.own_files import write_guard_files
+from mcp_guard.starting.own_files import private_directory, write_guard_files
 from mcp_guard.starting.plan import FileChange
 
 
-def apply(changes: Sequence[FileChange], guards: Path, backups: Backups, when: datetime) -> list[str]:
+def backups_in(state: Path) -> Backups:
+    """The originals of all files that `init` changed: beside the record, outside of any project."""
+    return Backups(state / "clients")
+
+
+def apply(changes: Sequence[FileChange], guards: Path, state: Path, when: datetime) -> list[str]:
     """Write everything. Returns what a person should know beyond the plan. Raises InputError with nothing changed."""
+    private_directory(state, state)  # the record's, too, which takes none that is open to others
+    backups = backups_in(state)
     with ExitStack() as undo:
         notes = write_guard_files(changes, guards, undo)
         for change in changes:

@@ -7,7 +7,7 @@ the catalogue and from what servers say of themselves.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcp_guard.model import EffectClass
@@ -19,6 +19,7 @@ _NAMEABLE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _SECRETS = '["*.env", ".env.*", "*.pem", "*.key"]'
 _BELOW = f"{{under: $project, not_name: {_SECRETS}}}"
 _WIDER = [one for one in EffectClass if one is not EffectClass.READ]
+_WIDTH = 120  # characters of a line
 _MOST = 60
 """Tools of one server that get a line each; what goes beyond is counted."""
 
@@ -41,7 +42,7 @@ class _Rule:
     """What one grant would say of one tool, and why it can't be granted yet (empty: it can)."""
 
     tool: ToolView
-    limits: str  # from `args:` on
+    limits: Mapping[str, str]  # `args`, `optional`, `others`: as they are written
     kind: str  # for its id
     why: str
 
@@ -51,7 +52,11 @@ def policy_text(heading: Iterable[str], servers: Sequence[ServerView], *, projec
     names: set[str] = {"only-reading", "no-tainted-egress"}
     parts = [lines for server in servers for lines in _server(server, names, project=project, granting=True)]
     granted = any(line.startswith("  - ") for line in parts)
-    head = [*(comment(line) for line in heading), "version: 1", "grants:" if granted else "# grants:"]
+    head = [
+        *(comment(line) for line in heading),
+        "version: 1",
+        "grants:" if granted else "# grants:   # with the first grant, this line counts too",
+    ]
     deny = ["deny:", _READING.rstrip("\n")]
     if any(tool.effects is None or EffectClass.EGRESS in tool.effects for server in servers for tool in server.tools):
         deny.append(_TAINTED.rstrip("\n"))
@@ -69,8 +74,10 @@ def _server(server: ServerView, names: set[str], *, project: bool, granting: boo
     yield comment(f"{server.name}: {server.about}", "  ")
     rules = [_rule(tool, project=project) for tool in server.tools if _NAMEABLE.fullmatch(tool.name)]
     for rules_alike in _alike([rule for rule in rules if not rule.why]):
-        line = _line(server.name, rules_alike, names)
-        yield f"  {line}" if granting else f"  # {line}"
+        if granting:
+            yield from _block(server.name, rules_alike, names)
+        else:
+            yield f"  # {_line(server.name, rules_alike, names)}"
     wider = [rule for rule in rules if rule.why]
     for rule in wider[:_MOST]:
         yield f"  # {_line(server.name, [rule], names)}   {comment(rule.why)}"
@@ -90,15 +97,37 @@ def _alike(rules: Iterable[_Rule]) -> list[list[_Rule]]:
     """Tools with the same limits share a grant."""
     found: dict[str, list[_Rule]] = {}
     for rule in rules:
-        found.setdefault(rule.limits, []).append(rule)
+        found.setdefault(str(rule.limits), []).append(rule)
     return list(found.values())
 
 
 def _line(server: str, rules: list[_Rule], names: set[str]) -> str:
-    tools = [f"{server}/{rule.tool.name}" for rule in rules]
-    tool = text(tools[0]) if len(tools) == 1 else sequence(tools)
-    wanted = f"{server}-{rules[0].tool.name if len(tools) == 1 else rules[0].kind}"
-    return f"- {{id: {_free(_slug(wanted), names)}, tool: {tool}, {rules[0].limits}}}"
+    """A grant on one line, which is easily put in force."""
+    parts = {"id": _id(server, rules, names), "tool": " ".join(_tools(server, rules)), **rules[0].limits}
+    return f"- {{{', '.join(f'{key}: {value}' for key, value in parts.items())}}}"
+
+
+def _block(server: str, rules: list[_Rule], names: set[str]) -> Iterator[str]:
+    """A grant on lines that are easily read."""
+    yield f"  - id: {_id(server, rules, names)}"
+    line = "    tool:"
+    for word in _tools(server, rules):
+        if len(line) + len(word) >= _WIDTH:
+            yield line
+            line = "     "
+        line += f" {word}"
+    yield line
+    yield from (f"    {key}: {value}" for key, value in rules[0].limits.items())
+
+
+def _tools(server: str, rules: list[_Rule]) -> list[str]:
+    """`[a/x,`, `a/y]`: the words of the list, so that a line can end between them."""
+    words = [text(f"{server}/{rule.tool.name}") for rule in rules]
+    return words if len(words) == 1 else f"[{', '.join(words)}]".split(" ")
+
+
+def _id(server: str, rules: list[_Rule], names: set[str]) -> str:
+    return _free(_slug(f"{server}-{rules[0].tool.name if len(rules) == 1 else rules[0].kind}"), names)
 
 
 def _rule(tool: ToolView, *, project: bool) -> _Rule:
@@ -107,18 +136,20 @@ def _rule(tool: ToolView, *, project: bool) -> _Rule:
     return _Rule(tool, limits, kind, _why_not(tool, project=project))
 
 
-def _limits(tool: ToolView) -> str:
+def _limits(tool: ToolView) -> Mapping[str, str]:
     """`args: {path: {under: $project}}, others: any`. An argument that may be optional is required: that tightens."""
     paths = {name: _below(tool, name) for name in tool.paths}
     if not paths:
-        return "args: any"
+        return {"args": "any"}
     needed = {name: limit for name, limit in paths.items() if name not in tool.optional}
     optional = {name: limit for name, limit in paths.items() if name in tool.optional}
     rest = tool.required is None or set(tool.required) | set(tool.optional) != set(paths)
-    parts = [f"args: {mapping(needed)}"]
-    parts += [f"optional: {mapping(optional)}"] if optional else []
-    parts += ["others: any"] if rest else []
-    return ", ".join(parts)
+    found = {"args": mapping(needed)}
+    if optional:
+        found["optional"] = mapping(optional)
+    if rest:
+        found["others"] = "any"
+    return found
 
 
 def _below(tool: ToolView, argument: str) -> str:
@@ -133,7 +164,7 @@ def _why_not(tool: ToolView, *, project: bool) -> str:
     if not tool.only_reads:
         wider = sorted(one.value for one in tool.effects if one is not EffectClass.READ)
         confines = "; no limit on arguments confines it" if EffectClass.EXECUTE in tool.effects else ""
-        return f"it also has {', '.join(wider)}{confines}"
+        return f"it also has the effects {', '.join(wider)}{confines}"
     if tool.addresses:
         return f"`{tool.addresses[0]}` can name any file"
     if tool.paths and not project:

@@ -15,6 +15,8 @@ from mcp_guard.model import EffectClass
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _PATHS = {"path", "dir", "directory", "folder", "file", "filename", "filepath", "root", "cwd", "workspace", "vault"}
 _SEVERAL = {"paths", "dirs", "directories", "folders", "files", "filenames", "filepaths", "roots"}
+_ENDS = {"source", "destination", "src", "dst"}
+"""Where something is moved from and to: places only where they are part of a tool's judged authority."""
 _ADDRESSES = {"uri", "url", "uris", "urls", "href", "link"}
 _REPOSITORIES = {"repo", "repository"}
 
@@ -39,7 +41,7 @@ class ToolView:
     def paths(self) -> tuple[str, ...]:
         """The arguments that choose a file or directory: by what was judged, and by their names in the schema."""
         names = dict.fromkeys((*self.authority, *(self.required or ()), *self.optional))
-        return tuple(name for name in names if names_a_path(name))
+        return tuple(name for name in names if names_a_path(name) or (name in self.authority and _last(name) in _ENDS))
 
     @property
     def addresses(self) -> tuple[str, ...]:
