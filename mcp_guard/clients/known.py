@@ -39,6 +39,10 @@ CLAUDE_CODE = Client(
     shape=Shape(type="type", stdio="stdio", others=("headersHelper", "oauth", "timeout", "alwaysLoad")),
     built_in=built_in.CLAUDE_CODE,
     sources=("https://code.claude.com/docs/en/mcp", "https://code.claude.com/docs/en/settings"),
+    unsure=(
+        "where .claude.json lies under CLAUDE_CONFIG_DIR: the documentation names the variable, not this file",
+        "servers that plugins and claude.ai connectors bring: they lie elsewhere and aren't read",
+    ),
 )
 
 CLAUDE_DESKTOP = Client(
@@ -66,6 +70,10 @@ CLAUDE_DESKTOP = Client(
     shape=Shape(),
     built_in=built_in.CLAUDE_DESKTOP,
     sources=("https://modelcontextprotocol.io/docs/develop/connect-local-servers",),
+    unsure=(
+        "the place on Linux: the documentation names macOS and Windows; packages for Linux use the one given here",
+        "desktop extensions, which lie elsewhere and aren't read",
+    ),
 )
 
 CURSOR = Client(
@@ -85,6 +93,7 @@ CURSOR = Client(
     shape=Shape(type="type", others=("envFile", "auth")),
     built_in=built_in.CURSOR,
     sources=("https://cursor.com/docs/mcp",),
+    unsure=("whether comments are taken in mcp.json: they are read and kept here, whatever Cursor makes of them",),
 )
 
 _CODE_SERVERS = (Table(("servers",), Scope.USER),)
@@ -107,6 +116,7 @@ VSCODE = Client(
                 ("insiders-profile", _in_code("profiles/*/mcp.json", "Code - Insiders"), _CODE_SERVERS),
                 ("insiders-settings", _in_code("settings.json", "Code - Insiders"), _CODE_SETTINGS),
                 ("remote", _everywhere("~/.vscode-server/data/User/mcp.json"), _CODE_SERVERS),
+                ("copilot", _everywhere("$COPILOT_HOME/mcp-config.json", "~/.copilot/mcp-config.json"), _USER),
             )
         ),
         *(
@@ -126,7 +136,15 @@ VSCODE = Client(
     ),
     shape=Shape(type="type", stdio="stdio", cwd="cwd", others=("envFile", "dev", "sandbox", "sandboxEnabled", "oauth")),
     built_in=built_in.VSCODE,
-    sources=("https://code.visualstudio.com/docs/agents/reference/mcp-configuration",),
+    sources=(
+        "https://code.visualstudio.com/docs/agents/reference/mcp-configuration",
+        "https://code.visualstudio.com/docs/agent-customization/mcp-servers",
+    ),
+    unsure=(
+        "`mcp` in settings.json: moved to mcp.json in version 1.102, read where it is left and never made",
+        "a project's .mcp.json, which VS Code reads too: it is found as Claude Code's, which names the same table",
+        "directories chosen with --user-data-dir or portable mode: they aren't looked for",
+    ),
 )
 
 CODEX = Client(
@@ -156,15 +174,22 @@ CODEX = Client(
     ),
     built_in=built_in.CODEX,
     sources=("https://developers.openai.com/codex/mcp", "https://developers.openai.com/codex/config-reference"),
+    unsure=(
+        "profile files (`~/.codex/NAME.config.toml`) and files in directories between the project and where Codex runs",
+    ),
 )
 
 WINDSURF = Client(
     id="windsurf",
     title="Windsurf",
-    places=(FilePlace("user", Scope.USER, _everywhere("~/.codeium/windsurf/mcp_config.json"), _USER, Format.JSON),),
+    places=(
+        FilePlace("user", Scope.USER, _everywhere("~/.codeium/windsurf/mcp_config.json"), _USER, Format.JSON),
+        FilePlace("plugins", Scope.USER, _everywhere("~/.codeium/mcp_config.json"), _USER, Format.JSON),
+    ),
     shape=Shape(url=("serverUrl", "url"), disabled="disabled", others=("disabledTools",)),
     built_in=built_in.WINDSURF,
-    sources=("https://docs.windsurf.com/windsurf/cascade/mcp",),
+    sources=("https://docs.windsurf.com/windsurf/cascade/mcp", "https://docs.windsurf.com/plugins/cascade/mcp"),
+    unsure=("whether a project can have a file of its own: the documentation has none, so none is looked for",),
 )
 
 GEMINI_CLI = Client(
@@ -177,6 +202,7 @@ GEMINI_CLI = Client(
     shape=Shape(url=("httpUrl", "url"), cwd="cwd", others=("timeout", "trust", "includeTools", "excludeTools")),
     built_in=built_in.GEMINI_CLI,
     sources=("https://geminicli.com/docs/tools/mcp-server", "https://geminicli.com/docs/reference/configuration"),
+    unsure=("extensions, and the system's settings file: they lie elsewhere and aren't read",),
 )
 
 ZED = Client(
@@ -207,6 +233,10 @@ ZED = Client(
     shape=Shape(enabled="enabled", nested_command=True, others=("source", "settings", "timeout")),
     built_in=built_in.ZED,
     sources=("https://zed.dev/docs/ai/mcp", "https://zed.dev/docs/configuring-zed"),
+    unsure=(
+        "the place on Windows, which the documentation doesn't name",
+        "whether servers in a project's settings are started: they are read as if they were",
+    ),
 )
 
 CLIENTS: tuple[Client, ...] = (
