@@ -22,6 +22,7 @@ from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.policy.form_errors import did_you_mean, value_at
 from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
+from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.spawn import MINIMAL_ENVIRONMENT
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
@@ -40,11 +41,15 @@ def _by_name(value: object) -> object:
 
 
 class ServerForm(_Form):
-    """One server: the command that starts it, and what of the environment it gets."""
+    """One server: the command that starts it and what of the environment it gets, or its URL and its credentials."""
 
-    command: Annotated[list[str], Field(min_length=1)]
+    command: Annotated[list[str], Field(min_length=1)] = []
     env: Annotated[dict[str, str], BeforeValidator(_by_name)] = {}  # the server's name of a variable: the guard's
     cwd: str | None = None
+    url: str | None = None
+    token_env: str | None = None
+    headers_env: dict[str, str] = {}
+    plain_http: bool = False
     timeout: Annotated[float, Field(gt=0, le=86400)] = 300.0
 
 
@@ -80,9 +85,11 @@ class Config:
 
 _LATER: dict[tuple[int | str, ...], set[str]] = {
     (): {"lock", "listen", "bounds", "candidate"},
-    ("servers", "*"): {"url", "token_env", "contain"},
+    ("servers", "*"): {"contain"},
     ("record",): {"values"},
 }
+_WITH_COMMAND = ("env", "cwd")
+_WITH_URL = ("token_env", "headers_env", "plain_http")
 _FORMS: dict[tuple[int | str, ...], type[_Form]] = {
     (): ConfigForm,
     ("servers", "*"): ServerForm,
@@ -113,13 +120,14 @@ def read_config(data: bytes, path: Path) -> Config:
         raise _in_words(source, error) from None
     _check_names(source, form)
     _check_variables(source, form)
+    remotes = {name: _remote(source, name, server) for name, server in form.servers.items()}
     directory = Path(os.path.abspath(path)).parent  # noqa: PTH100 - lexical: links are followed when they are used
     return Config(
         file=path,
         policy=_beside(directory, form.policy),
         mandate=_beside(directory, form.mandate),
         variables={name: as_path(value, directory) for name, value in form.set.items()},
-        servers=tuple(_spec(name, server, directory) for name, server in form.servers.items()),
+        servers=tuple(_spec(name, server, remotes[name], directory) for name, server in form.servers.items()),
         durability=form.record.durability,
         unset=tuple(
             dict.fromkeys(
@@ -142,7 +150,9 @@ def _beside(directory: Path, value: str | None) -> Path | None:
     return None if value is None else directory / Path(value).expanduser()
 
 
-def _spec(name: str, form: ServerForm, directory: Path) -> ServerSpec:
+def _spec(name: str, form: ServerForm, remote: Remote | None, directory: Path) -> ServerSpec:
+    if remote is not None:
+        return ServerSpec(name=name, remote=remote, timeout=form.timeout)
     names = {name: name for name in MINIMAL_ENVIRONMENT} | form.env
     return ServerSpec(
         name=name,
@@ -151,6 +161,28 @@ def _spec(name: str, form: ServerForm, directory: Path) -> ServerSpec:
         cwd=str(directory if form.cwd is None else directory / Path(form.cwd).expanduser()),
         timeout=form.timeout,
     )
+
+
+def _remote(source: Source, name: str, form: ServerForm) -> Remote | None:
+    """Where a server stands that is reached by URL; None for one that is started. It is one of the two."""
+    here = ("servers", name)
+    written = form.model_fields_set
+    if ("command" in written) == ("url" in written):
+        hint = "write the command that starts it, or the URL where it is reached"
+        raise source.error(f"`{name[:64]}` needs `command` or `url`, and not both", here, hint)
+    this, others = ("command", _WITH_URL) if "command" in written else ("url", _WITH_COMMAND)
+    for key in others:
+        if key in written:
+            raise source.error(f"`{key}` doesn't go with `{this}`", (*here, key), "take it out", key=True)
+    if form.url is None:
+        return None
+    key = "url"
+    try:
+        Remote(form.url, plain_http=form.plain_http)
+        key = "headers_env" if form.headers_env else "token_env"
+        return Remote(form.url, form.token_env, form.headers_env, form.plain_http)
+    except ValueError as error:
+        raise source.error(f"`{key}` is not right: {error}", (*here, key)) from None
 
 
 def _check_names(source: Source, form: ConfigForm) -> None:

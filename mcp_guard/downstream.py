@@ -1,6 +1,7 @@
 """One downstream tool server in one conversation: started, opened in an era, restarted when it dies.
 
-Turns lives of a process (`StdioLink`) into one server that is ready, opening or down. Knows no policy and no client.
+Turns lives of a process (`StdioLink`) or of a session (`HttpLink`) into one server that is ready, opening or down.
+Knows no policy and no client.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from typing import Any, Protocol
 
 from mcp_guard.catalog import Listing, Withheld
 from mcp_guard.eras import LEGACY_REVISIONS, Era
-from mcp_guard.errors import ServerGone
+from mcp_guard.errors import GuardError, ServerGone
+from mcp_guard.once import Once, OnceAnswer
 from mcp_guard.transports.front import Answer
+from mcp_guard.transports.http_link_remote import Remote
+from mcp_guard.transports.link import Link, Progress
 from mcp_guard.transports.spawn import Child, spawn
-from mcp_guard.transports.stdio_link import Progress, StdioLink, collect
-from mcp_guard.wire import keyed_digest
+from mcp_guard.transports.stdio_link import StdioLink, collect
+from mcp_guard.wire import METHOD_NOT_FOUND, keyed_digest
 
 FIRST_BACK_OFF = 0.25
 LAST_BACK_OFF = 30.0
@@ -32,13 +36,19 @@ NOT_OPENED = -32010
 
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    """How to start one server: a line of guard.yaml, or what stands behind `wrap … --`."""
+    """How to start or reach one server: a line of guard.yaml, or what stands behind `wrap … --`."""
 
     name: str
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
     env: Mapping[str, str] | None = None  # None: the guard's own environment (`wrap` is a drop-in)
     cwd: str | None = None
     timeout: float = 86400.0  # seconds for one call; by default the client's patience is what counts
+    remote: Remote | None = None  # where it is reached by URL; then there is no command
+
+    @property
+    def shown(self) -> list[str]:
+        """Its command, or its address without the query, which may hold a secret: for the person."""
+        return list(self.command) if self.remote is None else [self.remote.url.partition("?")[0]]
 
 
 class State(Enum):
@@ -90,9 +100,9 @@ class Downstream:
     hello: dict[str, Any] = field(default_factory=dict)  # its answer to `initialize` or `server/discover`
     odd: int = 0  # lines that were no message
     restarted: bool = False
-    _link: StdioLink | None = None
+    _link: Link | None = None
     _opening: _Opening | None = None
-    _parked: list[_Once] = field(default_factory=list)
+    _parked: list[Once] = field(default_factory=list)
     _crashes: int = 0
     _since: float = 0.0
     _timer: asyncio.TimerHandle | None = None
@@ -153,10 +163,10 @@ class Downstream:
         elif self.state in (State.CLOSED, State.IDLE) or len(self._parked) >= MAX_PARKED:
             go_on(False)
         else:
-            self._parked.append(_Once(go_on))
+            self._parked.append(Once(go_on))
             asyncio.get_running_loop().call_later(OPENING_DEADLINE, self._give_up, self._parked[-1])
 
-    def _give_up(self, parked: _Once) -> None:
+    def _give_up(self, parked: Once) -> None:
         if parked in self._parked:
             self._parked.remove(parked)
             parked(False)
@@ -204,22 +214,15 @@ class Downstream:
         self._life += 1
         life = self._life
         try:
-            child = self.child or spawn(self.spec.command, env=self.spec.env, cwd=self.spec.cwd)
-        except (OSError, ValueError) as error:
-            self._ended(life, f"it can't be started: {type(error).__name__}")
+            link, where = self._new_link(life)
+        except (OSError, ValueError, GuardError) as error:
+            why = str(error) if isinstance(error, GuardError) else f"it can't be started: {type(error).__name__}"
+            self._ended(life, why)
             return failed(_gone(f"The tool server `{self.name}` can't be started."))
-        self.child = None
-        link = self._link = StdioLink(
-            child,
-            on_notification=lambda method, params: self._notified(life, method, params),
-            on_request=lambda method: self.events.server_asked(self, method),
-            on_odd=lambda why: self.events.server_odd(self, why),
-            on_gone=lambda why: self._ended(life, why),
-            on_pressure=self.on_pressure,
-        )
+        self._link = link
         link.pause(self._paused)  # before it is attached, or what it says at once gets through
         self._since = asyncio.get_running_loop().time()
-        self.events.server_changed(self, "started", f"pid {child.process.pid}")
+        self.events.server_changed(self, "started", where)
 
         async def attach() -> None:
             try:
@@ -233,6 +236,43 @@ class Downstream:
 
         self._starting = asyncio.get_running_loop().create_task(attach())
 
+    def _new_link(self, life: int) -> tuple[Link, str]:
+        """A way to the server, for one life of it, and where that leads."""
+        if self.spec.remote is not None:
+            from mcp_guard.transports.http_link import HttpLink  # only whoever reaches a server by URL pays for it
+
+            return HttpLink(
+                self.spec.remote,
+                on_notification=lambda method, params: self._notified(life, method, params),
+                on_request=self._asked,
+                on_odd=lambda why: self.events.server_odd(self, why),
+                on_gone=lambda why: self._ended(life, why),
+                schema_of=self._schema,
+                name=self.name,
+            ), self.spec.remote.origin
+        child = self.child or spawn(self.spec.command, env=self.spec.env, cwd=self.spec.cwd)
+        self.child = None
+        return StdioLink(
+            child,
+            on_notification=lambda method, params: self._notified(life, method, params),
+            on_request=lambda method: self.events.server_asked(self, method),
+            on_odd=lambda why: self.events.server_odd(self, why),
+            on_gone=lambda why: self._ended(life, why),
+            on_pressure=self.on_pressure,
+        ), f"pid {child.process.pid}"
+
+    def _asked(
+        self, method: str, params: dict[str, Any] | None, answer: Answer, during: int | None
+    ) -> Callable[[str | None], None]:
+        answer({"error": {"code": METHOD_NOT_FOUND, "message": "Method not found"}})
+        self.events.server_asked(self, method)
+        return lambda _: None
+
+    def _schema(self, tool: str) -> Mapping[str, Any] | None:
+        """The inputSchema of a tool by the server's own name, as last listed: it may bind arguments to headers."""
+        tools = self.listing.tools if self.listing is not None else ()
+        return next((one.schema for one in tools if one.name == tool), None)
+
     def _current(self, life: int) -> bool:
         return life == self._life and self.state is not State.CLOSED
 
@@ -241,7 +281,7 @@ class Downstream:
         opening, link, life = self._opening, self._link, self._life
         if opening is None or link is None:
             return
-        done = _OnceAnswer(answer)
+        done = OnceAnswer(answer)
 
         def greeted(reply: dict[str, Any]) -> None:
             if self._current(life) and "result" in reply and self._acceptable(opening.era, reply["result"]):
@@ -328,30 +368,6 @@ class Downstream:
                 self.events.server_odd(self, f"not taken: {type(error).__name__}")
 
 
-class _Once:
-    """Calls through the first time only: a deadline and the event it bounds may both come."""
-
-    def __init__(self, target: Callable[[bool], None]) -> None:
-        self._target: Callable[[bool], None] | None = target
-
-    def __call__(self, value: bool) -> None:
-        target, self._target = self._target, None
-        if target is not None:
-            target(value)
-
-
-class _OnceAnswer:
-    """An answer that is given at most once, whoever comes first."""
-
-    def __init__(self, target: Answer) -> None:
-        self._target: Answer | None = target
-
-    def __call__(self, answer: dict[str, Any]) -> None:
-        target, self._target = self._target, None
-        if target is not None:
-            target(answer)
-
-
 def _gone(message: str) -> dict[str, Any]:
     return {"error": {"code": NOT_OPENED, "message": message}}
 
@@ -361,5 +377,7 @@ def _ignore(_: dict[str, Any]) -> None:
 
 
 def identity(spec: ServerSpec, key: bytes) -> str:
-    """What first sight knows a server by: its name and a keyed digest of its command line, which may hold secrets."""
-    return f"{spec.name}:{keyed_digest(key, list(spec.command))[:32]}"
+    """What first sight knows a server by: its name and a keyed digest of its command line or URL, which may hold
+    secrets."""
+    way: Any = list(spec.command) if spec.remote is None else {"url": spec.remote.url}
+    return f"{spec.name}:{keyed_digest(key, way)[:32]}"

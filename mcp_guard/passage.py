@@ -111,8 +111,10 @@ class Passage:
         self.request.progress(strip_own_meta(params))
 
     def _answered(self, entry: Entry, reply: dict[str, Any]) -> None:
+        if "unsent" in reply:  # only a link says that: no connection could be made, so that no byte of it left
+            return self._not_sent(entry, str(reply["gone"]))
         outcome, answer, note = self._outcome(entry, reply)
-        self._settle(entry, outcome, answer, note)
+        return self._settle(entry, outcome, answer, note)
 
     def _cancelled(self, entry: Entry, reason: str | None) -> None:
         self._cancel(reason)
@@ -137,6 +139,8 @@ class Passage:
 
     def _not_sent(self, entry: Entry, why: str) -> None:
         """No byte left: the charges go back, and the client learns that nothing happened."""
+        if self._timer is not None:
+            self._timer.cancel()
         record = self.context.guard.record
         patiently(
             lambda: record.finish(entry, Outcome.NOT_SENT, duration_ms=0.0, refund=True, note=why),

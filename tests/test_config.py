@@ -62,7 +62,7 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
         ("env: [GITHUB_TOKEN]", "env: [{TOKEN: A}]", ":5:", "write names"),
         ("env: [GITHUB_TOKEN]", "env: {A=b: TOKEN}", ":5:", "`A=...` in `env` has a value"),
         ("command: [npx, -y, server, .]", "command: []", ":5:20", "at least 1"),
-        ("command: [npx, -y, server, .]", 'url: "https://x.example/mcp"', ":5:", "isn't in this version yet"),
+        ("command: [npx, -y, server, .]", 'url: "https://x.example/mcp"', ":5:", "`env` doesn't go with `url`"),
         ("Web-1:", "FILES:", ":6:3", "share one prefix"),
         ("Web-1:", "files:", ":6:3", "twice"),
         ("Web-1:", "web server:", ":6:3", "can't be a server's name"),

@@ -21,6 +21,7 @@ from mcp_guard.errors import ServerGone
 from mcp_guard.session import InFlight, Session
 from mcp_guard.transports import spawn as spawning
 from mcp_guard.transports.spawn import spawn
+from mcp_guard.transports.stdio_link import StdioLink
 from tests.fixtures.client import RAW_SERVER
 from tests.transports.processes import alive, children, open_files, until
 
@@ -290,7 +291,7 @@ async def test_an_opening_that_another_one_overtakes_is_answered_and_releases_no
         second: list[dict[str, Any]] = []
         parked: list[bool] = []
         raw.open(Era.MODERN, "server/discover", DISCOVER, first.append)
-        await until(lambda: raw._link is not None and raw._link._pending)
+        await until(lambda: isinstance(raw._link, StdioLink) and raw._link._pending)
         raw.open(Era.LEGACY, "initialize", INITIALIZE, second.append)
         raw.when_ready(parked.append)
         await until(lambda: first)
@@ -340,7 +341,7 @@ async def test_closing_releases_who_waits_and_nothing_is_started_again(tmp_path:
         parked: list[bool] = []
         raw.open(Era.LEGACY, "initialize", INITIALIZE, answers.append)
         raw.when_ready(parked.append)
-        await until(lambda: raw._link is not None and raw._link._pending)
+        await until(lambda: isinstance(raw._link, StdioLink) and raw._link._pending)
         raw.close()
         assert parked == [False]
         await until(lambda: answers)
@@ -381,7 +382,7 @@ async def test_a_client_that_takes_nothing_holds_back_the_next_process_too() -> 
     async with using(server(command=(sys.executable, "-c", code))) as raw:
         raw.pause(True)
         raw.open(Era.LEGACY, "initialize", INITIALIZE, lambda _: None)
-        await until(lambda: raw._link is not None and raw._link._pending)
+        await until(lambda: isinstance(raw._link, StdioLink) and raw._link._pending)
         other = server()
         await other.opened()
         assert raw.told.notified == []

@@ -29,7 +29,7 @@ FORBIDDEN_IN_CORE = {
 }
 LOADER = "mcp_guard.policy.document"  # may open the file that it is asked to load, and nothing else
 CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}
-HEAVY = {"mcp", "mcp_types", "starlette", "uvicorn", "httpx2", "structlog", "rich"}
+HEAVY = {"mcp", "mcp_types", "starlette", "uvicorn", "httpx2", "h11", "truststore", "structlog", "rich"}
 
 
 def dotted(path: Path) -> str:

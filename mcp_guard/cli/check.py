@@ -29,6 +29,7 @@ from mcp_guard.policy.oddities import Oddity, looks_harmless, oddities, stranger
 from mcp_guard.policy.sentences import sentence
 from mcp_guard.policy.suggest import scalar
 from mcp_guard.record.shown import escaped
+from mcp_guard.transports.link import see_links_end
 from mcp_guard.transports.spawn import contained
 
 BY_HAND = "To see why a server doesn't answer, run its command in a terminal: a sound one waits there for input."
@@ -138,6 +139,7 @@ async def ask(guard: Guard) -> list[ServerReport]:
         return [_report(gateway, spec, whys.get(spec.name, "")) for spec in guard.specs]
     finally:
         gateway.close()
+        await see_links_end()
 
 
 def _first(whys: dict[str, str], event: str, values: dict[str, object]) -> None:
@@ -160,7 +162,7 @@ async def _listed(gateway: Gateway, name: str) -> None:
 
 
 def _report(gateway: Gateway, spec: ServerSpec, why: str) -> ServerReport:
-    report = ServerReport(spec.name, list(spec.command), why=why)
+    report = ServerReport(spec.name, spec.shown, why=why)
     server = gateway.context.server(spec.name)
     if server is None or server.listing is None:
         return report

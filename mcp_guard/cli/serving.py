@@ -15,6 +15,7 @@ from mcp_guard.errors import GuardError, InputError
 from mcp_guard.gateway import Conversations
 from mcp_guard.guard import Guard
 from mcp_guard.record.entries import EntryKind
+from mcp_guard.transports.link import see_links_end
 from mcp_guard.transports.spawn import adopt_orphans, see_them_end
 from mcp_guard.transports.stdio_front import StdioFront, take_stdio
 
@@ -39,6 +40,7 @@ def serve_stdio(guard: Guard) -> int:
     async def main() -> None:
         front = StdioFront(Conversations(guard, one_client=True), local_principal())
         await front.serve(source, sink)
+        await see_links_end()
 
     try:
         asyncio.run(main())

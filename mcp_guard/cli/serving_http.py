@@ -16,6 +16,7 @@ from mcp_guard.guard import Guard
 from mcp_guard.transports.http import serve
 from mcp_guard.transports.http_access import Access, token_file, token_from_env
 from mcp_guard.transports.http_listen import parse_address
+from mcp_guard.transports.link import never_dial, see_links_end
 from mcp_guard.transports.spawn import adopt_orphans
 
 
@@ -37,7 +38,9 @@ def serve_http(guard: Guard, address: str, token_env: str | None) -> int:
             where = f"in {path}"
 
         def ready(url: str) -> None:
-            guard.protection.listen_on(urlsplit(url).port or port)
+            own = urlsplit(url).port or port
+            guard.protection.listen_on(own)
+            never_dial(own)
             click.echo(f"mcp-guard: serving {url}\nmcp-guard: bearer token: {where}", err=True)
 
         async def main() -> None:
@@ -49,6 +52,7 @@ def serve_http(guard: Guard, address: str, token_env: str | None) -> int:
                 on_ready=ready,
                 input_schema=conversations.input_schema,
             )
+            await see_links_end()
 
         anyio.run(main)
     return 0

@@ -1,0 +1,84 @@
+"""The HTTP requests of one link: where they go and what they carry beside a message. Reads no answer.
+
+Every header is the guard's own: its credentials, the session that the server gave it, and what `http_link_headers`
+computes. Nothing that a client sent as a header gets here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import h11
+
+from mcp_guard import __version__
+from mcp_guard.eras import LEGACY_REVISIONS
+from mcp_guard.transports.http_link_pool import give_back, pool_for
+from mcp_guard.transports.http_link_remote import Remote
+from mcp_guard.transports.http_link_reply import Reply
+
+_BOTH = "application/json, text/event-stream"
+_STREAM = "text/event-stream"
+_SESSION_ID = re.compile(rb"[\x21-\x7e]{1,1024}")
+
+
+class Sender:
+    """Sends to one remote server, within one session of it if that has any.
+
+    Raises `http_link_remote.NoCredential`. `close` gives the connections back.
+    """
+
+    def __init__(self, remote: Remote) -> None:
+        self.session: str | None = None
+        self._revision: str | None = None
+        self._target = remote.target
+        self._always = [
+            ("Host", remote.authority),
+            ("User-Agent", f"mcp-guard/{__version__}"),
+            ("Accept-Encoding", "identity"),
+            *remote.credentials(),
+        ]
+        self._pool = pool_for(remote)
+        self._closed = False
+
+    @property
+    def in_session(self) -> bool:
+        """Was `initialize` answered? Only then does this era's server take anything else."""
+        return self._revision is not None
+
+    def begin_session(self, session: bytes | None, revision: object) -> bool:
+        """What an answer to `initialize` settles. False if the session has an id that can't be repeated."""
+        if session is not None and not _SESSION_ID.fullmatch(session):
+            return False
+        self.session = session.decode("ascii") if session is not None else None
+        self._revision = revision if isinstance(revision, str) and revision in LEGACY_REVISIONS else None
+        return True
+
+    def post(self, body: bytes, headers: Iterable[tuple[str, str]] | None, reply: Reply) -> None:
+        """Send one message. `headers` are those of a modern one; a legacy one (None) gets its session's."""
+        own = [("Accept", _BOTH), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        self._send("POST", [*own, *(self._of_session() if headers is None else headers)], body, reply)
+
+    def get(self, last_id: str | None, reply: Reply) -> None:
+        """Open a stream of the session, or go on with one after the event `last_id`."""
+        resume = [] if last_id is None else [("Last-Event-ID", last_id)]
+        self._send("GET", [("Accept", _STREAM), *self._of_session(), *resume], b"", reply)
+
+    def delete(self, reply: Reply) -> None:
+        """Let the server forget the session."""
+        self._send("DELETE", self._of_session(), b"", reply)
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            give_back(self._pool)
+
+    def _of_session(self) -> list[tuple[str, str]]:
+        headers = [("Mcp-Session-Id", self.session)] if self.session is not None else []
+        if self._revision is not None:
+            headers.append(("MCP-Protocol-Version", self._revision))
+        return headers
+
+    def _send(self, method: str, headers: list[tuple[str, str]], body: bytes, reply: Reply) -> None:
+        request = h11.Request(method=method, target=self._target, headers=[*self._always, *headers])
+        reply.exchange = self._pool.send(request, body, reply)
