@@ -40,6 +40,8 @@ class Lister:
         return view(line.name, line.command, config, tools)
 
     def _wanted(self, line: ServerLine, server: Server) -> bool:
+        if server.url:
+            return False  # asking it would send it a credential; `check` does, once it is behind the guard
         if server.entry.name in self._named:
             self.used.add(server.entry.name)
             _say(f"starting `{line.name}`, to list its tools:", line, server)

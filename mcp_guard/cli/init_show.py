@@ -58,11 +58,11 @@ def _table(console: Console, table: Table, change: Change | None, why: str) -> N
             renamed = f" as `{line.name}`" if line.name != server.entry.name else ""
             lost = f"; dropped: {', '.join(server.dropped)}" if server.dropped else ""
             console.print(
-                f"  [green]behind the guard[/]{plain(renamed)}: {_server(server.entry.name, line.command)}{plain(lost)}"
+                f"  [green]behind the guard[/]{plain(renamed)}: {_server(server.entry.name, server.shown)}{plain(lost)}"
             )
     else:
         for server in table.movable:
-            console.print(f"  [yellow]left[/]: {_server(server.entry.name, server.command)}: {plain(why)}")
+            console.print(f"  [yellow]left[/]: {_server(server.entry.name, server.shown)}: {plain(why)}")
     for left in table.left:
         style = "green" if left.guarded else "dim" if left.disabled else "yellow"
         state = f"[{style}]{'guarded' if left.guarded else 'left'}[/]"
@@ -114,7 +114,7 @@ def _table_json(table: Table, change: Change | None, why: str) -> dict[str, Any]
             {
                 "server": server.entry.name,
                 "as": line.name,
-                "command": masked_arguments(line.command),
+                "command": masked_arguments(server.shown),
                 "env": dict(line.env),
             }
             for server, line in (change.moved if change else ())

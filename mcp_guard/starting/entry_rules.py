@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcp_guard.clients import Client, Entry, Scope
@@ -38,6 +38,13 @@ class Server:
     cwd: str
     env: Mapping[str, str | None]
     dropped: tuple[str, ...] = ()  # members of the client's entry that have no place in guard.yaml
+    url: str = ""  # where it is reached, instead of a command
+    token: str = ""  # which of `env` is its bearer token
+    headers: Mapping[str, str] = field(default_factory=dict)  # by header: which of `env` is its value
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        return (self.url,) if self.url else self.command
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +76,8 @@ def why_left(client: Client, scope: Scope, entry: Entry, words: tuple[str, ...],
 
 
 def _reasons(client: Client, scope: Scope, entry: Entry, words: tuple[str, ...], cwd: str | None) -> Iterator[str]:
-    if entry.url is not None:
-        yield "it is reached by address, and this version guards servers that are started by a command"
     if not words:
-        yield "it has no command of its own: the client brings it"
-    if entry.url is not None or not words:
+        yield "it has neither command nor address of its own: the client brings it"
         return
     yield from _unseen(entry, words, cwd)
     if any(_FILLED_IN.search(word) for word in words):
@@ -92,8 +96,7 @@ def _reasons(client: Client, scope: Scope, entry: Entry, words: tuple[str, ...],
             yield f"`{escaped(name[:60])}` is null in `env`, which guard.yaml can't say"
         if not name or "=" in name or len(name) > 128:
             yield f"`{escaped(name[:60])}` is no name of a variable"
-    for member, value in entry.others.items():
-        yield from _member(client, member, value)
+    yield from members_in_the_way(client, entry)
 
 
 def _unseen(entry: Entry, words: tuple[str, ...], cwd: str | None) -> Iterator[str]:
@@ -106,6 +109,12 @@ def _unseen(entry: Entry, words: tuple[str, ...], cwd: str | None) -> Iterator[s
                 yield f"its {what} is longer than {MAX_TEXT} characters"
     if len(words) > MAX_WORDS:
         yield f"its command has more than {MAX_WORDS} words"
+
+
+def members_in_the_way(client: Client, entry: Entry) -> Iterator[str]:
+    """What an entry says beside what guard.yaml can: a list of tools, a sandbox, a file of variables."""
+    for member, value in entry.others.items():
+        yield from _member(client, member, value)
 
 
 def _member(client: Client, member: str, value: object) -> Iterator[str]:

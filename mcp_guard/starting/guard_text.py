@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcp_guard.config import Config, read_config
+from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.starting.yaml_text import comment, mapping, sequence, text
 
 
 @dataclass(frozen=True, slots=True)
 class ServerLine:
-    """One server of guard.yaml: its command, where it runs, and its variables by the names they wait under."""
+    """One server of guard.yaml: its command, where it runs, its variables by the names they wait under; or its URL."""
 
     name: str
     command: tuple[str, ...]
     cwd: str
     env: Mapping[str, str]
+    url: str = ""
+    token_env: str = ""
+    headers_env: Mapping[str, str] = field(default_factory=dict)
 
     def written(self) -> str:
         """`  files: {command: [npx, -y, server, .], cwd: /home/iris/shop, env: [TOKEN]}`"""
+        return f"  {text(self.name)}: {mapping(self._remote() if self.url else self._local())}\n"
+
+    def _remote(self) -> dict[str, str]:
+        members = {"url": text(self.url)}
+        if self.token_env:
+            members["token_env"] = text(self.token_env)
+        if self.headers_env:
+            members["headers_env"] = mapping({name: text(other) for name, other in self.headers_env.items()})
+        return members
+
+    def _local(self) -> dict[str, str]:
         members = {"command": sequence(self.command), "cwd": text(self.cwd)}
         if self.env:
             same = all(name == other for name, other in self.env.items())
             members["env"] = sequence(self.env) if same else mapping({k: text(v) for k, v in self.env.items()})
-        return f"  {text(self.name)}: {mapping(members)}\n"
+        return members
+
+    def is_said_by(self, spec: ServerSpec | None) -> bool:
+        """Does guard.yaml, read again, mean this server?"""
+        if spec is None or spec.remote is not None:
+            return spec is not None and spec.remote is not None and spec.remote.url == self.url
+        return spec.command == self.command and spec.cwd == self.cwd
 
 
 def new_text(heading: Iterable[str], policy: str, project: Path | None, servers: Iterable[ServerLine]) -> str:
@@ -55,8 +76,7 @@ def checked(content: str, file: Path, servers: Iterable[ServerLine]) -> None:
     """Does this guard.yaml say exactly these servers, among others? Raises InputError if not: it isn't written then."""
     found = {spec.name: spec for spec in _read(content, file).servers}
     for server in servers:
-        spec = found.get(server.name)
-        if spec is None or spec.command != server.command or spec.cwd != server.cwd:
+        if not server.is_said_by(found.get(server.name)):
             raise InputError(f"server `{server.name}` can't be written to {file}; leave it out or give it another name")
 
 

@@ -5,7 +5,7 @@ Everything that can go wrong goes wrong here, before anything is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ def _change(table: Table, setting: Setting, look: Look) -> Change:
         name = server_name(server.name, [*before, *(line.name for _, line in moved)])
         names = variable_names(name, server.env, given)
         given |= {names[one]: value for one, value in server.env.items() if value is not None}
-        moved.append((server, ServerLine(name, server.command, server.cwd, names)))
+        moved.append((server, _line(name, server, names)))
     lines = [line for _, line in moved]
     views = [look(line, server, config) for server, line in moved]
     files = [
@@ -144,6 +144,14 @@ def _change(table: Table, setting: Setting, look: Look) -> Change:
     name = guard.name if guard is not None else entry_name(table)
     members = guard_members(table.client, setting.program, config, given, existing)
     return Change(table, name, members, tuple(moved), tuple(files), config, policy)
+
+
+def _line(name: str, server: Server, names: Mapping[str, str]) -> ServerLine:
+    if not server.url:
+        return ServerLine(name, server.command, server.cwd, names)
+    headers = {header: names[variable] for header, variable in server.headers.items()}
+    token = names[server.token] if server.token else ""
+    return ServerLine(name, (), server.cwd, {}, server.url, token, headers)
 
 
 def _is_ours(doubt: str, config: Path | None, setting: Setting) -> bool:

@@ -14,6 +14,7 @@ from mcp_guard.errors import InputError
 from mcp_guard.starting.entry_rules import Left, Server, dropped, filled, why_left
 from mcp_guard.starting.places import Program, inside
 from mcp_guard.starting.recognise import GuardEntry, guard_in
+from mcp_guard.starting.remotes import remote_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ def _guarded(guard: GuardEntry, entry: Entry, scope: Scope, project: Path) -> Le
 
 
 def _server(client: Client, scope: Scope, entry: Entry, places: Places, project: Path | None) -> Server | Left:
+    if entry.url is not None:
+        return remote_server(client, entry)
     editor = client.id in ("vscode", "cursor")
     folder = places.project if scope is Scope.PROJECT else None
     words = tuple(filled(word, folder, places.home) if editor else word for word in entry.command or ())
