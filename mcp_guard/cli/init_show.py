@@ -49,24 +49,28 @@ def _text(console: Console, lines: Iterable[str]) -> None:
 
 
 def _table(console: Console, table: Table, change: Change | None, why: str) -> None:
-    where = f"{plain(str(table.loaded.file.path))} [dim]{' > '.join(map(plain, table.section.path))}[/]"
-    console.print(f"\n[bold]{table.client.title}[/] ({_whose(table)}): {where}")
+    console.print(table_line(table))
     if not table.movable and not table.left:
         console.print("  no servers")
     if change is not None:
         for server, line in change.moved:
             renamed = f" as `{line.name}`" if line.name != server.entry.name else ""
             lost = f"; dropped: {', '.join(server.dropped)}" if server.dropped else ""
-            console.print(
-                f"  [green]behind the guard[/]{plain(renamed)}: {_server(server.entry.name, server.shown)}{plain(lost)}"
-            )
+            shown = server_line(server.entry.name, server.shown)
+            console.print(f"  [green]behind the guard[/]{plain(renamed)}: {shown}{plain(lost)}")
     else:
         for server in table.movable:
-            console.print(f"  [yellow]left[/]: {_server(server.entry.name, server.shown)}: {plain(why)}")
+            console.print(f"  [yellow]left[/]: {server_line(server.entry.name, server.shown)}: {plain(why)}")
     for left in table.left:
         style = "green" if left.guarded else "dim" if left.disabled else "yellow"
         state = f"[{style}]{'guarded' if left.guarded else 'left'}[/]"
         console.print(f"  {state}: [bold]{plain(left.entry.name)}[/]: {plain(left.why)}")
+
+
+def table_line(table: Table) -> str:
+    """Whose servers these are, and where they stand."""
+    where = f"{plain(str(table.loaded.file.path))} [dim]{' > '.join(map(plain, table.section.path))}[/]"
+    return f"\n[bold]{table.client.title}[/] ({_whose(table)}): {where}"
 
 
 def _whose(table: Table) -> str:
@@ -77,7 +81,8 @@ def _whose(table: Table) -> str:
     }[table.scope]
 
 
-def _server(name: str, command: Sequence[str]) -> str:
+def server_line(name: str, command: Sequence[str]) -> str:
+    """A server's name, and its command or address as it may be shown."""
     return f"[bold]{plain(name)}[/] {plain(shlex.join(masked_arguments(command)))}"
 
 

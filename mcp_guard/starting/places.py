@@ -29,10 +29,10 @@ class Program:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-def program() -> Program:
-    """How a client is to start the guard. Raises InputError when this installation won't last."""
+def program(*, lasting: bool = True) -> Program:
+    """How a client is to start the guard. If that has to last, raises InputError for an installation that won't."""
     prefix = str(Path(sys.prefix).absolute())
-    if _CACHES.search(f"{prefix}/"):
+    if lasting and _CACHES.search(f"{prefix}/"):
         raise InputError(
             f"mcp-guard runs from a cache ({prefix}) that may be emptied, and clients would no longer find it; "
             "install it (`uv tool install`, `pipx install` or `pip install`), then run `init` again"

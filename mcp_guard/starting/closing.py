@@ -1,0 +1,85 @@
+"""Are the settings that close a client's own tools set? Looked for in the files where they belong, and only as written.
+
+Advice: a file that can't be read counts as not set, and a client may have further settings that open what these close.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mcp_guard.clients import BuiltIn, Client, ConfigFile, Places
+from mcp_guard.clients.jsonc import read as read_jsonc
+from mcp_guard.clients.loading import read_file
+from mcp_guard.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """One group of a client's own tools. `closed_in` is the file that closes them; None: it isn't so, or not known."""
+
+    client: Client
+    tools: BuiltIn
+    closed_in: Path | None
+
+
+def closings(client: Client, places: Places) -> tuple[Closing, ...]:
+    """What a client can do by itself, and whether its files close it."""
+    return tuple(Closing(client, one, _closed_in(client, one, places)) for one in client.built_in)
+
+
+def _closed_in(client: Client, tools: BuiltIn, places: Places) -> Path | None:
+    wanted = _parsed(tools.setting, _is_toml(tools.setting))
+    if not isinstance(wanted, Mapping) or not wanted:
+        return None
+    return next((file for file in _files(tools, places) if _says(client, file, wanted, places)), None)
+
+
+def _files(tools: BuiltIn, places: Places) -> Iterator[Path]:
+    """The paths that `where` names: of the home directory, then of the project."""
+    for word in re.findall(r"[~.\w/-]*\.(?:json|toml)\b", tools.where):
+        if word.startswith("~/"):
+            yield places.home / word[2:]
+        elif places.project is not None and "/" in word and not word.startswith("/"):
+            yield places.project / word
+
+
+def _says(client: Client, path: Path, wanted: Mapping[str, Any], places: Places) -> bool:
+    if not path.is_file():
+        return False
+    within = places.home if path.is_relative_to(places.home) else places.project or places.home
+    try:
+        data = read_file(ConfigFile(client, client.places[0], path, within))
+    except InputError:
+        return False
+    return _holds(_parsed(data.decode("utf-8", "replace"), path.suffix == ".toml"), wanted)
+
+
+def _is_toml(setting: str) -> bool:
+    return not setting.lstrip().startswith("{")
+
+
+def _parsed(text: str, toml: bool) -> Any:
+    try:
+        if toml:
+            return tomllib.loads(text)
+        source = read_jsonc(text.encode(), "settings", comments=True, trailing_commas=True)
+        return json.loads(source.plain.lstrip("\ufeff"))
+    except (ValueError, InputError, RecursionError):
+        return None
+
+
+def _holds(there: Any, wanted: Any) -> bool:
+    """Does what is there say all that is wanted? A list has to have its items, and may have more."""
+    if isinstance(wanted, Mapping):
+        return isinstance(there, Mapping) and all(
+            name in there and _holds(there[name], one) for name, one in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return isinstance(there, list) and (there == wanted if not wanted else all(one in there for one in wanted))
+    return type(there) is type(wanted) and there == wanted
