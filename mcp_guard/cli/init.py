@@ -96,8 +96,8 @@ def _put(
 
 
 def _setting(here: Path) -> Setting:
-    guards = guards_home()
-    return Setting(guards, project_of(here, Path.home(), guards), here, program(), f"{datetime.now(UTC):%Y-%m-%d}")
+    home, guards = Path.home(), guards_home()
+    return Setting(home, guards, project_of(here, home, guards), here, program(), f"{datetime.now(UTC):%Y-%m-%d}")
 
 
 def _project(setting: Setting) -> str:

@@ -36,6 +36,7 @@ Look = Callable[[ServerLine, Server, Path], ServerView]
 class Setting:
     """What a plan starts from, besides the clients' files."""
 
+    home: Path
     guards: Path  # the directory of all guards' files
     project: Path | None  # what the starter policy may open
     here: Path  # the current directory: what project-scope files belong to
@@ -86,6 +87,9 @@ class FileChange:
 
 def plan(tables: Iterable[Table], setting: Setting, look: Look) -> tuple[FileChange, ...]:
     """The changes of all tables that have servers to move. Raises InputError if one can't be made as it should be."""
+    if inside(setting.guards, setting.here) and not inside(setting.home, setting.here):
+        message = f"the guard's own directory {setting.guards} lies in {setting.here}, where agents write"
+        raise InputError(f"{message}; run `init` in another directory, or set XDG_CONFIG_HOME to another place")
     by_file: dict[Path, list[Table]] = {}
     for table in tables:
         if table.movable:
@@ -122,9 +126,6 @@ def _change(table: Table, setting: Setting, look: Look) -> Change:
     if guard is not None and guard.config is not None:
         config = guard.config
         policy = read_config(_read(config) or b"", config).policy or policy
-    if inside(directory, setting.here) and setting.project is not None:
-        raise InputError(f"{directory} lies in {setting.here}, where agents write; run `init` in another directory")
-
     given: dict[str, str] = dict(setting.program.env)
     if existing is not None:
         given = {name: value for name, value in existing.env.items() if value is not None}

@@ -59,9 +59,9 @@ def _reasons(client: Client, entry: Entry, url: str) -> Iterator[str]:
     except ValueError as error:
         yield str(error)
         return
+    yield from members_in_the_way(client, entry)
     if not entry.headers and not local:
         yield (
             "it has no credential here, so it may want a sign-in that only the client does; "
             "if it wants none, add it to guard.yaml by hand"
         )
-    yield from members_in_the_way(client, entry)
