@@ -75,10 +75,10 @@ def _put(
     at_home = inside(Path.home(), here)  # whose files are the person's own, not a project's
     found = survey(this_machine(None if at_home else here), setting.program, setting.project, clients)
     passed_over = {id(table): why for table in found.tables if (why := _why_passed_over(table, project=project))}
+    tables = [table for table in found.tables if id(table) not in passed_over]
+    _check_listed(listed, tables)
     lister = Lister(listed, may_ask=on_a_terminal() and not as_data and not apply)
-    planned = plan([one for one in found.tables if id(one) not in passed_over], setting, lister.look)
-    if unknown := set(listed) - lister.used:
-        raise InputError(f"`--list {min(unknown)}`: no server of this name would go behind the guard")
+    planned = plan(tables, setting, lister.look)
     console = Console(highlight=False, soft_wrap=True)
 
     def write() -> list[str]:
@@ -104,6 +104,19 @@ def _project(setting: Setting) -> str:
     if setting.project is None:
         return f"no project: {plain(str(setting.here))} is too much to open; run `init` in a project's directory"
     return f"project: [bold]{plain(str(setting.project))}[/]: where the servers run, and all that the policy opens"
+
+
+def _check_listed(listed: tuple[str, ...], tables: list[Table]) -> None:
+    """A name on the command line stands for one command that its writer knows, or for none."""
+    servers = [server for table in tables for server in table.movable]
+    for name in listed:
+        named = [server for server in servers if server.entry.name == name]
+        if not named:
+            raise InputError(f"`--list {name}`: no server of this name would go behind the guard")
+        if len(named) > 1:
+            raise InputError(f"`--list {name}`: several servers are called `{name}`; say which with `--client`")
+        if named[0].url:
+            raise InputError(f"`--list {name}`: it is reached by address; `check` lists it once it is behind the guard")
 
 
 def _why_passed_over(table: Table, *, project: bool) -> str:

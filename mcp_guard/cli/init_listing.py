@@ -32,7 +32,6 @@ class Lister:
     def __init__(self, named: Collection[str], *, may_ask: bool) -> None:
         self._named = named
         self._may_ask = may_ask
-        self.used: set[str] = set()  # the names of the command line that some server has
 
     def look(self, line: ServerLine, server: Server, config: Path) -> ServerView:
         """What is known of a server; it is started only if a person wants that."""
@@ -43,7 +42,6 @@ class Lister:
         if server.url:
             return False  # asking it would send it a credential; `check` does, once it is behind the guard
         if server.entry.name in self._named:
-            self.used.add(server.entry.name)
             _say(f"starting `{line.name}`, to list its tools:", line, server)
             return True
         if not self._may_ask or find(line.command) is not None:

@@ -16,7 +16,7 @@ from mcp_guard.clients import Backups, Change, How, IfChanged, Scope, Undone
 from mcp_guard.errors import GuardError
 from mcp_guard.record.place import state_directory
 from mcp_guard.starting.applying import backups_in
-from mcp_guard.starting.places import guards_home, inside
+from mcp_guard.starting.places import guards_home
 
 _WORDS = {
     How.RESTORED: "restored, byte for byte",
@@ -54,7 +54,7 @@ def _one(kept: Backups, change: Change, how: IfChanged) -> Undone:
 def _why_not(change: Change, here: Path, *, project: bool, clients: Collection[str]) -> str:
     if clients and change.file.client.id not in clients:
         return f"it is {change.file.client.title}'s"
-    if change.file.scope is Scope.PROJECT and not (project and inside(change.real, here)):
+    if change.file.scope is Scope.PROJECT and not (project and change.file.within.resolve() == here.resolve()):
         return f"it is a project's: `mcp-guard init --undo --project` in {change.file.within}"
     return ""
 

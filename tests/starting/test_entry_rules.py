@@ -20,7 +20,7 @@ def surveyed(home: Home, members: dict[str, Any], path: str, name: str = "one") 
     key = "servers" if "Code" in path or ".vscode" in path else "mcpServers"
     home.write(path, {key: {name: members}})
     (table,) = home.survey().tables
-    return (*table.movable, *table.left)[0]
+    return table.movable[0] if table.movable else table.left[0]
 
 
 def why(tmp_path: Path, members: dict[str, Any], path: str = ".cursor/mcp.json", name: str = "one") -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-import pytest
 
 from mcp_guard.catalog import SERVER_NAME
 from mcp_guard.config import share_prefix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -118,14 +119,14 @@ def test_with_egress_there_is_a_line_about_what_strangers_wrote() -> None:
 def test_every_rule_that_is_only_mentioned_loads_once_its_mark_is_taken_away(command: list[str]) -> None:
     known = find(command)
     assert known is not None
-    text = policy_text([], [view("s", command, "guard.yaml")], project=True)
+    text = policy_text([], [view("s", command, Path("guard.yaml"))], project=True)
     document = loaded(in_force(text))
     named = {str(name) for rule in document.rules for name in rule.names}
     assert named == {f"s/{tool}" for tool in known.tools}
 
 
 def test_the_filesystem_server_is_granted_what_reads_and_nothing_else() -> None:
-    text = policy_text([], [view("s", FILES, "guard.yaml")], project=True)
+    text = policy_text([], [view("s", FILES, Path("guard.yaml"))], project=True)
     tools = granted(text)
     assert {"read_text_file", "list_directory", "read_multiple_files"} <= set(tools)
     assert not {"write_file", "edit_file", "move_file", "create_directory"} & set(tools)
@@ -160,7 +161,7 @@ def test_names_in_grants_are_read_back_as_they_are(names: list[tuple[str, str]])
 
 
 def test_suggestions_grant_nothing_and_are_appended_as_comments() -> None:
-    text = suggestions(["Later."], [view("s", FILES, "guard.yaml")], project=True)
+    text = suggestions(["Later."], [view("s", FILES, Path("guard.yaml"))], project=True)
     assert all(line.lstrip().startswith("#") for line in text.splitlines())
     assert "tool: [s/directory_tree," in text
     assert [rule.ref.id for rule in loaded("version: 1\ngrants: []\n" + text).rules] == []

@@ -39,10 +39,10 @@ def test_this_guard_is_recognised(members: dict[str, Any], program: Program) -> 
     ("members", "doubt"),
     [
         ({"command": "./mcp-guard", "args": RUN}, "something else than this installation"),
-        ({"command": "/tmp/mcp-guard", "args": RUN}, "something else than this installation"),
+        ({"command": "/srv/mcp-guard", "args": RUN}, "something else than this installation"),
         ({"command": "uvx", "args": ["mcp-guard", *RUN]}, "something else than this installation"),
         ({"command": "pipx", "args": ["run", "mcp-guard", *RUN]}, "something else than this installation"),
-        ({"command": "/tmp/python", "args": ["-m", "mcp_guard", *RUN]}, "something else than this installation"),
+        ({"command": "/srv/python", "args": ["-m", "mcp_guard", *RUN]}, "something else than this installation"),
         ({"command": OWN, "args": RUN, "env": {"PYTHONPATH": "."}}, "`PYTHONPATH` in its `env`"),
         ({"command": "mcp-guard", "args": RUN, "env": {"PATH": "."}}, "`PATH` in its `env`"),
         ({"command": OWN, "args": RUN, "env": {"LD_PRELOAD": "x.so"}}, "`LD_PRELOAD` in its `env`"),
