@@ -74,9 +74,9 @@ CODEX = (
     BuiltIn(
         tools="shell",
         reach="shell",
-        setting="[features]\nshell_tool = false",
+        setting="[features]\nshell_tool = false\nunified_exec = false",
         where="~/.codex/config.toml",
-        note="The tool isn't offered at all.",
+        note="The tools that run commands aren't offered at all.",
         source="https://github.com/openai/codex/pull/6481",
     ),
     BuiltIn(
@@ -84,7 +84,7 @@ CODEX = (
         reach="files",
         setting='sandbox_mode = "read-only"',
         where="~/.codex/config.toml, above the first table",
-        note="The tool stays, and can't write without being allowed to each time.",
+        note="No documented setting takes the tool away; so it can't write without being allowed to each time.",
         source="https://developers.openai.com/codex/config-reference",
     ),
     BuiltIn(

@@ -20,16 +20,27 @@ def shown_path(path: object) -> str:
     return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in str(path))
 
 
-def place_of(text: str, position: int) -> tuple[int, int]:
-    """Line and column, from 1; a byte order mark at the start is no column."""
-    line = text.count("\n", 0, position) + 1
-    column = position - text.rfind("\n", 0, position)
-    return line, column - 1 if line == 1 and text.startswith("\ufeff") and column > 1 else column
+class Lines:
+    """Lines and columns of many positions in one text: quick where they are asked for in order."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at, self._line = 0, 1
+
+    def place(self, position: int) -> tuple[int, int]:
+        """Line and column of a position, from 1; a byte order mark at the start is no column."""
+        if position < self._at:
+            self._at, self._line = 0, 1
+        self._line += self._text.count("\n", self._at, position)
+        self._at = position
+        column = position - self._text.rfind("\n", 0, position)
+        mark = self._line == 1 and column > 1 and self._text.startswith("\ufeff")
+        return self._line, column - mark
 
 
 def fault(file: object, text: str, position: int, message: str, hint: str) -> InputError:
     """`message (file:line:column); hint. Nothing was changed`: what every refusal of a file's content says."""
-    line, column = place_of(text, position)
+    line, column = Lines(text).place(position)
     return InputError(f"{message} ({shown_path(file)}:{line}:{column}); {hint}; nothing was changed")
 
 

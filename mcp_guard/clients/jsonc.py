@@ -16,13 +16,17 @@ from mcp_guard.clients.faults import decoded, fault
 from mcp_guard.errors import InputError
 
 MAX_BYTES = 16_000_000
+MAX_DEPTH = 100
 
 _STRING = r'"(?:[^"\\]++|\\.)*+"'
 _COMMENT = r"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/"
-_TOKENS = re.compile(
-    rf"{_STRING}|(?P<comment>{_COMMENT})|(?P<comma>,)(?=(?:[ \t\r\n]++|{_COMMENT})*+[}}\]])", re.DOTALL
+_LAST_COMMA = rf",(?=(?:[ \t\r\n]++|{_COMMENT})*+[}}\]])"
+# Each takes all in one step up to the next thing of interest: one match for each string would cost seconds.
+_TO_TOKEN = re.compile(
+    rf"(?:[^\",/]++|{_STRING}|(?!{_LAST_COMMA}),|/(?![/*]))*+(?:(?P<comment>{_COMMENT})|(?P<comma>,))", re.DOTALL
 )
-_NESTING = re.compile(rf"{_STRING}|[{{}}\[\]]", re.DOTALL)
+_TO_BRACKET = re.compile(rf"(?:[^\"{{}}\[\]]++|{_STRING})*+(?P<bracket>[{{}}\[\]])", re.DOTALL)
+_NO_BRACKETS = re.compile(rf"{_STRING}|[^\[\]{{}}\"]++", re.DOTALL)
 _TEXT = re.compile(_STRING, re.DOTALL)
 _SCALAR = re.compile(r"[^ \t\r\n,}\]]++")
 _SPACE = re.compile(r"[ \t\r\n]*+")
@@ -95,17 +99,18 @@ def _blanked(file: object, text: str) -> Source:
     pieces, done = [], 0
     comments: list[tuple[int, int]] = []
     commas: list[int] = []
-    for token in _TOKENS.finditer(text):
-        if token.lastgroup is None:
-            continue
-        start, end = token.span()
-        if token.lastgroup == "comment":
+    token = _TO_TOKEN.match(text)
+    while token is not None:
+        kind = "comma" if token["comment"] is None else "comment"
+        start, end = token.span(kind)
+        if kind == "comment":
             end -= text[end - 1] == "\r"  # of CRLF
             comments.append((start, end))
         else:
             commas.append(start)
         pieces += [text[done:start], " " * (end - start)]
         done = end
+        token = _TO_TOKEN.match(text, end)
     plain = "".join([*pieces, text[done:]]) if pieces else text
     return Source(file, text, plain, tuple(comments), frozenset(commas))
 
@@ -125,9 +130,19 @@ def _check(source: Source) -> None:
         at = root + error.pos
         raise source.error(at, f"this isn't JSON: {error.msg.lower()}", "mend it in an editor that shows it") from None
     except RecursionError:
-        raise source.error(root, "nested too deeply", "this is no client's configuration: look who wrote it") from None
+        raise _too_deep(source, root) from None
     except ValueError:
         raise source.error(root, "a number with thousands of digits", "take it out") from None
+    brackets = _NO_BRACKETS.sub("", body)
+    for _ in range(MAX_DEPTH):  # each round takes the innermost pairs away
+        brackets = brackets.replace("[]", "").replace("{}", "")
+        if not brackets:
+            return
+    raise _too_deep(source, root)
+
+
+def _too_deep(source: Source, root: int) -> InputError:
+    return source.error(root, "nested too deeply", "this is no client's configuration: look who wrote it")
 
 
 def skip_space(plain: str, position: int) -> int:
@@ -143,15 +158,12 @@ def value_end(plain: str, position: int) -> int:
         found = (_TEXT if first == '"' else _SCALAR).match(plain, position)
         return found.end() if found else position
     depth = 0
-    for token in _NESTING.finditer(plain, position):
-        kind = plain[token.start()]
-        if kind in "{[":
-            depth += 1
-        elif kind in "}]":
-            depth -= 1
-            if depth == 0:
-                return token.end()
-    return len(plain)
+    while (token := _TO_BRACKET.match(plain, position)) is not None:
+        depth += 1 if token["bracket"] in "{[" else -1
+        position = token.end()
+        if depth == 0:
+            break
+    return position
 
 
 def members(source: Source, start: int) -> list[Member]:

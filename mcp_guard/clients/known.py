@@ -40,7 +40,7 @@ CLAUDE_CODE = Client(
     built_in=built_in.CLAUDE_CODE,
     sources=("https://code.claude.com/docs/en/mcp", "https://code.claude.com/docs/en/settings"),
     unsure=(
-        "where .claude.json lies under CLAUDE_CONFIG_DIR: the documentation names the variable, not this file",
+        "where .claude.json lies under CLAUDE_CONFIG_DIR: users report the place, the pages above don't name it",
         "servers that plugins and claude.ai connectors bring: they lie elsewhere and aren't read",
     ),
 )
@@ -189,20 +189,32 @@ WINDSURF = Client(
     shape=Shape(url=("serverUrl", "url"), disabled="disabled", others=("disabledTools",)),
     built_in=built_in.WINDSURF,
     sources=("https://docs.windsurf.com/windsurf/cascade/mcp", "https://docs.windsurf.com/plugins/cascade/mcp"),
-    unsure=("whether a project can have a file of its own: the documentation has none, so none is looked for",),
+    unsure=(
+        "whether a project can have a file of its own: the documentation has none, so none is looked for",
+        "whether comments are taken: the documentation says JSON, so they are refused here",
+    ),
 )
 
 GEMINI_CLI = Client(
     id="gemini-cli",
     title="Gemini CLI",
     places=(
-        FilePlace("user", Scope.USER, _everywhere("~/.gemini/settings.json"), _USER, Format.JSONC),
+        FilePlace(
+            "user",
+            Scope.USER,
+            _everywhere("$GEMINI_CLI_HOME/.gemini/settings.json", "~/.gemini/settings.json"),
+            _USER,
+            Format.JSONC,
+        ),
         FilePlace("project", Scope.PROJECT, _everywhere("$project/.gemini/settings.json"), _PROJECT, Format.JSONC),
     ),
     shape=Shape(url=("httpUrl", "url"), cwd="cwd", others=("timeout", "trust", "includeTools", "excludeTools")),
     built_in=built_in.GEMINI_CLI,
     sources=("https://geminicli.com/docs/tools/mcp-server", "https://geminicli.com/docs/reference/configuration"),
-    unsure=("extensions, and the system's settings file: they lie elsewhere and aren't read",),
+    unsure=(
+        "GEMINI_CLI_HOME, which users report and the pages above don't name",
+        "extensions, and the system's settings file: they lie elsewhere and aren't read",
+    ),
 )
 
 ZED = Client(

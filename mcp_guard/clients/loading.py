@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from mcp_guard.clients import entries, jsonc, toml_scan
-from mcp_guard.clients.faults import place_of, shown_path
+from mcp_guard.clients.faults import Lines, shown_path
 from mcp_guard.clients.model import ConfigFile, Format, Loaded, Section
 from mcp_guard.clients.tables import Keys, RawTable, in_json, in_toml
 from mcp_guard.errors import InputError
@@ -23,9 +23,11 @@ def load_bytes(file: ConfigFile, data: bytes) -> Loaded:
     """What a file would say if these were its bytes."""
     if file.format is Format.TOML:
         toml = toml_scan.read(data, file.path)
-        return Loaded(file, data, tuple(_section(file, toml, raw) for raw in in_toml(toml, file.place.tables)))
+        lines = Lines(toml.text)
+        return Loaded(file, data, tuple(_section(file, toml, raw, lines) for raw in in_toml(toml, file.place.tables)))
     source = json_source(file, data)
-    return Loaded(file, data, tuple(_section(file, source, raw) for raw in in_json(source, file.place.tables)))
+    lines = Lines(source.text)
+    return Loaded(file, data, tuple(_section(file, source, raw, lines) for raw in in_json(source, file.place.tables)))
 
 
 def json_source(file: ConfigFile, data: bytes) -> jsonc.Source:
@@ -34,15 +36,15 @@ def json_source(file: ConfigFile, data: bytes) -> jsonc.Source:
     return jsonc.read(data, file.path, comments=comments, trailing_commas=file.place.trailing_commas)
 
 
-def _section(file: ConfigFile, source: jsonc.Source | toml_scan.Source, raw: RawTable) -> Section:
+def _section(file: ConfigFile, source: jsonc.Source | toml_scan.Source, raw: RawTable, lines: Lines) -> Section:
     def wrong(path: Keys, message: str, hint: str) -> InputError:
         return source.error(raw.position(path), message, hint)
 
+    at = lines.place(raw.position(()))
     found = {
-        name: entries.entry(name, value, file.client.shape, wrong, place_of(source.text, raw.position((name,))))
+        name: entries.entry(name, value, file.client.shape, wrong, lines.place(raw.starts[name]))
         for name, value in (raw.value or {}).items()
     }
-    at = place_of(source.text, raw.position(()))
     return Section(raw.path, raw.table.scope, found, raw.value is not None, at)
 
 

@@ -21,7 +21,10 @@ from mcp_guard.clients.model import ConfigFile, Format
 from mcp_guard.errors import InputError
 
 _CONTEXT = 3
-_STRING = re.compile(r'("(?:[^"\\]++|\\.)*+")([ \t\r\n]*+:)?', re.DOTALL)
+_STRING_OR_COMMENT = re.compile(
+    r'(?P<text>"(?:[^"\\]++|\\.)*+")(?P<name>[ \t\r\n]*+:)?|(?P<comment>//[^\r\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)',
+    re.DOTALL,
+)
 _COMMENT = re.compile(r"#[^\r\n]*+")
 
 Edit = tuple[int, int, str]
@@ -41,8 +44,8 @@ def masked_diff(file: ConfigFile, old: bytes, new: bytes) -> str:
 def _lines(text: str) -> list[str]:
     """Lines that a terminal can be shown."""
     return [
-        "".join(c if c.isprintable() or c == "\t" else f"\\u{ord(c):04x}" for c in one)
-        for one in re.split(r"\r?\n", text)
+        line if line.isprintable() else "".join(c if c.isprintable() or c == "\t" else f"\\u{ord(c):04x}" for c in line)
+        for line in re.split(r"\r?\n", text.removesuffix("\n"))
     ]
 
 
@@ -80,21 +83,36 @@ def masked_text(file: ConfigFile, data: bytes) -> str:
 
 
 def _masked_json(file: ConfigFile, source: jsonc.Source, paths: list[tuple[str, ...]]) -> str:
+    text, done = source.text, 0
+    pieces: list[str] = []
+    for start, end in sorted(_json_span(source, path) for path in paths):
+        pieces += [_outside(text[done:start]), _table(file, source, start, end)]
+        done = end
+    return "".join([*pieces, _outside(text[done:])])
+
+
+def _outside(text: str) -> str:
+    """What stands around the tables: names, numbers and flags are shown. Tables never cut through a text or comment."""
+    return _STRING_OR_COMMENT.sub(_outside_one, text)
+
+
+def _outside_one(found: re.Match[str]) -> str:
+    if found["comment"] is not None:
+        return _comment(found["comment"])
+    if found["name"] is not None or found["text"] == '""':
+        return found[0]
+    return f'"{MASK}"'
+
+
+def _table(file: ConfigFile, source: jsonc.Source, start: int, end: int) -> str:
     edits: list[Edit] = []
-    tables: list[tuple[int, int]] = []
-    for path in paths:
-        start, end = _json_span(source, path)
-        tables.append((start, end))
-        for member in jsonc.members(source, start):
-            value = source.json(member.value, member.end)
-            shown = masked_members(value, file.client.shape) if isinstance(value, Mapping) else hidden(value)
-            _compare(source, member.value, value, shown, edits)
-    edits += [(start, end, _comment(source.text[start:end])) for start, end in source.comments]
-    for found in _STRING.finditer(source.plain):
-        at = found.start()
-        if found[2] is None and not any(start < at < end for start, end in tables) and len(found[1]) > 2:
-            edits.append((at, found.end(1), json.dumps(hidden(json.loads(found[1])))))
-    return _applied(source.text, edits)
+    for member in jsonc.members(source, start):
+        value = source.json(member.value, member.end)
+        shown = masked_members(value, file.client.shape) if isinstance(value, Mapping) else hidden(value)
+        _compare(source, member.value, value, shown, edits)
+    comments = [one for one in source.comments if start < one[0] < end]
+    edits += [(first, last, _comment(source.text[first:last])) for first, last in comments]
+    return _applied(source.text, edits, start, end)
 
 
 def _json_span(source: jsonc.Source, path: tuple[str, ...]) -> tuple[int, int]:
@@ -133,7 +151,7 @@ def _masked_toml(file: ConfigFile, source: toml_scan.Source, paths: list[tuple[s
         if not one.header:
             edits += _toml_value(file, source, one, paths)
     edits += _toml_comments(source.text, done, len(source.text))
-    return _applied(source.text, edits)
+    return _applied(source.text, edits, 0, len(source.text))
 
 
 def _toml_comments(text: str, start: int, end: int) -> list[Edit]:
@@ -170,9 +188,10 @@ def _below(value: Any, keys: tuple[str, ...], file: ConfigFile) -> Any:
     return shown
 
 
-def _applied(text: str, edits: list[Edit]) -> str:
-    pieces, done = [], 0
-    for start, end, new in sorted(edits):
-        pieces += [text[done:start], new]
-        done = end
-    return "".join([*pieces, text[done:]])
+def _applied(text: str, edits: list[Edit], start: int, stop: int) -> str:
+    """The text from `start` to `stop` with these edits, which lie in it and don't overlap."""
+    pieces, done = [], start
+    for first, last, new in sorted(edits):
+        pieces += [text[done:first], new]
+        done = last
+    return "".join([*pieces, text[done:stop]])

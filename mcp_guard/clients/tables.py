@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from mcp_guard.clients.faults import quoted
 from mcp_guard.clients.model import Table
 
 Keys = tuple[str, ...]
+MAX_SERVERS = 500  # of one table; more is no real installation
 _NO_OBJECT = "must be an object of keys and values"
 
 
@@ -23,6 +24,7 @@ class RawTable:
     table: Table
     path: Keys
     value: dict[str, Any] | None  # None: the file doesn't have it
+    starts: Mapping[str, int]  # where each server's name stands
     position: Callable[[Keys], int]
 
 
@@ -52,13 +54,13 @@ def _json_below(source: jsonc.Source, table: Table, brace: int, path: Keys) -> I
         if not last:
             yield from _json_below(source, table, member.value, here)
             continue
-        value = _unique_value(source, member)
-        yield RawTable(table, here, value, partial(_json_position, source, member.value))
+        value, starts = _unique_value(source, member)
+        yield RawTable(table, here, value, starts, partial(_json_position, source, member.value))
 
 
 def _absent(table: Table, at: int) -> Iterator[RawTable]:
     if "*" not in table.path and table.new:
-        yield RawTable(table, table.path, None, lambda _: at)
+        yield RawTable(table, table.path, None, {}, lambda _: at)
 
 
 class _Twice(Exception):
@@ -72,23 +74,26 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _unique_value(source: jsonc.Source, member: jsonc.Member) -> dict[str, Any]:
+def _unique_value(source: jsonc.Source, member: jsonc.Member) -> tuple[dict[str, Any], dict[str, int]]:
     try:
         value: dict[str, Any] = json.loads(source.plain[member.value : member.end], object_pairs_hook=_unique)
     except _Twice:
         _find_twice(source, member.value)  # which raises, with the place
         raise
-    _check_text(source, member.value)
-    return value
+    return value, _checked_names(source, member.value)
 
 
-def _check_text(source: jsonc.Source, brace: int) -> None:
-    """A server's name must be text that can be written again."""
-    for member in jsonc.members(source, brace):
+def _checked_names(source: jsonc.Source, brace: int) -> dict[str, int]:
+    """Where each server's name stands. It must be text that can be written again."""
+    every = jsonc.members(source, brace)
+    if len(every) > MAX_SERVERS:
+        raise source.error(every[MAX_SERVERS].start, f"more than {MAX_SERVERS} servers", "look who wrote it")
+    for member in every:
         try:
             member.key.encode("utf-8")
         except UnicodeEncodeError:
             raise source.error(member.start, "half a character (a lone surrogate) in a name", "rename it") from None
+    return {member.key: member.start for member in every}
 
 
 def _find_twice(source: jsonc.Source, start: int) -> None:
@@ -127,7 +132,21 @@ def in_toml(source: toml_scan.Source, tables: tuple[Table, ...]) -> Iterator[Raw
                 raise source.error(at, f"{quoted(key)} must be a table", "see the client's documentation")
         if value is None and not table.new:
             continue
-        yield RawTable(table, table.path, value, partial(_toml_below, source, table.path))
+        starts = _toml_starts(source, table.path, value or {})
+        yield RawTable(table, table.path, value, starts, partial(_toml_below, source, table.path))
+
+
+def _toml_starts(source: toml_scan.Source, path: Keys, value: dict[str, Any]) -> dict[str, int]:
+    """Where each server is first named; of those in one inline table, where that stands."""
+    if len(value) > MAX_SERVERS:
+        at = _toml_position(source, (*path, list(value)[MAX_SERVERS]))
+        raise source.error(at, f"more than {MAX_SERVERS} servers", "look who wrote it")
+    about = source.under(path)
+    starts: dict[str, int] = {}
+    for one in about:
+        if len(one.path) > len(path):
+            starts.setdefault(one.path[len(path)], one.start)
+    return {name: starts.get(name, about[0].start if about else 0) for name in value}
 
 
 def _toml_below(source: toml_scan.Source, path: Keys, below: Keys) -> int:

@@ -103,11 +103,11 @@ def written(draw: st.DrawFn, value: Any) -> str:
         return "{" + _joined(draw, parts, gap) + "}"
     if isinstance(value, list):
         return "[" + _joined(draw, [f"{gap()}{draw(written(one))}{gap()}" for one in value], gap) + "]"
-    return json.dumps(value, ensure_ascii=draw(st.booleans()))
+    return draw(st.sampled_from([json.dumps(value), json.dumps(value, ensure_ascii=False)]))
 
 
 def _joined(draw: st.DrawFn, parts: list[str], gap: Any) -> str:
-    last = "," + gap() if parts and draw(st.booleans()) else ""
+    last = "," + gap() if bool(parts) and draw(st.booleans()) else ""
     return ",".join(parts) + last if parts else gap()
 
 
