@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from mcp_guard.catalog import Tool
+from mcp_guard.catalogue import Known, find
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.model import EVERY_EFFECT, Call, Decision, Described, Effect, EffectClass, Facts, Kind, Reason, Usage
 from mcp_guard.policy.decide import decide
@@ -53,6 +54,7 @@ class Guard:
     clock: Callable[[], datetime]
     children: dict[str, Child] = field(default_factory=dict)  # started ahead, each for the first conversation
     latest: datetime | None = None  # of the entries of this process
+    look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     authority_digest: str = field(init=False)
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mcp_guard import catalog, catalogue, log
+from mcp_guard import catalog, log
 from mcp_guard.catalog import Listing, Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream, identity
@@ -279,7 +279,7 @@ def _fetch_tools(
 
 def _read(context: Context, server: Downstream, items: list[Any], frame: Mapping[str, Any]) -> Listing:
     """The listing, with what the effects catalogue knows of each tool: once for all the calls that go by it."""
-    known = catalogue.find(server.spec.command)
+    known = context.guard.look_up(server.spec.command)
     describe = {"describe": known.describe} if known is not None else {}
     return catalog.list_tools(server.name, items, prefixed=context.guard.prefixed, frame=frame, **describe)
 

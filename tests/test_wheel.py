@@ -36,5 +36,11 @@ def test_the_wheel_carries_every_module_and_the_typing_marker(wheel: set[str]) -
     assert modules | {"mcp_guard/py.typed"} <= wheel
 
 
+def test_the_wheel_carries_the_whole_effects_catalogue(wheel: set[str]) -> None:
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mcp_guard" / "catalogue" / "data").iterdir()}
+    assert len(files) > 25
+    assert files <= wheel
+
+
 def test_the_wheel_carries_neither_tests_nor_benchmarks(wheel: set[str]) -> None:
     assert {name.split("/")[0] for name in wheel if ".dist-info/" not in name} == {"mcp_guard"}

@@ -6,50 +6,32 @@ that was judged (`descriptors.py`). A tool for which either isn't so is as unkno
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from typing import Any
 
 from mcp_guard.catalogue.packages import Package, Registry
 from mcp_guard.descriptors import descriptor_digest
+from mcp_guard.errors import InputError, Malformed
 from mcp_guard.model import Described, EffectClass
+from mcp_guard.wire import parse_arguments
 
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+LISTED, READ = "listed", "read from source"
+_SERVER = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+_DAY = re.compile(r"20[0-9][0-9]-[01][0-9]-[0-3][0-9]")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LABELS = frozenset({"untrusted"})
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class PackageForm(_Form):
+@dataclass(frozen=True, slots=True)
+class Published:
     """One name under which the server is published."""
 
     registry: Registry
-    name: Text
-    versions: list[Text]  # at which its descriptors were judged; empty: the name is the same server's, not looked at
-    programs: list[Text] = []  # what `uvx --from` and `npx --package` may name beside it
-
-
-class ToolForm(_Form):
-    """What one tool can do, and the descriptors for which that was judged."""
-
-    effects: Annotated[list[EffectClass], Field(min_length=1)]
-    authority: list[Text] = []
-    gives: list[Literal["untrusted"]]
-    digests: Annotated[list[Digest], Field(min_length=1)]
-
-
-class ServerForm(_Form):
-    """One file of `data/`."""
-
-    server: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
-    packages: Annotated[list[PackageForm], Field(min_length=1)]
-    checked: Annotated[str, StringConstraints(pattern=r"^20\d\d-[01]\d-[0-3]\d$")]
-    obtained: Literal["listed", "read from source"]
-    tools: Annotated[dict[Text, ToolForm], Field(min_length=1)]
+    name: str
+    versions: tuple[str, ...]  # at which its descriptors were judged; none: by this name the server wasn't looked at
+    programs: tuple[str, ...] = ()  # what `uvx --from` and `npx --package` may name beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +40,18 @@ class KnownTool:
 
     described: Described
     digests: frozenset[str]
+    varies: bool = False  # its descriptor says something of the machine or changes with each start: seldom bound
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of `data/`."""
+
+    server: str
+    checked: str  # the day
+    obtained: str  # LISTED by the server itself, or READ in its source
+    packages: tuple[Published, ...]
+    tools: Mapping[str, KnownTool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +85,8 @@ class Known:
         if tool is None:
             return f"`{self.server}` in the catalogue has no tool of this name"
         if not self._bound(tool, descriptor):
-            return f"its description or schema is not the one judged ({self.source})"
+            seldom = "; it seldom is, as this server writes it anew at each start or place" if tool.varies else ""
+            return f"its description or schema is not the one judged ({self.source}){seldom}"
         return ""
 
     def _tool(self, descriptor: Mapping[str, Any]) -> KnownTool | None:
@@ -105,23 +100,65 @@ class Known:
             return False
 
 
-def read_entry(data: bytes) -> ServerForm:
-    """The form of one data file. Raises pydantic's ValidationError for whatever isn't exactly that."""
-    return ServerForm.model_validate_json(data)
-
-
-def known(form: ServerForm, package: Package) -> Known | None:
+def known(entry: Entry, package: Package) -> Known | None:
     """The entry for a package that a command names; None if it isn't about that, or not about that program of it."""
-    for published in form.packages:
+    for published in entry.packages:
         if (published.registry, published.name) != (package.registry, package.name):
             continue
         if package.program is not None and package.program not in published.programs:
             return None
-        tools = {name: _tool(tool) for name, tool in form.tools.items()}
-        return Known(form.server, package, tuple(published.versions), form.checked, tools)
+        return Known(entry.server, package, published.versions, entry.checked, entry.tools)
     return None
 
 
-def _tool(form: ToolForm) -> KnownTool:
-    described = Described(frozenset(form.effects), tuple(form.authority), tuple(form.gives))
-    return KnownTool(described, frozenset(form.digests))
+def read_entry(data: bytes) -> Entry:
+    """Read one data file. Raises `InputError` for what isn't exactly that. No pydantic: `wrap` waits for this."""
+    try:
+        value = parse_arguments(data.decode("utf-8"))
+        _members(value, {"server", "checked", "obtained", "packages", "tools"})
+        if value["obtained"] not in (LISTED, READ) or not value["packages"] or not value["tools"]:
+            raise ValueError("`obtained`, `packages` or `tools`")
+        packages = tuple(_published(one) for one in value["packages"])
+        tools = {_text(name): _tool(one) for name, one in value["tools"].items()}
+        server, checked = _text(value["server"], _SERVER), _text(value["checked"], _DAY)
+        return Entry(server, checked, value["obtained"], packages, tools)
+    except (Malformed, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"this is no entry of the effects catalogue: {error}") from None
+
+
+def _published(value: Any) -> Published:
+    _members(value, {"registry", "name", "versions"}, {"programs"})
+    registry = Registry(value["registry"])
+    return Published(registry, _text(value["name"]), _texts(value["versions"]), _texts(value.get("programs", [])))
+
+
+def _tool(value: Any) -> KnownTool:
+    _members(value, {"effects", "gives", "digests"}, {"authority", "varies"})
+    effects, gives = _texts(value["effects"]), _texts(value["gives"])
+    digests = frozenset(_texts(value["digests"], _DIGEST))
+    if not effects or not digests or not set(gives) <= _LABELS:
+        raise ValueError("`effects`, `gives` or `digests`")
+    described = Described(frozenset(map(EffectClass, effects)), _texts(value.get("authority", [])), gives)
+    if value.get("varies", True) is not True:
+        raise ValueError("`varies`, which is true or absent")
+    return KnownTool(described, digests, "varies" in value)
+
+
+def _members(value: Any, needed: Collection[str], optional: Collection[str] = ()) -> None:
+    if type(value) is not dict or not set(needed) <= value.keys() <= {*needed, *optional}:
+        raise ValueError("its keys")
+
+
+def _texts(value: Any, form: re.Pattern[str] | None = None) -> tuple[str, ...]:
+    if type(value) is not list:
+        raise ValueError("a list")
+    texts = tuple(_text(one, form) for one in value)
+    if len(set(texts)) != len(texts):
+        raise ValueError("a list that says something twice")
+    return texts
+
+
+def _text(value: Any, form: re.Pattern[str] | None = None) -> str:
+    if type(value) is not str or not 0 < len(value) <= 128 or (form is not None and not form.fullmatch(value)):
+        raise ValueError(f"`{str(value)[:60]}`")
+    return value

@@ -54,7 +54,7 @@ def identify(command: Words) -> tuple[Package | None, str]:
         program = _program(words)
         if program in _LAUNCHERS:
             return _LAUNCHERS[program](words[1:]), ""
-        if re.fullmatch(r"python(3(\.\d+)?)?", program):
+        if re.fullmatch(r"python(3(\.[0-9]+)?)?", program):
             return _module(words[1:]), ""
         return None, "its command names no package that could be looked up"
     except _Unclear as why:
@@ -119,8 +119,8 @@ def _first(words: Words) -> str:
 
 _NPX_FLAGS = frozenset({"-y", "--yes", "-q", "--quiet", "--prefer-online", "--prefer-offline"})
 _NPM_NAME = re.compile(r"((?:@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*)(?:@(.*))?", re.DOTALL)
-_EXACT = re.compile(r"\d+\.\d+\.\d+(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?")
-_LOOSE = re.compile(r"[a-z][a-z0-9-]*|[\^~]?\d+(?:\.\d+){0,2}|")  # a tag such as `latest`, or a range
+_EXACT = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?")
+_LOOSE = re.compile(r"[a-z][a-z0-9-]*|[\^~]?[0-9]+(?:\.[0-9]+){0,2}|")  # a tag such as `latest`, or a range
 _ARCHIVE = re.compile(r".*\.(?:tgz|tar|tar\.gz|gz)", re.IGNORECASE | re.DOTALL)
 
 
@@ -138,8 +138,13 @@ def _npx(words: Words) -> Package:
 
 
 def _npm_exec(words: Words) -> Package:
+    """Unlike `npx`, npm reads its own options behind the package's name, too, up to a `--`."""
     if words[:1] not in (["exec"], ["x"]):
         raise _Unclear("of npm's commands, only `npm exec` starts a package by its name")
+    own = words[1 : words.index("--")] if "--" in words else words[1:]
+    options = [word.startswith("-") for word in own]
+    if options != sorted(options, reverse=True):
+        raise _Unclear("an option behind the package's name may change what is started")
     return _npx(words[1:])
 
 
@@ -166,11 +171,11 @@ def _bun(words: Words) -> Package:
 
 _UV_FLAGS = frozenset({"-q", "--quiet", "--isolated", "--refresh", "-n", "--no-cache", "--offline", "--no-progress"})
 _PIPX_FLAGS = frozenset({"-q", "--quiet", "--no-cache"})
-_PYTHON = {"-p": r"3(\.\d{1,2})?", "--python": r"3(\.\d{1,2})?"}  # a version; a path to an interpreter is a program
+_PYTHON = dict.fromkeys(("-p", "--python"), r"3(\.[0-9]{1,2})?")  # a version; a path to an interpreter is a program
 _PYPI_NAME = re.compile(
     r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[[A-Za-z0-9,._-]*\])?(?:(==|@|>=|~=|<=)([A-Za-z0-9.+!]+))?"
 )
-_NUMBERED = re.compile(r"\d[A-Za-z0-9.+!]*")
+_NUMBERED = re.compile(r"[0-9][A-Za-z0-9.+!]*")
 
 
 def _pypi(spec: str, program: str | None = None) -> Package:

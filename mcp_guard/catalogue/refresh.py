@@ -1,7 +1,8 @@
 """For maintainers: make or renew one data file from a server's own listing.
 
     python -m mcp_guard.catalogue.refresh --server files --package npm:@scope/name@1.2.3 < listing.json
-    python -m mcp_guard.catalogue.refresh --index
+    python -m mcp_guard.catalogue.refresh --index    (after a change by hand)
+    python -m mcp_guard.catalogue.refresh --table    (for docs/catalogue.md)
 
 `listing.json` is the result of `tools/list` (`{"tools": [...]}`), all pages of it. A tool that nobody has judged, and
 one whose descriptor isn't the one that was judged, gets every class: take classes away by hand, by the rules of
@@ -14,19 +15,20 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mcp_guard.catalogue.entries import PackageForm, ServerForm, ToolForm, read_entry
+from mcp_guard.catalogue.entries import LISTED, READ, Entry, KnownTool, Published, read_entry
 from mcp_guard.catalogue.packages import Registry
 from mcp_guard.catalogue.store import DATA, INDEX
 from mcp_guard.descriptors import descriptor_digest
 from mcp_guard.errors import InputError
-from mcp_guard.model import EffectClass
+from mcp_guard.model import EVERY_EFFECT, Described, EffectClass
 from mcp_guard.wire import parse_arguments
 
-_NOTHING_TAKEN_AWAY = list(EffectClass)
+_UNJUDGED = Described(EVERY_EFFECT, (), ("untrusted",))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,10 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--package", help="what was listed: npm:NAME@VERSION, pypi:NAME@VERSION, docker:IMAGE@TAG")
     parser.add_argument("--from-source", action="store_true", help="it was read from source, not listed")
     parser.add_argument("--index", action="store_true", help="only write the index anew")
+    parser.add_argument("--table", action="store_true", help="only print the table of docs/catalogue.md")
     parser.add_argument("--data", type=Path, default=DATA, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.index:
         write_index(given.data)
+        return 0
+    if given.table:
+        print(table(entries(given.data)))
         return 0
     if not (given.server and given.package):
         parser.error("--server and --package are needed")
@@ -61,8 +67,8 @@ def _renew(given: argparse.Namespace, text: str) -> list[str]:
     name, _, version = rest.rpartition("@")
     if not name or not version:
         raise InputError(f"`{given.package}` isn't REGISTRY:NAME@VERSION")
-    package = PackageForm(registry=Registry(registry), name=name, versions=[version])
-    how = "read from source" if given.from_source else "listed"
+    package = Published(Registry(registry), name, (version,))
+    how = READ if given.from_source else LISTED
     today = datetime.now(UTC).date().isoformat()
     form, unjudged = renewed(before, given.server, package, listing.get("tools", []), today, how)
     given.data.mkdir(exist_ok=True)
@@ -72,13 +78,13 @@ def _renew(given: argparse.Namespace, text: str) -> list[str]:
 
 
 def renewed(
-    before: ServerForm | None, server: str, package: PackageForm, tools: Sequence[Any], today: str, how: str
-) -> tuple[ServerForm, list[str]]:
+    before: Entry | None, server: str, package: Published, tools: Sequence[Any], today: str, how: str
+) -> tuple[Entry, list[str]]:
     """The entry for this listing, and the names of the tools in it that a person has to judge.
 
     Judgements are kept for descriptors that are the ones judged. Tools that aren't listed any more are gone.
     """
-    found: dict[str, ToolForm] = {}
+    found: dict[str, KnownTool] = {}
     unjudged: list[str] = []
     for tool in tools:
         name, digest = tool["name"], descriptor_digest(tool)
@@ -87,34 +93,57 @@ def renewed(
             found[name] = known
         else:
             unjudged.append(name)
-            found[name] = ToolForm(effects=_NOTHING_TAKEN_AWAY, gives=["untrusted"], digests=[digest])
-    packages = _packages(before, package)
-    fields: dict[str, Any] = {"server": server, "packages": packages, "checked": today, "obtained": how}
-    return ServerForm(**fields, tools=found), unjudged
+            found[name] = KnownTool(_UNJUDGED, frozenset({digest}))
+    return Entry(server, today, how, _packages(before, package), found), unjudged
 
 
-def _packages(before: ServerForm | None, package: PackageForm) -> list[PackageForm]:
-    known = before.packages if before is not None else []
-    kept = [one for one in known if (one.registry, one.name) != (package.registry, package.name)]
-    same = next((one for one in known if one not in kept), None)
-    return [package.model_copy(update={"programs": same.programs}) if same else package, *kept]
+def _packages(before: Entry | None, package: Published) -> tuple[Published, ...]:
+    known = before.packages if before is not None else ()
+    same = [one for one in known if (one.registry, one.name) == (package.registry, package.name)]
+    programs = same[0].programs if same else ()
+    return (replace(package, programs=programs), *(one for one in known if one not in same))
 
 
-def written(form: ServerForm) -> str:
+def written(entry: Entry) -> str:
     """The text of a data file: one tool a line, so that a change of judgement is one line of a diff."""
-    value = form.model_dump(mode="json", exclude_defaults=True)
-    heads = [f" {json.dumps(key)}: {json.dumps(value[key])}" for key in ("server", "checked", "obtained")]
-    packages = _lines([json.dumps(package) for package in value["packages"]])
-    tools = _lines([f"{json.dumps(name)}: {json.dumps(tool)}" for name, tool in sorted(value["tools"].items())])
-    heads += [f' "packages": [\n{packages}\n ]', f' "tools": {{\n{tools}\n }}']
-    return "{\n" + ",\n".join(heads) + "\n}\n"
+    heads = {"server": entry.server, "checked": entry.checked, "obtained": entry.obtained}
+    lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in heads.items()]
+    packages = _lines([json.dumps(_published(one)) for one in entry.packages])
+    tools = _lines([f"{json.dumps(name)}: {json.dumps(_tool(tool))}" for name, tool in sorted(entry.tools.items())])
+    lines += [f' "packages": [\n{packages}\n ]', f' "tools": {{\n{tools}\n }}']
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _published(package: Published) -> dict[str, Any]:
+    value = {"registry": package.registry.value, "name": package.name, "versions": list(package.versions)}
+    return {**value, "programs": list(package.programs)} if package.programs else value
+
+
+def _tool(tool: KnownTool) -> dict[str, Any]:
+    described = tool.described
+    effects = [one.value for one in EffectClass if one in described.effects]
+    authority = {"authority": list(described.authority)} if described.authority else {}
+    varies = {"varies": True} if tool.varies else {}
+    gives, digests = list(described.gives), sorted(tool.digests)
+    return {"effects": effects, **authority, "gives": gives, **varies, "digests": digests}
 
 
 def _lines(items: Sequence[str]) -> str:
     return ",\n".join(f"  {item}" for item in items)
 
 
-def index_of(forms: Mapping[str, ServerForm]) -> dict[str, str]:
+def table(found: Mapping[str, Entry]) -> str:
+    """The catalogue as the documentation shows it, in Markdown."""
+    rows = [(_packages_in_words(one), len(one.tools), one.checked, one.obtained) for _, one in sorted(found.items())]
+    heads = ("| package | tools | looked at | how |", "|---|---|---|---|")
+    return "\n".join([*heads, *(f"| {' <br> '.join(row[0])} | {row[1]} | {row[2]} | {row[3]} |" for row in rows)])
+
+
+def _packages_in_words(entry: Entry) -> list[str]:
+    return [f"{one.registry.value} `{one.name}` {', '.join(one.versions)}".rstrip() for one in entry.packages]
+
+
+def index_of(forms: Mapping[str, Entry]) -> dict[str, str]:
     """Which file is about which package. Raises InputError if two are about the same one."""
     index: dict[str, str] = {}
     for file, form in sorted(forms.items()):
@@ -126,7 +155,7 @@ def index_of(forms: Mapping[str, ServerForm]) -> dict[str, str]:
     return index
 
 
-def entries(data: Path = DATA) -> dict[str, ServerForm]:
+def entries(data: Path = DATA) -> dict[str, Entry]:
     """Every entry, by the name of its file."""
     files = sorted(path for path in data.glob("*.json") if path.name != INDEX.name)
     return {path.stem: read_entry(path.read_bytes()) for path in files}

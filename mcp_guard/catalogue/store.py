@@ -14,6 +14,7 @@ import orjson
 from mcp_guard import log
 from mcp_guard.catalogue.entries import Known, known, read_entry
 from mcp_guard.catalogue.packages import Package, identify
+from mcp_guard.errors import InputError
 
 DATA = Path(__file__).parent / "data"
 INDEX = DATA / "index.json"
@@ -36,7 +37,7 @@ def _load(package: Package) -> Known | None:
         return None
     try:
         return known(read_entry((DATA / f"{file}.json").read_bytes()), package)
-    except (OSError, ValueError) as error:  # a broken installation: every tool has every class
+    except (OSError, InputError) as error:  # a broken installation: every tool has every class
         log.warning("the effects catalogue can't be read", server=file, error=type(error).__name__)
         return None
 

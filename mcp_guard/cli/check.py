@@ -186,7 +186,7 @@ def _report(gateway: Gateway, spec: ServerSpec, why: str) -> ServerReport:
     withheld = (*server.listing.withheld, *(one for one in gateway.session.shared_names() if one.server == spec.name))
     report.withheld = {one.name: one.why for one in withheld}
     facts = gateway.context.facts(spec.name)
-    report.effects = {tool.name: origin(gateway.guard.authority, spec, tool, facts) for tool in report.tools}
+    report.effects = {tool.name: origin(gateway.guard, spec, tool, facts) for tool in report.tools}
     return report
 
 

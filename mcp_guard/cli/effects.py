@@ -9,6 +9,7 @@ from typing import Any
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, identify
 from mcp_guard.downstream import ServerSpec
+from mcp_guard.guard import Guard
 from mcp_guard.model import Call, Described, EffectClass, Facts
 from mcp_guard.policy.document import Authority
 from mcp_guard.policy.matching import effect_classes
@@ -36,13 +37,13 @@ class Origin:
         return f"{classes} ({said})"
 
 
-def origin(authority: Authority, spec: ServerSpec, tool: Tool, facts: Facts) -> Origin:
+def origin(guard: Guard, spec: ServerSpec, tool: Tool, facts: Facts) -> Origin:
     """Of a listed tool. The classes are those that the judge goes by, with what the server's annotations add."""
     call = Call("", "tools/call", tool.server, tool.name, {})
-    classes = effect_classes(authority.tools, call, facts)
-    if call.name in authority.tools:
+    classes = effect_classes(guard.authority.tools, call, facts)
+    if call.name in guard.authority.tools:
         return Origin(classes, OPERATOR, "")
-    known = find(spec.command)
+    known = guard.look_up(spec.command)
     if tool.described is not None and known is not None:
         return Origin(classes, CATALOGUE, _judged(known))
     return Origin(classes, NOBODY, known.why_not(tool.descriptor) if known is not None else _unknown(spec.command))
