@@ -8,6 +8,7 @@ import pytest
 
 from mcp_guard.config import load_config
 from mcp_guard.errors import InputError
+from mcp_guard.transports.http_link_remote import Remote
 
 GOOD = """\
 version: 1
@@ -17,6 +18,7 @@ servers:
   files: {command: [npx, -y, server, .], env: [GITHUB_TOKEN]}
   Web-1: {command: [python, web.py], cwd: sub, timeout: 5}
 """
+URL = 'url: "https://docs.example/mcp"'
 
 
 def written(directory: Path, text: str) -> Path:
@@ -63,6 +65,29 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
         ("env: [GITHUB_TOKEN]", "env: {A=b: TOKEN}", ":5:", "`A=...` in `env` has a value"),
         ("command: [npx, -y, server, .]", "command: []", ":5:20", "at least 1"),
         ("command: [npx, -y, server, .]", 'url: "https://x.example/mcp"', ":5:", "`env` doesn't go with `url`"),
+        ("command: [npx, -y, server, .], env: [GITHUB_TOKEN]", 'url: "http://x.example/mcp"', ":5:16", "write https"),
+        ("command: [npx, -y, server, .], env: [GITHUB_TOKEN]", "url: x.example", ":5:16", "written in full"),
+        ("env: [GITHUB_TOKEN]", "token_env: TOKEN", ":5:42", "`token_env` doesn't go with `command`"),
+        ("env: [GITHUB_TOKEN]", 'url: "https://x.example/"', ":5:10", "needs `command` or `url`, and not both"),
+        ("command: [npx, -y, server, .], env: [GITHUB_TOKEN]", "timeout: 5", ":5:10", "needs `command` or `url`"),
+        (
+            "command: [npx, -y, server, .], env: [GITHUB_TOKEN]",
+            f"{URL}, cwd: .",
+            ":5:44",
+            "`cwd` doesn't go with `url`",
+        ),
+        (
+            "command: [npx, -y, server, .], env: [GITHUB_TOKEN]",
+            f"{URL}, headers_env: {{Host: NAME}}",
+            ":5:",
+            "the guard makes the header `Host` itself",
+        ),
+        (
+            "command: [npx, -y, server, .], env: [GITHUB_TOKEN]",
+            f"{URL}, token_env: Bearer x",
+            ":5:",
+            "named by the variable",
+        ),
         ("Web-1:", "FILES:", ":6:3", "share one prefix"),
         ("Web-1:", "files:", ":6:3", "twice"),
         ("Web-1:", "web server:", ":6:3", "can't be a server's name"),
@@ -127,3 +152,16 @@ def test_variables_that_are_not_set_are_named(tmp_path: Path, monkeypatch: pytes
     assert load_config(written(tmp_path, GOOD)).unset == ("GITHUB_TOKEN",)
     monkeypatch.setenv("GITHUB_TOKEN", "t")
     assert load_config(written(tmp_path, GOOD)).unset == ()
+
+
+def test_a_server_by_url_has_an_address_and_the_names_of_its_credentials(tmp_path: Path) -> None:
+    entry = f"  docs: {{{URL}, token_env: DOCS_TOKEN, headers_env: {{X-Key: DOCS_KEY}}, timeout: 7}}\n"
+    docs = load_config(written(tmp_path, GOOD + entry)).servers[-1]
+    assert docs.remote == Remote("https://docs.example/mcp", "DOCS_TOKEN", {"X-Key": "DOCS_KEY"})
+    assert (docs.command, docs.env, docs.cwd, docs.timeout) == ((), None, None, 7)
+
+
+def test_plain_http_beyond_this_machine_is_said_to_be_meant(tmp_path: Path) -> None:
+    entry = '  docs: {url: "http://docs.internal:8080/mcp", plain_http: true}\n'
+    remote = load_config(written(tmp_path, GOOD + entry)).servers[-1].remote
+    assert remote is not None and not remote.local_only

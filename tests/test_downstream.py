@@ -20,6 +20,7 @@ from mcp_guard.eras import REVISION_KEY, Era
 from mcp_guard.errors import ServerGone
 from mcp_guard.session import InFlight, Session
 from mcp_guard.transports import spawn as spawning
+from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.spawn import spawn
 from mcp_guard.transports.stdio_link import StdioLink
 from tests.fixtures.client import RAW_SERVER
@@ -397,6 +398,15 @@ def test_a_server_is_known_by_its_name_and_its_command_without_telling_it() -> N
     assert "hunter2" not in identity(spec, key)
     assert identity(spec, key) != identity(ServerSpec("raw", ("serve", "--token", "other")), key)
     assert identity(spec, key) != identity(ServerSpec("other", spec.command), key)
+
+
+def test_first_sight_of_a_server_by_url_knows_it_by_its_address_and_keeps_no_secret_of_it() -> None:
+    key = b"k" * 32
+    one, other = (ServerSpec("web", remote=Remote(f"https://a.example/mcp?key={key}")) for key in ("hunter2", "x"))
+    assert identity(one, key) != identity(other, key)
+    assert identity(one, key) != identity(ServerSpec("web", ("url", "https://a.example/mcp?key=hunter2")), key)
+    assert "hunter2" not in identity(one, key)
+    assert one.shown == ["https://a.example/mcp"]
 
 
 # --- one client's requests

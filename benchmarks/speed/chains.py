@@ -74,10 +74,12 @@ class Place:
         """The command that a client would start instead of the server's own."""
         return [*GUARD, "wrap", "--name", "echo", "--policy", str(self.policy), "--", *SERVERS[server]]
 
-    def run(self, server: str, port: int) -> list[str]:
-        config = self.directory / f"guard-{server}.yaml"
+    def run(self, server: str, port: int, url: str = "") -> list[str]:
+        """The command of a guard that serves HTTP, in front of a server that it starts, or reaches at `url`."""
+        config = self.directory / f"guard-{server}{'-url' if url else ''}.yaml"
         command = ", ".join(f'"{word}"' for word in SERVERS[server])
-        config.write_text(f"version: 1\npolicy: policy.yaml\nservers:\n  echo: {{command: [{command}]}}\n")
+        entry = f'url: "{url}"' if url else f"command: [{command}]"
+        config.write_text(f"version: 1\npolicy: policy.yaml\nservers:\n  echo: {{{entry}}}\n")
         options = ["--http", f"127.0.0.1:{port}", "--token-env", TOKEN_VARIABLE]
         return [*GUARD, "run", "--config", str(config), *options]
 
@@ -95,6 +97,7 @@ def chains(place: Place) -> list[Chain]:
         ]
     rows.append(Chain("direct", "http", "sdk", direct_http))
     rows += [Chain("guard", "http", server, guard_http(place, server), tool="echo__echo") for server in ("sdk", "raw")]
+    rows.append(Chain("guard", "http", "sdk by url", guard_by_url(place), tool="echo__echo"))
     return rows
 
 
@@ -112,6 +115,19 @@ def guard_http(place: Place, server: str) -> Callable[[ExitStack], Caller]:
     def start(stack: ExitStack) -> Caller:
         port = free_port()
         background(stack, place.run(server, port), place.environment(f"record-http-{server}"), port)
+        return stack.enter_context(HttpCaller(port, place.token))
+
+    return start
+
+
+def guard_by_url(place: Place) -> Callable[[ExitStack], Caller]:
+    """HTTP on both sides: the server is a process of its own, reached at its address."""
+
+    def start(stack: ExitStack) -> Caller:
+        behind, port = free_port(), free_port()
+        background(stack, [*SERVERS["sdk"], "--http", str(behind)], dict(os.environ), behind)
+        command = place.run("sdk", port, f"http://127.0.0.1:{behind}/mcp")
+        background(stack, command, place.environment("record-http-url"), port)
         return stack.enter_context(HttpCaller(port, place.token))
 
     return start

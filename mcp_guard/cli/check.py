@@ -42,7 +42,8 @@ class ServerReport:
     """What one server said, and what becomes of it."""
 
     name: str
-    command: list[str]
+    command: list[str]  # or its address
+    by_url: bool = False
     answered: bool = False
     revision: str = ""
     why: str = ""  # it didn't answer, as far as the guard could tell
@@ -173,7 +174,7 @@ async def _listed(gateway: Gateway, name: str) -> None:
 
 
 def _report(gateway: Gateway, spec: ServerSpec, why: str) -> ServerReport:
-    report = ServerReport(spec.name, spec.shown, why=why)
+    report = ServerReport(spec.name, spec.shown, spec.remote is not None, why=why)
     server = gateway.context.server(spec.name)
     if server is None or server.listing is None:
         return report
@@ -226,9 +227,10 @@ def _show(console: Console, guard: Guard, reports: list[ServerReport], odd: list
         console.print("[yellow]no policy[/]: nothing is granted, so nothing would be listed")
     for report in reports:
         _show_server(console, report)
-    if not all(report.answered for report in reports):
+    started = [report for report in reports if not report.by_url]
+    if not all(report.answered for report in started):
         console.print(f"\n{BY_HAND}")
-    if reports:
+    if started:
         console.print(f"\nwhen the guard ends, of each server it ends {contained()}", style="dim")
     if odd:
         console.print("\n[bold yellow]odd[/]")

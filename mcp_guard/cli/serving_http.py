@@ -11,10 +11,12 @@ import click
 
 from mcp_guard.cli.serving import end
 from mcp_guard.cli.setting_up import local_principal
+from mcp_guard.errors import InputError
 from mcp_guard.gateway import Conversations
 from mcp_guard.guard import Guard
 from mcp_guard.transports.http import serve
 from mcp_guard.transports.http_access import Access, token_file, token_from_env
+from mcp_guard.transports.http_link_remote import is_loopback
 from mcp_guard.transports.http_listen import parse_address
 from mcp_guard.transports.link import never_dial, see_links_end
 from mcp_guard.transports.spawn import adopt_orphans
@@ -26,6 +28,7 @@ def serve_http(guard: Guard, address: str, token_env: str | None) -> int:
     Raises InputError for an address that isn't safe.
     """
     host, port = parse_address(address)
+    _check_no_loop(guard, port)
     adopt_orphans()
     conversations = Conversations(guard, one_client=False)
     with ExitStack() as stack:
@@ -56,3 +59,10 @@ def serve_http(guard: Guard, address: str, token_env: str | None) -> int:
 
         anyio.run(main)
     return 0
+
+
+def _check_no_loop(guard: Guard, port: int) -> None:
+    """A server that is the guard itself would send it every request again. By other names, the link finds it out."""
+    for spec in guard.specs:
+        if spec.remote is not None and is_loopback(spec.remote.host) and spec.remote.port == port:
+            raise InputError(f"the `url` of `{spec.name}` is the guard's own address; use another port for one of them")

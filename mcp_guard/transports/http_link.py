@@ -16,15 +16,16 @@ from typing import Any
 from mcp_guard import log
 from mcp_guard.errors import Malformed, ServerGone
 from mcp_guard.transports.front import Answer
+from mcp_guard.transports.http_link_asides import DEADLINE, Asides, drop
 from mcp_guard.transports.http_link_asked import Asked, ServerRequests
-from mcp_guard.transports.http_link_call import MAX_RESUMES, OPENINGS, Call, error_in
+from mcp_guard.transports.http_link_call import MAX_RESUMES, OPENINGS, Call, error_in, names
 from mcp_guard.transports.http_link_headers import Unsayable, is_modern, message_headers
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.http_link_reply import Ending, Reply
 from mcp_guard.transports.http_link_sender import Sender
 from mcp_guard.transports.http_link_stream import ServerStream, patience
 from mcp_guard.transports.link import Progress, leaving
-from mcp_guard.wire import MAX_LINE, answered_id, parse, serialize
+from mcp_guard.wire import MAX_LINE, answered_id, parse
 
 MAX_OPEN = 100
 """Requests of one session that are under way at once; more wait for one of them to end."""
@@ -34,8 +35,6 @@ MAX_WAITING = 32 << 20
 """Bytes that a server may leave unread before calls to it are refused."""
 OPENING_DEADLINE = 30.0
 """Seconds for the answer to the message that opens a conversation."""
-SIDE_DEADLINE = 10.0
-"""Seconds for the server to take a notification, or an answer to a request of its own."""
 FIRST_DEADLINE = 2.0
 """Seconds that everything else waits for the server to take `notifications/initialized`: it comes first."""
 GOODBYE_DEADLINE = 1.0
@@ -69,13 +68,13 @@ class HttpLink:
         self._on_gone = on_gone
         self._schema_of = schema_of
         self._sender = Sender(remote)
-        self._server_requests = ServerRequests(on_request, self._send_aside)
+        self._asides = Asides(self._sender, self._told)
+        self._server_requests = ServerRequests(on_request, self._reply)
         self._stream: ServerStream | None = None
         self._pending: dict[int, Call] = {}
         self._queue: deque[Call] = deque()
-        self._asides: set[Reply] = set()  # notifications and answers that the server hasn't taken yet
         self._last = 0
-        self._first: Reply | None = None  # `notifications/initialized`, until the server has taken it
+        self._beginning = False  # until the server has taken `notifications/initialized`
         self._gone = False
         self._closed = False
         self._paused = False
@@ -120,17 +119,20 @@ class HttpLink:
             self._queue.remove(call)
         elif call.sent and not call.modern and call.method != "initialize":
             params = {"requestId": request_id, **({"reason": reason} if reason else {})}
-            self._aside("notifications/cancelled", params, call.abort)
+            self._tell("notifications/cancelled", params, call.abort)
         else:
             call.abort()
         self._one_less()
 
     def notify(self, method: str, params: dict[str, Any] | None) -> None:
         """Send one notification. The modern era has none over HTTP."""
+        if self._closed or self._gone or not self._sender.in_session:
+            return
         if method == "notifications/initialized":
-            self._first = self._aside(method, params, self._begun, FIRST_DEADLINE)
-        elif self._sender.in_session:
-            self._aside(method, params, lambda: None)
+            self._beginning = True
+            self._tell(method, params, self._begun, FIRST_DEADLINE)
+        else:
+            self._tell(method, params, _nothing)
 
     def pause(self, paused: bool) -> None:
         """Stop or go on reading, on all streams: the client can't take more at the moment."""
@@ -165,12 +167,10 @@ class HttpLink:
                 self._release()
 
         timer = loop.call_later(GOODBYE_DEADLINE, done)
-        return self._sender.delete(Reply(self._limit, _drop, done, wanted=False))
+        return self._sender.delete(Reply(self._limit, drop, done, wanted=False))
 
     def _release(self) -> None:
-        for reply in self._asides:
-            reply.abandon()
-        self._asides.clear()
+        self._asides.close()
         self._sender.close()
 
     # Requests.
@@ -180,7 +180,7 @@ class HttpLink:
         return self._schema_of(name) if method == "tools/call" and isinstance(name, str) else None
 
     def _send_queued(self) -> None:
-        while self._queue and self._first is None and not self._closed:
+        while self._queue and not self._beginning and not self._closed:
             if len(self._pending) - len(self._queue) >= MAX_OPEN:
                 return
             self._post(self._queue.popleft())
@@ -246,7 +246,7 @@ class HttpLink:
         """A response has ended, and the answer has or hasn't been in it."""
         if call.id not in self._pending:
             return
-        self._seen(ending)
+        self._seen(ending, call.sent)
         if not call.sent:
             self._finish(call, {"gone": ending.why or "it can't be reached", "unsent": True})
         elif self._sender.session is not None and not call.modern and ending.status in (404, 400):
@@ -259,15 +259,20 @@ class HttpLink:
             self._finish(call, {"gone": _without_answer(ending)})
 
     def _ask_after_session(self, call: Call, ending: Ending) -> None:
-        """404 says that there is no such session. So does 400 from servers that lost theirs by a restart, but it also
-        says that a request is bad: a ping tells which, since it can't be."""
-        over = ending.status == 404 or call.method == "ping"
+        """404 says that there is no such session, unless it comes with an error about this very request. 400 may say so
+        too (servers that lost theirs by a restart do), or that the request was bad."""
         error = error_in(ending, call)
-        gone = {"gone": f"its session has ended (HTTP {ending.status})"}
-        self._finish(call, {"error": error} if error is not None and not over else gone)
-        if over:
-            self._lost("its session has ended")
-        elif not any(other.method == "ping" for other in self._pending.values()) and not self._gone:
+        if call.method == "ping" or (ending.status == 404 and not names(ending, call)):
+            self._finish(call, {"gone": f"its session has ended (HTTP {ending.status})"})
+            self._lost()
+        else:
+            self._finish(call, {"error": error} if error is not None else {"gone": _without_answer(ending)})
+            self._check_session()
+
+    def _check_session(self) -> None:
+        """Ask whether the session is still there: a ping can't be bad by itself, and does nothing."""
+        pinged = any(call.method == "ping" for call in self._pending.values())
+        if not (pinged or self._gone or self._closed) and self._sender.session is not None:
             self.request("ping", None, lambda _: None)
 
     def _resume(self, call: Call, ending: Ending) -> bool:
@@ -285,6 +290,8 @@ class HttpLink:
         return True
 
     def _go_on(self, call: Call) -> None:
+        if call.id not in self._pending:  # cancelled meanwhile
+            return
         reply = call.reply = Reply(self._limit, partial(self._message, call), partial(self._ended, call))
         call.resumed = True
         self._sender.get(call.last_id, reply)
@@ -308,50 +315,36 @@ class HttpLink:
 
     # Everything else that goes out.
 
-    def _send_aside(self, message: dict[str, Any]) -> None:
-        self._post_aside(message, lambda: None, SIDE_DEADLINE)
-
-    def _aside(
-        self, method: str, params: dict[str, Any] | None, then: Callable[[], None], deadline: float = SIDE_DEADLINE
-    ) -> Reply | None:
+    def _tell(
+        self, method: str, params: dict[str, Any] | None, then: Callable[[], None], deadline: float = DEADLINE
+    ) -> None:
         message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
         if params is not None:
             message["params"] = params
-        return self._post_aside(message, then, deadline)
+        self._asides.send(message, then, deadline)
 
-    def _post_aside(self, message: dict[str, Any], then: Callable[[], None], deadline: float) -> Reply | None:
-        """Send what has no answer; `then` is called when the server has taken it, or doesn't in time."""
-        if self._closed:
-            return None
+    def _reply(self, message: dict[str, Any]) -> None:
+        if not self._closed:
+            self._asides.send(message, _nothing)
 
-        def done(ending: Ending) -> None:
-            timer.cancel()
-            self._asides.discard(reply)
-            self._seen(ending)
-            if ending.status == 404 and self._sender.session is not None:
-                self._lost("its session has ended")
-            elif not 200 <= ending.status < 300:
-                self._on_odd(f"it does not take a message: {_without_answer(ending)}")
-            then()
-
-        reply = Reply(self._limit, _drop, done, wanted=False)
-        self._asides.add(reply)
-        timer = asyncio.get_running_loop().call_later(deadline, reply.give_up, "it did not answer in time")
-        self._sender.post(serialize(message), None, reply)
-        return reply
+    def _told(self, ending: Ending, sent: bool) -> None:
+        """How a message without an answer ended."""
+        self._seen(ending, sent)
+        if ending.status in (400, 404):
+            self._check_session()
+        if not 200 <= ending.status < 300:
+            self._on_odd(f"it does not take a message: {_without_answer(ending)}")
 
     def _begun(self) -> None:
         """The handshake is over: what waited for that goes out, and the server may speak up."""
-        self._first = None
+        self._beginning = False
         if self._sender.session is not None and not self._closed and not self._gone and self._stream is None:
-            self._stream = ServerStream(
-                self._sender, self._limit, partial(self._message, None), lambda: self._lost("its session has ended")
-            )
+            self._stream = ServerStream(self._sender, self._limit, partial(self._message, None), self._check_session)
             self._stream.pause(self._paused)
             self._stream.open()
         self._send_queued()
 
-    def _lost(self, why: str) -> None:
+    def _lost(self, why: str = "its session has ended") -> None:
         """The session is over. What is under way keeps its own stream; nothing else is sent."""
         if self._gone or self._closed:
             return
@@ -365,13 +358,13 @@ class HttpLink:
         self._on_gone(why)
         self._one_less()
 
-    def _seen(self, ending: Ending) -> None:
+    def _seen(self, ending: Ending, sent: bool) -> None:
         """Tell the person what they can mend: credentials that aren't taken, a server that can't be reached."""
         if ending.status in (401, 403):
             names = ", ".join(self._remote.variables) or "none: name one with `token_env`"
             why = f"it refuses the guard's credentials (HTTP {ending.status})"
             log.warning("a tool server refuses credentials", server=self._name, why=why, variables=names)
-        unreachable = ending.status == 0
+        unreachable = not sent
         if unreachable and not self._unreachable:
             log.warning("a tool server can't be reached", server=self._name, why=ending.why)
         self._unreachable = unreachable
@@ -388,5 +381,5 @@ def _without_answer(ending: Ending) -> str:
     return f"it answered with HTTP {ending.status}"
 
 
-def _drop(_: bytes) -> None:
-    """What a notification is answered with is nobody's."""
+def _nothing() -> None:
+    """Nobody waits for it."""

@@ -91,6 +91,14 @@ class Call:
             timer.cancel()
 
 
+def names(ending: Ending, call: Call) -> bool:
+    """Is there an error about this very request, by its id?"""
+    try:
+        return parse(ending.body, "server").get("id") == call.id
+    except Malformed:
+        return False
+
+
 def error_in(ending: Ending, call: Call) -> dict[str, Any] | None:
     """The JSON-RPC error that a status other than success may carry: the server's own answer to this request.
 
@@ -111,17 +119,17 @@ def _error(body: bytes, request_id: int) -> dict[str, Any] | None:
     except Malformed:
         return _nameless(body)
     error = message.get("error")
-    own = "method" not in message and (message.get("id") == request_id or type(message.get("id")) is str)
-    return error if own and type(error) is dict else None
+    return error if message.get("id") == request_id and type(error) is dict else _nameless(body)
 
 
 def _nameless(body: bytes) -> dict[str, Any] | None:
-    """An error without an id: what a server says before it has read the request. Its code and its words, no more."""
+    """An error without an id of ours: what a server says before it has read the request. Code and words, no more."""
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    error = message.get("error") if type(message) is dict and message.get("id") is None else None
+    nameless = type(message) is dict and type(message.get("id")) in (type(None), str)
+    error = message.get("error") if nameless else None
     if type(error) is not dict or type(error.get("code")) is not int or type(error.get("message")) is not str:
         return None
     return {"code": error["code"], "message": error["message"][:1000]}

@@ -116,7 +116,7 @@ class Reply:
     def _feed(self, events: EventReader, chunk: bytes) -> None:
         try:
             for event in events.feed(chunk):
-                if event.type in (b"", b"message"):
+                if event.data and event.type in (b"", b"message"):  # without data it only carries an id
                     self._message(event.data)
                 if self._done is None:  # this was what counted
                     return
@@ -141,9 +141,9 @@ class Reply:
 
 
 def _one(headers: Headers, name: bytes) -> bytes | None:
-    """The value of a header; of several that differ, none: nobody could say which counts."""
+    """The value of a header; of several that differ, an empty one: nobody could say which counts."""
     found = {value for key, value in headers if key == name}
-    return found.pop() if len(found) == 1 else (b"?" if found else None)
+    return found.pop() if len(found) == 1 else (b"" if found else None)
 
 
 def _whither(headers: Headers) -> str:

@@ -23,13 +23,13 @@ def patience(asked: float | None, failures: int) -> float:
 
 
 class ServerStream:
-    """`message` gets each message; `over` is called when the server says that there is no such session."""
+    """`message` gets each message; `doubt` is called on a 404: no session, or no stream."""
 
-    def __init__(self, sender: Sender, limit: int, message: Callable[[bytes], None], over: Callable[[], None]) -> None:
+    def __init__(self, sender: Sender, limit: int, message: Callable[[bytes], None], doubt: Callable[[], None]) -> None:
         self._sender = sender
         self._limit = limit
         self._message = message
-        self._over = over
+        self._doubt = doubt
         self._reply: Reply | None = None
         self._last_id: str | None = None
         self._failures = 0
@@ -63,7 +63,7 @@ class ServerStream:
             return
         self._reply = None
         if ending.status == 404:
-            self._over()
+            self._doubt()
         elif not ending.hopeless and (ending.streamed or ending.status == 0 or ending.status >= 500):
             self._open_later(ending)  # else, as with 405, it offers none, or would say the same again
 

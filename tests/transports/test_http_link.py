@@ -272,7 +272,7 @@ async def test_a_cancelled_call_is_not_answered_by_what_still_comes() -> None:
 
     async def cancelled(heard: Heard, wire: Wire) -> None:
         go_on.set()
-        await asyncio.sleep(0.02)
+        await settle()
         await accept(heard, wire)
 
     async with serving(tools_call=late, notifications_cancelled=cancelled) as server, linked(server) as link:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
 from mcp_guard.eras import Era
 from mcp_guard.errors import ServerGone
-from mcp_guard.transports import http_link, http_link_stream
-from tests.fixtures.http_server import SESSION, Heard, Wire, event, initialize, result, serving, silent
+from mcp_guard.transports import http_link, http_link_asides, http_link_stream
+from tests.fixtures.http_server import SESSION, Heard, Wire, event, result, serving, silent
 from tests.transports.link_support import linked, said, settle
 from tests.transports.processes import until
 
@@ -179,6 +180,61 @@ async def test_a_400_for_one_request_alone_costs_no_session() -> None:
         assert link.gone == []
 
 
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_404_for_the_servers_own_stream_alone_costs_no_session(there: bool) -> None:
+    """Servers that route POST alone say 404 where they should say 405."""
+
+    async def nothing_here(_: Heard, wire: Wire) -> None:
+        await wire.respond(404)
+
+    scripts: dict[str, Any] = {"GET": nothing_here, **({} if there else {"ping": nothing_here})}
+    async with serving(**scripts) as server, linked(server) as link:
+        await link.open()
+        await until(lambda: server.of("ping"))
+        if there:
+            await link.call()
+            await settle()
+        else:
+            await until(lambda: link.gone)
+        assert bool(link.gone) is not there
+        assert len(server.of("GET")) == 1
+
+
+async def test_a_404_with_an_error_about_the_request_itself_costs_no_session() -> None:
+    async def unknown(heard: Heard, wire: Wire) -> None:
+        error = {"code": -32601, "message": "Method not found"}
+        await wire.json({"jsonrpc": "2.0", "id": heard.message["id"], "error": error}, status=404)
+
+    async with serving(prompts_list=unknown) as server, linked(server) as link:
+        await link.open()
+        assert (await link.ask("prompts/list"))["error"]["code"] == -32601
+        await until(lambda: server.of("ping"))
+        await link.call()
+        assert link.gone == []
+
+
+async def test_a_server_that_pings_without_end_and_takes_no_answer_costs_a_bounded_number_of_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_link_asides, "MAX_ASIDES", 5)
+    pings = [event(asking(number, "ping")) for number in range(200)]
+    async with serving(GET=OwnStream(pings), answer=silent) as server, linked(server) as link:
+        await link.open()
+        await until(lambda: len(link.odd) == 195)
+        await link.call()
+        assert len(server.of("(answer)")) == 5
+
+
+async def test_two_session_ids_at_once_open_nothing() -> None:
+    async def torn(heard: Heard, wire: Wire) -> None:
+        body = json.dumps(result(heard, {"protocolVersion": "2025-11-25"})).encode()
+        head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nmcp-session-id: a\r\nmcp-session-id: b\r\n"
+        await wire.send(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+
+    async with serving(initialize=torn) as server, linked(server) as link:
+        assert "gone" in await link.open()
+
+
 async def test_calls_under_way_keep_their_answers_when_the_session_ends() -> None:
     release = asyncio.Event()
 
@@ -217,6 +273,25 @@ async def test_a_stream_that_breaks_is_taken_up_after_its_last_event_and_nothing
         assert said(await link.call("once")) == "after all"
         assert [heard.header("last-event-id") for heard in server.of("GET")] == [None, "1"]
         assert server.executed == ["once"]
+        assert link.odd == []
+
+
+async def test_a_cancelled_call_is_not_taken_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ends(_: Heard, wire: Wire) -> None:
+        await wire.stream(event("", id="1", retry="50"))
+        await wire.finish()
+
+    async with serving(tools_call=ends, notifications_cancelled=silent) as server, linked(server) as link:
+        await link.open()
+        request_id, answers = link.start("tools/call", {"name": "echo", "arguments": {"text": "x"}})
+        call = link.link._pending[request_id]
+        await until(lambda: call.timer is not None)
+        due = call.timer.when() if call.timer is not None else 0.0
+        link.link.cancel(request_id)
+        await until(lambda: asyncio.get_running_loop().time() > due)
+        await settle()
+        assert [heard.header("last-event-id") for heard in server.of("GET")] == [None]
+        assert answers == []
 
 
 async def test_a_stream_that_brings_nothing_more_is_given_up() -> None:
@@ -279,10 +354,12 @@ async def test_an_opening_that_is_never_answered_ends(monkeypatch: pytest.Monkey
 
 async def test_a_client_that_takes_nothing_more_holds_the_server_back() -> None:
     big = event({**CHANGED, "params": {"x": "y" * 100_000}})
+    wires: list[Wire] = []
     written = 0
 
     async def floods(heard: Heard, wire: Wire) -> None:
         nonlocal written
+        wires.append(wire)
         await wire.stream()
         for _ in range(400):
             await wire.chunk(big)
@@ -290,15 +367,11 @@ async def test_a_client_that_takes_nothing_more_holds_the_server_back() -> None:
         await wire.chunk(event(result(heard)))
         await wire.finish()
 
-    async with serving(tools_call=floods, initialize=initialize) as server, linked(server) as link:
+    async with serving(tools_call=floods) as server, linked(server) as link:
         await link.open(Era.MODERN)
         link.link.pause(True)
         _, answers = link.start("tools/call", {"name": "echo", "arguments": {"text": "x"}})
-        await until(lambda: server.executed)
-        seen = -1
-        while seen != written:  # until the pipe is full
-            seen = written
-            await asyncio.sleep(0.05)
+        await until(lambda: wires and wires[0].writer.transport.get_write_buffer_size() > len(big) // 2)
         assert written < 400
         assert link.notified == []
         link.link.pause(False)
