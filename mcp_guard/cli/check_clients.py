@@ -12,9 +12,11 @@ from rich.console import Console
 from mcp_guard.cli.init_show import plain, server_line, table_line
 from mcp_guard.clients import Client, this_machine
 from mcp_guard.starting.closing import Closing, closings
+from mcp_guard.starting.entry_rules import Left
 from mcp_guard.starting.places import guards_home, inside, program, project_of
 from mcp_guard.starting.survey import Survey, Table, survey
 
+HIDES = "it has the name of your guard, and the client may take it in the guard's place"
 NOT_YET = "nothing stands in front of it; `mcp-guard init` can put a guard there"
 
 
@@ -31,24 +33,35 @@ def check_clients(*, as_json: bool) -> int:
         _show(Console(highlight=False, soft_wrap=True), found, list(clients.values()), own)
     if found.faults:
         return 2
-    return 1 if any(_direct(table) for table in found.tables) else 0
+    return 1 if any(_direct(table, found) for table in found.tables) else 0
 
 
-def _direct(table: Table) -> list[tuple[str, tuple[str, ...], str]]:
+def _direct(table: Table, found: Survey) -> list[tuple[str, tuple[str, ...], str]]:
     """The servers of a table that no guard stands in front of: name, what is run or reached, and why."""
-    waiting = [(server.entry.name, server.shown, NOT_YET) for server in table.movable]
+    hidden = _guards_elsewhere(table, found)
+    waiting = [(one.entry.name, one.shown, HIDES if one.entry.name in hidden else NOT_YET) for one in table.movable]
     left = [
-        (one.entry.name, one.entry.command or ((one.entry.url,) if one.entry.url else ()), one.why)
+        (one.entry.name, _shown(one), f"{HIDES}; {one.why}" if one.entry.name in hidden else one.why)
         for one in table.left
         if one.direct
     ]
     return [*waiting, *left]
 
 
+def _shown(left: Left) -> tuple[str, ...]:
+    return left.entry.command or ((left.entry.url,) if left.entry.url else ())
+
+
+def _guards_elsewhere(table: Table, found: Survey) -> set[str]:
+    """The names of this client's guards in other tables: of two entries with one name, the project's may win."""
+    others = [one for one in found.tables if one is not table and one.client is table.client]
+    return {guard.name for one in others for guard in one.guards if not guard.doubt}
+
+
 def _show(console: Console, found: Survey, clients: list[Client], own: list[Closing]) -> None:
     for table in found.tables:
         console.print(table_line(table))
-        for name, shown, why in _direct(table):
+        for name, shown, why in _direct(table, found):
             console.print(f"  [red]direct[/]   {server_line(name, shown)}: {plain(why)}")
         for one in table.left:
             if not one.direct:
@@ -95,7 +108,7 @@ def _as_json(found: Survey, own: list[Closing]) -> dict[str, Any]:
                 "file": str(table.loaded.file.path),
                 "table": list(table.section.path),
                 "scope": table.scope.value,
-                "direct": [{"server": name, "why": why} for name, _, why in _direct(table)],
+                "direct": [{"server": name, "why": why} for name, _, why in _direct(table, found)],
                 "guarded": [one.entry.name for one in table.left if one.guarded],
                 "off": [one.entry.name for one in table.left if one.disabled],
             }

@@ -103,7 +103,7 @@ def _setting(here: Path) -> Setting:
 def _project(setting: Setting) -> str:
     if setting.project is None:
         return f"no project: {plain(str(setting.here))} is too much to open; run `init` in a project's directory"
-    return f"project: [bold]{plain(str(setting.project))}[/]: where the servers run, and all that the policy opens"
+    return f"project: [bold]{plain(str(setting.project))}[/]: all that the policies open"
 
 
 def _check_listed(listed: tuple[str, ...], tables: list[Table]) -> None:

@@ -100,9 +100,18 @@ def _server(client: Client, scope: Scope, entry: Entry, places: Places, project:
     why = why_left(client, scope, entry, words, written)
     if why:
         return Left(entry, why)
-    base = project if scope is Scope.USER else places.project
-    cwd = (base or places.home) / Path(written or ".").expanduser()
+    cwd = _start_of(scope, words, places, project) / Path(written or ".").expanduser()
     return Server(entry.name, entry, words, str(cwd), entry.env, dropped(entry))
+
+
+def _start_of(scope: Scope, words: tuple[str, ...], places: Places, project: Path | None) -> Path:
+    """Where a server runs that names no directory. A person's own runs at home, unless it speaks of where it runs: in
+    a project, `npx` and its like obey what lies there (`.npmrc`, `node_modules`), which may be somebody else's.
+    """
+    if scope is not Scope.USER:
+        return places.project or places.home
+    speaks = any(word in (".", "..") or word.startswith(("./", "../")) for word in words)
+    return project if speaks and project is not None else places.home
 
 
 def _is_here(section: Section, places: Places) -> bool:

@@ -9,7 +9,6 @@ import re
 import select
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -70,24 +69,18 @@ class Newcomer:
 
     def on_a_terminal(self, *words: str, answers: str = "", no_color: bool = False) -> tuple[int, str]:
         """`mcp-guard WORDS…` on a terminal, where `answers` is what is typed. Exit code, and all that is seen."""
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.chdir(self.project)
-            environment = {**self.environment, "TERM": "xterm-256color", **({"NO_COLOR": "1"} if no_color else {})}
-            os.execve(sys.executable, [sys.executable, "-m", "mcp_guard", *words], environment)  # noqa: S606
-        os.write(terminal, answers.encode())
-        seen, deadline = b"", time.monotonic() + 60
-        while time.monotonic() < deadline and select.select([terminal], [], [], 60)[0]:
-            try:
-                data = os.read(terminal, 65536)
-            except OSError:  # the other side is gone
-                break
-            if not data:
-                break
-            seen += data
-        _, status = os.waitpid(pid, 0)
+        terminal, theirs = pty.openpty()
+        environment = {**self.environment, "TERM": "xterm-256color", **({"NO_COLOR": "1"} if no_color else {})}
+        line = [sys.executable, "-m", "mcp_guard", *words]
+        with subprocess.Popen(
+            line, env=environment, cwd=self.project, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        ) as process:
+            os.close(theirs)
+            os.write(terminal, answers.encode())
+            seen = _read_all(terminal)
+            code = process.wait(60)
         os.close(terminal)
-        return os.waitstatus_to_exitcode(status), seen.decode()
+        return code, seen.decode()
 
     def guard_entry(self, file: ConfigFile, name: str = "mcp-guard") -> Entry:
         """The entry that was written, as the client would read it."""
@@ -104,6 +97,19 @@ class Newcomer:
 
     def policy(self, client: str) -> Path:
         return self.home / ".config" / "mcp-guard" / client / "policy.yaml"
+
+
+def _read_all(terminal: int) -> bytes:
+    seen = b""
+    while select.select([terminal], [], [], 60)[0]:
+        try:
+            data = os.read(terminal, 65536)
+        except OSError:  # the other side is gone
+            return seen
+        if not data:
+            return seen
+        seen += data
+    return seen
 
 
 def _toml(members: dict[str, Any]) -> str:

@@ -31,9 +31,17 @@ def test_the_servers_give_way_to_one_entry_that_names_absolute_places(tmp_path: 
     assert entry == {"command": PROGRAM.words[0], "args": ["run", "--config", str(config)]}
     loaded = read_config(config.read_bytes(), config)
     assert [spec.name for spec in loaded.servers] == ["files", "other"]
-    assert {spec.cwd for spec in loaded.servers} == {str(home.project)}
+    assert {spec.name: spec.cwd for spec in loaded.servers} == {"files": str(home.project), "other": str(home.root)}
     assert loaded.variables == {"project": str(home.project)}
     assert loaded.policy == config.parent / "policy.yaml"
+
+
+def test_a_persons_own_server_does_not_run_in_a_project_that_may_steer_its_launcher(tmp_path: Path) -> None:
+    """`npx` obeys the `.npmrc` of where it runs, and `init` may be run in a cloned repository."""
+    home = Home(tmp_path)
+    home.servers({"a": NPX})
+    ((_, line),) = home.change().moved
+    assert line.cwd == str(home.root)
 
 
 def test_a_secret_is_moved_within_its_file_and_written_nowhere_else(tmp_path: Path) -> None:
