@@ -38,6 +38,8 @@ def edited(
     for name in gone:
         if name not in section.entries or name in new:
             raise InputError(f"the server {quoted(name)} can't be taken out: it isn't there, or is to be put too")
+    if not gone and not new:
+        return loaded.data
     if loaded.file.format is Format.TOML:
         return _edited_toml(loaded, section, gone, new)
     return _edited_json(loaded, section, gone, new, texts or {})
@@ -47,7 +49,9 @@ def _edited_json(loaded: Loaded, section: Section, gone: tuple[str, ...], new: P
     source = json_source(loaded.file, loaded.data)
     root = source.root()
     if root is None:
-        source = jsonc.parse(source.text + "{}\n", loaded.file.path, comments=True, trailing_commas=True)
+        text = source.text  # which may end in a line comment
+        gap = "\n" if text.strip("\ufeff") and not text.endswith("\n") else ""
+        source = jsonc.parse(f"{text}{gap}{{}}\n", loaded.file.path, comments=True, trailing_commas=True)
         root = source.root() or 0
     before = source.json(root, len(source.plain))
     written = {name: Verbatim(texts[name]) if name in texts else members for name, members in new.items()}

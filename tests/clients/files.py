@@ -70,7 +70,7 @@ def _without_comments(text: str) -> Iterator[str]:
         elif text.startswith("//", at):
             at = text.find("\n", at) if "\n" in text[at:] else len(text)
         elif text.startswith("/*", at):
-            at = text.index("*/", at) + 2
+            at = text.index("*/", at + 2) + 2
         else:
             quoted = text[at] == '"'
             yield text[at]
