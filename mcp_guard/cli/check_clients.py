@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from mcp_guard.cli.init_show import plain, server_line, table_line
 from mcp_guard.clients import Client, this_machine
@@ -86,16 +87,14 @@ def _more(why: str) -> str:
 
 def _show_closing(console: Console, closing: Closing) -> None:
     tools = closing.tools
-    if closing.closed_in is not None:
-        console.print(f"  [green]closed[/] {plain(tools.tools)} ({tools.reach}): in {plain(str(closing.closed_in))}")
-        return
-    console.print(f"  [yellow]open[/]   {plain(tools.tools)} ({tools.reach})")
-    if tools.setting:
-        console.print(f"         to close: {plain(tools.where)}:")
-        for line in tools.setting.splitlines():
-            console.print(f"           {plain(line)}", style="cyan")
+    names = f"{plain(tools.tools)} ({tools.reach})"
+    if closing.set_in is not None:
+        console.print(f"  [green]set[/]    {names}: in {plain(str(closing.set_in))}")
     else:
-        console.print(f"         to close: {plain(tools.where)}")
+        console.print(f"  [yellow]open[/]   {names}")
+        console.print(f"         to close: {plain(tools.where)}{':' if tools.setting else ''}")
+        for line in tools.setting.splitlines():
+            console.print(f"           {escape(line)}", style="cyan")
     if tools.note:
         console.print(f"         {plain(tools.note)}", style="dim")
 
@@ -123,7 +122,7 @@ def _as_json(found: Survey, own: list[Closing]) -> dict[str, Any]:
                 "setting": one.tools.setting,
                 "where": one.tools.where,
                 "note": one.tools.note,
-                "closed_in": str(one.closed_in) if one.closed_in is not None else None,
+                "set_in": str(one.set_in) if one.set_in is not None else None,
             }
             for one in own
         ],

@@ -21,19 +21,19 @@ from mcp_guard.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """One group of a client's own tools. `closed_in` is the file that closes them; None: it isn't so, or not known."""
+    """One group of a client's own tools. `set_in` is the file that has the setting; None: none has it whole."""
 
     client: Client
     tools: BuiltIn
-    closed_in: Path | None
+    set_in: Path | None
 
 
 def closings(client: Client, places: Places) -> tuple[Closing, ...]:
-    """What a client can do by itself, and whether its files close it."""
-    return tuple(Closing(client, one, _closed_in(client, one, places)) for one in client.built_in)
+    """What a client can do by itself, and whether its files have the settings against it."""
+    return tuple(Closing(client, one, _set_in(client, one, places)) for one in client.built_in)
 
 
-def _closed_in(client: Client, tools: BuiltIn, places: Places) -> Path | None:
+def _set_in(client: Client, tools: BuiltIn, places: Places) -> Path | None:
     wanted = _parsed(tools.setting, _is_toml(tools.setting))
     if not isinstance(wanted, Mapping) or not wanted:
         return None

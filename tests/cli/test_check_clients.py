@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mcp_guard.clients import CLIENTS, BuiltIn
 from tests.cli.newcomer import Newcomer
 
 NPX = {"command": "npx", "args": ["-y", "x"]}
@@ -87,40 +88,45 @@ def test_a_clients_own_tools_are_named_with_the_setting_that_closes_them(newcome
         assert (one["setting"].splitlines() or [one["where"]])[0] in shown
 
 
+def tools_of(name: str) -> tuple[BuiltIn, ...]:
+    return next(client for client in CLIENTS if client.id == name).built_in
+
+
 @pytest.mark.parametrize(
-    ("client", "path", "text", "closed"),
+    ("client", "path", "number"),
     [
-        (
-            "claude-code",
-            ".claude/settings.json",
-            '{"permissions": {"deny": ["Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch", "Read"]}}',
-            ["Bash, Edit, Write, NotebookEdit, WebFetch, WebSearch"],
-        ),
-        ("claude-code", ".claude/settings.json", '{"permissions": {"deny": ["Bash"]}}', []),
-        ("claude-code", ".claude/settings.json", '{"permissions": {"deny": "Bash"}}', []),
-        ("claude-code", ".claude/settings.json", "{", []),
-        (
-            "codex",
-            ".codex/config.toml",
-            'web_search = "disabled"\n[features]\nshell_tool = false\n',
-            ["shell", "web search"],
-        ),
-        ("codex", ".codex/config.toml", 'web_search = "live"\n[features]\nshell_tool = true\n', []),
+        ("claude-code", ".claude/settings.json", 0),
+        ("claude-code", "work/.claude/settings.json", 0),
+        ("codex", ".codex/config.toml", 0),
+        ("codex", ".codex/config.toml", 2),
+        ("cursor", ".cursor/cli-config.json", 0),
     ],
 )
 def test_a_setting_counts_as_set_where_its_file_says_all_of_it(
-    newcomer: Newcomer, client: str, path: str, text: str, closed: list[str]
+    newcomer: Newcomer, client: str, path: str, number: int
 ) -> None:
     newcomer.configure(client, {"a": NPX})
+    tools = tools_of(client)[number]
     file = newcomer.home / path
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(text)
+    file.parent.mkdir(exist_ok=True, parents=True)
+    file.write_text(tools.setting)
     _, found = report(newcomer)
-    assert [one["tools"] for one in found["own_tools"] if one["closed_in"] == str(file)] == closed
+    assert [one["tools"] for one in found["own_tools"] if one["set_in"] == str(file)] == [tools.tools]
+    assert f"{tools.tools} ({tools.reach}): in {file}" in newcomer.run("check", "--clients").stdout
+
+
+@pytest.mark.parametrize(
+    "text", ['{"permissions": {"deny": ["Bash"]}}', '{"permissions": {"deny": "Bash"}}', "{", "[]", ""]
+)
+def test_a_setting_that_is_there_in_part_is_not_set(newcomer: Newcomer, text: str) -> None:
+    newcomer.configure("claude-code", {"a": NPX})
+    (newcomer.home / ".claude").mkdir()
+    (newcomer.home / ".claude" / "settings.json").write_text(text)
+    _, found = report(newcomer)
+    assert not [one for one in found["own_tools"] if one["set_in"]]
 
 
 def test_a_setting_in_a_link_out_of_the_home_does_not_count(newcomer: Newcomer, tmp_path: Path) -> None:
-    newcomer.configure("codex", {"a": NPX})
     elsewhere = tmp_path / "elsewhere.json"
     elsewhere.write_text(
         '{"permissions": {"deny": ["Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch"]}}'
@@ -129,7 +135,7 @@ def test_a_setting_in_a_link_out_of_the_home_does_not_count(newcomer: Newcomer, 
     (newcomer.home / ".claude").mkdir()
     (newcomer.home / ".claude" / "settings.json").symlink_to(elsewhere)
     _, found = report(newcomer)
-    assert not [one for one in found["own_tools"] if one["closed_in"]]
+    assert not [one for one in found["own_tools"] if one["set_in"]]
 
 
 def test_it_stands_alone(newcomer: Newcomer) -> None:
