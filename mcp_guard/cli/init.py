@@ -36,8 +36,7 @@ from mcp_guard.starting.survey import Survey, Table, survey
     help=f"Only this client, of {', '.join(client.id for client in CLIENTS)}; may be repeated.",
 )
 @click.option("--list", "listed", multiple=True, metavar="SERVER", help="Start this server to list its tools.")
-@click.option("--keep-edits", is_flag=True, help="With --undo: in files changed since, take out the guard's part only.")
-@click.option("--force", is_flag=True, help="With --undo: give files changed since their old bytes, too.")
+@click.option("--force", is_flag=True, help="With --undo: the old bytes, also where that loses what was changed since.")
 @click.option("--json", "as_data", is_flag=True, help="For programs.")
 def init(
     apply: bool,
@@ -45,7 +44,6 @@ def init(
     project: bool,
     clients: tuple[str, ...],
     listed: tuple[str, ...],
-    keep_edits: bool,
     force: bool,
     as_data: bool,
 ) -> int:
@@ -58,13 +56,11 @@ def init(
     """
     here = Path.cwd()
     if undo:
-        if apply or listed or (force and keep_edits):
-            raise InputError(
-                "`--undo` goes with `--client`, `--project`, `--json` and one of `--keep-edits`, `--force`"
-            )
-        return take_back(here, project=project, clients=clients, force=force, keep_edits=keep_edits, as_data=as_data)
-    if force or keep_edits:
-        raise InputError("`--force` and `--keep-edits` go with `--undo`")
+        if apply or listed:
+            raise InputError("`--undo` goes with `--client`, `--project`, `--force` and `--json`")
+        return take_back(here, project=project, clients=clients, force=force, as_data=as_data)
+    if force:
+        raise InputError("`--force` goes with `--undo`")
     return _put(here, apply=apply, project=project, clients=clients, listed=listed, as_data=as_data)
 
 
@@ -152,6 +148,8 @@ def _conclude(
         )
         for change in changes:
             console.print(f"  {change.table.client.title}: {plain(str(change.policy))}")
+        if any(change.table.scope is Scope.PROJECT for change in changes):
+            console.print("A project's file now names places on this machine: it isn't for committing.")
         console.print(f"See what is shown and why: mcp-guard check --config {plain(str(changes[0].config))}")
         console.print("See what goes past the guard: mcp-guard check --clients. Take it back: mcp-guard init --undo")
 

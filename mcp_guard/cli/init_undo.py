@@ -20,14 +20,14 @@ from mcp_guard.starting.places import guards_home
 
 _WORDS = {
     How.RESTORED: "restored, byte for byte",
-    How.REVERSED: "the guard's part is taken out; what was changed since stays",
+    How.REVERSED: "restored, but for what was changed since, which stays",
     How.ALREADY: "was as before already",
     How.CHANGED: "left as it is",
     How.GONE: "left: it is gone",
 }
 
 
-def undo(here: Path, *, project: bool, clients: Collection[str], force: bool, keep_edits: bool, as_data: bool) -> int:
+def undo(here: Path, *, project: bool, clients: Collection[str], force: bool, as_data: bool) -> int:
     """Restore what can be. 1 if something was left that the person has to settle."""
     kept = backups_in(state_directory())
     wanted: list[Change] = []
@@ -35,7 +35,7 @@ def undo(here: Path, *, project: bool, clients: Collection[str], force: bool, ke
     for change in kept.kept():
         why = _why_not(change, here, project=project, clients=clients)
         (passed_over.append((change, why)) if why else wanted.append(change))
-    how = IfChanged.FORCE if force else IfChanged.REVERSE if keep_edits else IfChanged.STOP
+    how = IfChanged.FORCE if force else IfChanged.REVERSE  # clients themselves write into these files all the time
     done = [_one(kept, change, how) for change in wanted]
     if as_data:
         click.echo(json.dumps(_as_json(done, passed_over), indent=2))
@@ -73,10 +73,7 @@ def _show(console: Console, done: list[Undone], passed_over: list[tuple[Change, 
     if not done and not passed_over:
         console.print("nothing to undo: no client's file was changed by `mcp-guard init`")
     if any(one.how is How.CHANGED for one in done):
-        console.print(
-            "\nTo go on: `--keep-edits` takes the guard out and keeps what was changed since, "
-            "`--force` gives back the old bytes and loses it."
-        )
+        console.print("\nTo go on: mend it by hand, or `--force`: gives back the old bytes and loses what was changed.")
     if any(one.done for one in done):
         console.print(f"\nguard.yaml and policies stay, in {plain(str(guards_home()))}. Restart the clients.")
 

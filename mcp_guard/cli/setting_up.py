@@ -159,7 +159,10 @@ def build_guard(
 def say_unset(config: Config) -> None:
     """One line on stderr for each variable that a server was to get and that isn't set."""
     for name in config.unset:
-        click.echo(f"mcp-guard: `{escaped(name)}` in `env` of {config.file} is not set: its server gets none", err=True)
+        click.echo(
+            f"mcp-guard: `{escaped(name)}` in `env` of {config.file} is not set: its server gets none (a client sets its own)",
+            err=True,
+        )
 
 
 def say_strangers(guard: Guard) -> None:

@@ -18,7 +18,7 @@ from tests.cli.commands import guard
 
 CONTRACT = {
     "demo": set(),
-    "init": {"--apply", "--undo", "--project", "--client", "--list", "--keep-edits", "--force", "--json"},
+    "init": {"--apply", "--undo", "--project", "--client", "--list", "--force", "--json"},
     "wrap": {"--name", "--policy", "--mandate", "--set"},
     "run": {"--config", "--mandate", "--set", "--http", "--token-env"},
     "check": {"--config", "--policy", "--mandate", "--set", "--name", "--clients", "--json"},

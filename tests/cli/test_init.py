@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -206,28 +208,35 @@ def test_the_plan_is_there_for_programs_with_secrets_masked(newcomer: Newcomer) 
     assert [one["how"] for one in undone["undone"]] == ["restored"]
 
 
-def test_undo_stops_at_a_file_that_was_changed_since_and_says_how_to_go_on(newcomer: Newcomer) -> None:
+def test_undo_keeps_what_a_client_or_a_person_changed_since(newcomer: Newcomer) -> None:
+    """Claude Code, for one, writes into its file at every start."""
+    file = newcomer.configure("claude-code", {"raw": newcomer.raw()})
+    before = json.loads(file.path.read_text())
+    newcomer.run("init", "--apply")
+    file.path.write_text(file.path.read_text().replace("{", '{"numStartups": 5, ', 1))
+    undone = newcomer.run("init", "--undo")
+    assert undone.returncode == 0
+    assert "but for what was changed since" in undone.stdout
+    assert json.loads(file.path.read_text()) == {"numStartups": 5, **before}
+
+
+def test_undo_stops_where_the_guards_own_entry_was_changed_and_says_how_to_go_on(newcomer: Newcomer) -> None:
     file = newcomer.configure("cursor", {"raw": newcomer.raw()})
     before = file.path.read_bytes()
     newcomer.run("init", "--apply")
-    file.path.write_text(file.path.read_text().replace('"mcpServers": {', '"mcpServers": {"mine": {"command": "x"},'))
+    file.path.write_text(file.path.read_text().replace('"run"', '"run", "--set", "project=/"'))
+    changed = file.path.read_bytes()
     stopped = newcomer.run("init", "--undo")
     assert stopped.returncode == 1
-    assert "--keep-edits" in stopped.stdout and "--force" in stopped.stdout
-    assert newcomer.run("init", "--undo", "--keep-edits").returncode == 0
-    assert list(json.loads(file.path.read_text())["mcpServers"]) == ["mine", "raw"]
-    newcomer.run("init", "--apply")
-    file.path.write_text(file.path.read_text() + "\n")
+    assert "--force" in stopped.stdout
+    assert file.path.read_bytes() == changed
     assert newcomer.run("init", "--undo", "--force").returncode == 0
-    assert json.loads(file.path.read_text())["mcpServers"].keys() == {"mine", "raw"} and before
+    assert file.path.read_bytes() == before
 
 
 def test_output_that_nobody_reads_does_not_keep_the_guard_out(newcomer: Newcomer) -> None:
     """`mcp-guard init --apply | head -1` puts it in place all the same."""
     file = newcomer.configure("cursor", {"raw": newcomer.raw()})
-    import subprocess
-    import sys
-
     words = [sys.executable, "-m", "mcp_guard", "init", "--apply"]
     with subprocess.Popen(words, env=newcomer.environment, cwd=newcomer.project, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -236,10 +245,7 @@ def test_output_that_nobody_reads_does_not_keep_the_guard_out(newcomer: Newcomer
     assert b"mcp-guard" in file.path.read_bytes()
 
 
-@pytest.mark.parametrize(
-    "options",
-    [("--undo", "--apply"), ("--force",), ("--keep-edits",), ("--undo", "--force", "--keep-edits"), ("--client", "x")],
-)
+@pytest.mark.parametrize("options", [("--undo", "--apply"), ("--undo", "--list", "x"), ("--force",), ("--client", "x")])
 def test_options_that_do_not_go_together_are_wrong_input(newcomer: Newcomer, options: tuple[str, ...]) -> None:
     assert newcomer.run("init", *options).returncode == 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,6 @@ def test_the_readmes_line_makes_bash_complete(newcomer: Newcomer) -> None:
     assert line is not None
     programs = newcomer.home / "bin"
     programs.mkdir()
-    import sys
-
     (programs / "mcp-guard").write_text(f'#!/bin/sh\nexec {sys.executable} -m mcp_guard "$@"\n')
     (programs / "mcp-guard").chmod(0o755)
     script = f"""\
