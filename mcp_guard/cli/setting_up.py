@@ -159,10 +159,8 @@ def build_guard(
 def say_unset(config: Config) -> None:
     """One line on stderr for each variable that a server was to get and that isn't set."""
     for name in config.unset:
-        click.echo(
-            f"mcp-guard: `{escaped(name)}` in `env` of {config.file} is not set: its server gets none (a client sets its own)",
-            err=True,
-        )
+        gets = "its server gets none (a client may set it where it starts the guard)"
+        click.echo(f"mcp-guard: `{escaped(name)}` in `env` of {config.file} is not set: {gets}", err=True)
 
 
 def say_strangers(guard: Guard) -> None:

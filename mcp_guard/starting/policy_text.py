@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcp_guard.model import EffectClass
+from mcp_guard.policy.oddities import looks_like_a_shell
 from mcp_guard.starting.tool_views import ServerView, ToolView, names_a_repository
 from mcp_guard.starting.yaml_text import comment, mapping, sequence, text
 
@@ -165,6 +166,8 @@ def _why_not(tool: ToolView, *, project: bool) -> str:
         wider = sorted(one.value for one in tool.effects if one is not EffectClass.READ)
         confines = "; no limit on arguments confines it" if EffectClass.EXECUTE in tool.effects else ""
         return f"it also has the effects {', '.join(wider)}{confines}"
+    if looks_like_a_shell(tool.name):
+        return "its name says that it executes something: look at it first"
     if tool.addresses:
         return f"`{tool.addresses[0]}` can name any file"
     if tool.paths and not project:

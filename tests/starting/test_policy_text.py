@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -10,11 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_guard.catalogue import find
-from mcp_guard.model import Effect, EffectClass
-from mcp_guard.policy.document import Document, load_text
+from mcp_guard.catalogue.store import INDEX
+from mcp_guard.cli.explain import OfflineFacts
+from mcp_guard.model import Call, Effect, EffectClass
+from mcp_guard.policy.decide import visible
+from mcp_guard.policy.document import Authority, Document, load_text
+from mcp_guard.policy.oddities import oddities
 from mcp_guard.starting.policy_text import policy_text, suggestions
 from mcp_guard.starting.tool_views import ServerView, ToolView, view_of
 from mcp_guard.starting.views import view
+from tests.starting.homes import NOW
 
 READ = frozenset({EffectClass.READ})
 FILES = ["npx", "-y", "@modelcontextprotocol/server-filesystem@2026.8.31", "."]
@@ -170,3 +176,28 @@ def test_suggestions_grant_nothing_and_are_appended_as_comments() -> None:
 def test_a_server_with_very_many_tools_does_not_fill_the_policy() -> None:
     text = written(*(ToolView(f"t{n}", None, "why") for n in range(500)))
     assert "and 440 more, which `mcp-guard check` lists" in text
+
+
+CATALOGUED = sorted(json.loads(INDEX.read_bytes()))
+
+
+@pytest.mark.parametrize("package", CATALOGUED)
+def test_the_starter_policy_of_every_catalogued_server_loads_and_has_nothing_odd(package: str) -> None:
+    registry, _, name = package.partition(":")
+    command = {
+        "npm": ["npx", "-y", name],
+        "pypi": ["uvx", name],
+        "docker": ["docker", "run", "-i", name],
+        "module": ["python", "-m", name],
+    }[registry]
+    known = find(command)
+    if known is None:
+        pytest.skip("found under a program's name only")
+    document = loaded(policy_text([], [view("s", command, Path("guard.yaml"))], project=True))
+    described = {("s", tool): one.described for tool, one in known.tools.items()}
+    facts = OfflineFacts(NOW, {}, None, described)
+    assert oddities(Authority((document,)), {"s": list(known.tools)}, now=NOW, facts=facts) == []
+    for tool, one in known.tools.items():
+        call = Call("local:x", "tools/call", "s", tool, {})
+        if visible(Authority((document,)), call, facts):
+            assert one.described.effects <= READ
