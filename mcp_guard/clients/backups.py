@@ -165,6 +165,9 @@ class Backups:
             ) from None
         try:
             yield
+        except OSError as error:  # of the backups; what concerns the file itself was said where it happened
+            why, where = (error.strerror or "it failed").lower(), shown_path(self._directory)
+            raise InputError(f"can't keep backups in `{where}`: {why}; make room there, then run this again") from None
         finally:
             os.close(descriptor)
 

@@ -6,7 +6,7 @@ was, with these entries changed. Otherwise nothing is returned.
 
 from __future__ import annotations
 
-import copy
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -58,8 +58,10 @@ def _edited_json(loaded: Loaded, section: Section, gone: tuple[str, ...], new: P
     text = _changed_at(source, root, section.path, gone, written)
     data = text.encode("utf-8")
     after = json_source(loaded.file, data)
-    meant = _meant(before, section.path, gone, new)
-    if not jsonc_edit.same(after.json(after.root() or 0, len(after.plain)), meant):
+    meant = _meant(before, section.path, gone, json.loads(json.dumps(new, default=dict)))
+    found = after.json(after.root() or 0, len(after.plain))
+    # What stands around the table is the old text; in the table, `1` and `true` are told apart.
+    if found != meant or not jsonc_edit.same(_at(found, section.path), _at(meant, section.path)):
         raise _went_wrong(loaded)
     return data
 
@@ -106,16 +108,17 @@ def _edited_toml(loaded: Loaded, section: Section, gone: tuple[str, ...], new: P
 
 
 def _meant(before: Any, path: tuple[str, ...], gone: tuple[str, ...], new: Put) -> Any:
-    value = copy.deepcopy(before)
-    table = value
+    """What the file should say: a copy along the path, the rest shared."""
+    if path:
+        if not new and path[0] not in before:
+            return before
+        return {**before, path[0]: _meant(before.get(path[0], {}), path[1:], gone, new)}
+    return {name: members for name, members in before.items() if name not in gone} | dict(new)
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
     for key in path:
-        if not new and key not in table:
-            return value
-        table = table.setdefault(key, {})
-    for name in gone:
-        del table[name]
-    for name, members in new.items():
-        table[name] = members
+        value = value.get(key, {})
     return value
 
 

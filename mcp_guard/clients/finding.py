@@ -26,7 +26,12 @@ def find(places: Places, clients: Iterable[Client] = CLIENTS) -> tuple[ConfigFil
     Raises InputError where a variable that moves a client's files holds a relative path: the client would read it from
     its own directory, which isn't known here.
     """
-    return tuple(file for client in clients for place in client.places for file in _at(client, place, places))
+    found: dict[tuple[str, Path], ConfigFile] = {}
+    for client in clients:
+        for place in client.places:
+            for file in _at(client, place, places):
+                found.setdefault((client.id, file.path), file)  # a home that is the project too: it is the user's
+    return tuple(found.values())
 
 
 def _at(client: Client, place: FilePlace, places: Places) -> Iterator[ConfigFile]:

@@ -80,9 +80,13 @@ def prepare(directory: Path) -> None:
         path = shown_path(directory)
         raise InputError(f"`{path}` is open to other users and holds backups; close it with `chmod 700 {path}`")
     _outside_work_trees(directory)
-    ignore = directory / ".gitignore"
-    if not ignore.exists():
-        write_new(ignore, b"*\n")
+    try:
+        write_new(directory / ".gitignore", b"*\n")
+    except FileExistsError:
+        pass
+    except OSError as error:
+        why = (error.strerror or "it failed").lower()
+        raise InputError(f"can't write in the directory of backups `{shown_path(directory)}`: {why}") from None
 
 
 def _outside_work_trees(directory: Path) -> None:

@@ -15,10 +15,14 @@ from mcp_guard.clients.model import Entry, Shape
 
 MASK = "****"
 
-_REFERENCE = re.compile(r"(?:(?:Bearer|Basic|Token|token) )?(?:\$\{[A-Za-z_][\w:.-]*\}|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%)")
+# `${NAME:-default}` is none: the default may be the secret. Nor is `$ecret`: a bare name counts in capitals with a `_`.
+_REFERENCE = re.compile(
+    r"(?:(?:Bearer|Basic|Token|token) )?"
+    r"(?:\$\{[A-Za-z_][\w.]*(?::[A-Za-z_][\w.-]*)?\}|\$[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"
+)
 _SECRET_WORD = re.compile(
     r"token|secret|passw|pwd|passphrase|api-?_?key|apikey|access-?_?key|private|credential|auth|bearer|cookie|session"
-    r"|header|dsn|connection|signature|(?:^|[-_.])(?:key|pass|pat|sid|env|e|H|u|user)$",
+    r"|header|dsn|connection|signature|(?:^|[-_.])(?:key|pass|pat|sid|H|user)$",
     re.IGNORECASE,
 )
 _FLAG = re.compile(r"(?P<dashes>--?)(?P<name>[A-Za-z][\w.-]*)(?:(?P<sign>[=:])(?P<value>.*))?", re.DOTALL)

@@ -304,6 +304,21 @@ def test_backups_are_not_kept_in_a_work_tree(tmp_path: Path, file: ConfigFile) -
     assert file.path.read_bytes() == OLD
 
 
+def test_without_room_for_a_backup_there_is_no_change(
+    file: ConfigFile, backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backups.change(file, OLD, OLD, NOW)  # the directory is there
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match=r"can't keep backups in .*: no space left on device"):
+        backups.change(file, OLD, guarded(load(file)), NOW)
+    monkeypatch.undo()
+    assert file.path.read_bytes() == OLD and backups.kept() == ()
+
+
 def test_nothing_to_change_keeps_nothing(file: ConfigFile, backups: Backups) -> None:
     backups.change(file, OLD, OLD, NOW)
     assert backups.kept() == ()

@@ -63,6 +63,15 @@ def test_files_of_a_project_are_found_only_if_a_project_is_named(tmp_path: Path)
     assert all(file.within == tmp_path / "h" for file in found)
 
 
+def test_a_file_that_is_both_the_users_and_the_projects_is_found_once_as_the_users(tmp_path: Path) -> None:
+    made(tmp_path, ".cursor/mcp.json", ".mcp.json")
+    found = find(Places(tmp_path, tmp_path, "linux", {}))
+    assert [(file.path.name, file.scope) for file in found] == [
+        (".mcp.json", Scope.PROJECT),
+        ("mcp.json", Scope.USER),
+    ]
+
+
 def test_a_mac_and_a_windows_machine_have_their_own_places(tmp_path: Path) -> None:
     made(
         tmp_path,

@@ -6,10 +6,11 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
-from mcp_guard.clients import Entry, Scope, edited, fresh, load, rewired
+from mcp_guard.clients import Entry, Scope, edited, fresh, load, load_bytes, rewired
 from mcp_guard.errors import InputError
 from tests.clients.files import CORPUS, placed, put_in_place
 
@@ -161,6 +162,14 @@ def test_an_error_shows_nothing_that_a_terminal_would_act_on(tmp_path: Path) -> 
     with pytest.raises(InputError) as refusal:
         load(file)
     assert "\x1b" not in str(refusal.value) and "\\u001b[2J" in str(refusal.value)
+
+
+@pytest.mark.parametrize("client", ["cursor", "codex"])
+def test_members_may_be_given_as_any_mapping_and_sequence(tmp_path: Path, client: str) -> None:
+    loaded = load(put_in_place(tmp_path, client, "user", b""))
+    members = MappingProxyType({"command": "c", "args": ("a", "b"), "env": MappingProxyType({"K": "v"})})
+    new = load_bytes(loaded.file, edited(loaded, loaded.sections[0], put={"x": members}))
+    assert new.sections[0].entries["x"].members == {"command": "c", "args": ["a", "b"], "env": {"K": "v"}}
 
 
 def test_a_server_that_is_not_there_cannot_be_taken_out(tmp_path: Path) -> None:
