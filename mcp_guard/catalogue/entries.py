@@ -15,7 +15,10 @@ from mcp_guard.catalogue.packages import Package, Registry
 from mcp_guard.descriptors import descriptor_digest
 from mcp_guard.errors import InputError, Malformed
 from mcp_guard.model import Described, EffectClass
-from mcp_guard.wire import parse_arguments
+from mcp_guard.wire import parse_arguments, serialize
+
+LARGEST = 1 << 18
+"""Bytes of a descriptor that is worth a digest: no judged one has half as many, and one of 16 MB would take seconds."""
 
 LISTED, READ = "listed", "read from source"
 _SERVER = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
@@ -95,7 +98,7 @@ class Known:
 
     def _bound(self, tool: KnownTool, descriptor: Mapping[str, Any]) -> bool:
         try:
-            return descriptor_digest(descriptor) in tool.digests
+            return len(serialize(descriptor)) <= LARGEST and descriptor_digest(descriptor) in tool.digests
         except Exception:  # what has no canonical bytes is nothing that was ever judged
             return False
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mcp_guard.catalogue import identify
-from mcp_guard.catalogue.entries import known, read_entry
+from mcp_guard.catalogue.entries import LARGEST, known, read_entry
 from mcp_guard.errors import InputError
 from mcp_guard.model import Described, EffectClass
 from tests.catalogue.entries import COMMAND, Catalogue, entry
@@ -131,3 +131,13 @@ def test_a_descriptor_that_is_not_the_one_judged_is_not_described(
     assert found.describe(listed) is not None and found.why_not(listed) == ""
     assert found.describe(difference(listed)) is None
     assert found.why_not(difference(listed)) != ""
+
+
+def test_a_descriptor_that_is_too_large_to_have_been_judged_is_not_digested() -> None:
+    large = {**tool("read"), "description": "a" * LARGEST}
+    found = Catalogue(entry(large)).find(COMMAND)
+    assert found is not None
+    assert found.describe(large) is None
+    smaller = {**large, "description": "a" * (LARGEST - 1000)}
+    found = Catalogue(entry(smaller)).find(COMMAND)
+    assert found is not None and found.describe(smaller) is not None
