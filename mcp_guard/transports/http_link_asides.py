@@ -24,7 +24,7 @@ class Asides:
     def __init__(self, sender: Sender, seen: Callable[[Ending, bool], None]) -> None:
         self._sender = sender
         self._seen = seen
-        self._waiting: set[Reply] = set()
+        self._waiting: dict[Reply, Callable[[], None]] = {}
 
     def send(self, message: dict[str, Any], then: Callable[[], None], deadline: float = DEADLINE) -> None:
         """Send one; `then` is called when the server has taken it, or didn't in time, or it wasn't sent."""
@@ -34,20 +34,21 @@ class Asides:
 
         def done(ending: Ending) -> None:
             timer.cancel()
-            self._waiting.discard(reply)
+            self._waiting.pop(reply, None)
             self._seen(ending, reply.exchange is not None and reply.exchange.sent)
             then()
 
         reply = Reply(MAX_ERROR_BODY, drop, done, wanted=False)
-        self._waiting.add(reply)
+        self._waiting[reply] = then
         timer = asyncio.get_running_loop().call_later(deadline, reply.give_up, "it did not answer in time")
         return self._sender.post(serialize(message), None, reply)
 
     def close(self) -> None:
         """Wait for none of them any more."""
-        waiting, self._waiting = self._waiting, set()
-        for reply in waiting:
+        waiting, self._waiting = self._waiting, {}
+        for reply, then in waiting.items():
             reply.abandon()
+            then()
 
 
 def drop(_: bytes) -> None:

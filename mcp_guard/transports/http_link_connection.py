@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import select
 import socket
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -109,9 +110,10 @@ class Exchange:
 
 
 class Connection(asyncio.Protocol):
-    """One connection: at most one exchange at a time. `free` takes it when it is done with one, `lost` at its end."""
+    """One connection: at most one exchange at a time. `free` takes it when it is done with one; `lost` is called at its
+    end, and told whether that came in the middle of one."""
 
-    def __init__(self, free: Callable[[Connection], None], lost: Callable[[Connection], None]) -> None:
+    def __init__(self, free: Callable[[Connection], None], lost: Callable[[Connection, bool], None]) -> None:
         self._when_free = free
         self._when_lost = lost
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
@@ -130,7 +132,13 @@ class Connection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        return self._transport is not None and not self._transport.is_closing()
+        """Is it open, and is nothing there to be read? What comes unasked is most likely its end."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        sock = self._transport.get_extra_info("socket")
+        waiting = select.poll()
+        waiting.register(sock.fileno(), select.POLLIN)
+        return not waiting.poll(0)
 
     @property
     def unwritten(self) -> int:
@@ -166,7 +174,7 @@ class Connection(asyncio.Protocol):
 
     def wait(self) -> bool:
         """Stay open for the next request, for a while; False if it can't."""
-        if not self.usable:
+        if self._transport is None or self._transport.is_closing():
             return False
         self._timer = asyncio.get_running_loop().call_later(self._keep, self.end)
         return True
@@ -206,7 +214,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
-        self._when_lost(self)
+        self._when_lost(self, self._exchange is not None)
         if self._exchange is not None and exc is None:
             self._pump(b"")  # the end of a body that only the end of the connection ends
         self._transport = None

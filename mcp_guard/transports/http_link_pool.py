@@ -7,6 +7,7 @@ connection is being made.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 
@@ -94,8 +95,11 @@ class Pool:
         else:
             connection.end()
 
-    def lost(self, connection: Connection) -> None:
+    def lost(self, connection: Connection, broken: bool) -> None:
+        """A connection has ended. Where one breaks, the idle ones may be broken too."""
         self._all.discard(connection)
+        for other in self._idle if broken else ():
+            other.end()
         if connection in self._idle:
             self._idle.remove(connection)
         if self._ended is not None and not self._all and not self._ended.done():
@@ -149,6 +153,8 @@ def _in_words(error: Exception) -> str:
             return "it refuses connections"
         case socket.gaierror():
             return "its name can't be resolved"
+        case OSError() if f"[Errno {errno.ECONNREFUSED}]" in str(error):  # by each of a name's addresses
+            return "it refuses connections"
         case OSError():
             return f"no connection could be made ({error.strerror or type(error).__name__})"
         case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -13,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+from mcp.client.client import Client, ConnectMode
+from mcp.client.streamable_http import streamable_http_client
 
 from tests.fixtures.client import LEGACY, MODERN, RawClient
 from tests.fixtures.ledger import read_lines
@@ -22,6 +26,7 @@ from tests.transports.processes import until
 
 SERVER = Path(__file__).parents[1] / "fixtures" / "sdk_http_server.py"
 MODES = ((), ("--json",), ("--stateless",), ("--json", "--stateless"))
+TOKEN = "a-token-of-these-tests-0123456789"
 POLICY = """\
 version: 1
 grants:
@@ -134,10 +139,57 @@ async def test_a_server_that_is_killed_during_a_call_leaves_it_unknown(tmp_path:
         server.process.kill()
         answer = await asyncio.wait_for(call, 10)
         assert decision_in(answer["error"])["kind"] == "unknown"
+        await server.process.wait()  # until then its port may still take connections
         gone = await client.call("web__echo", {"text": "y"})
         assert decision_in(gone)["reason"] == "unavailable"
     assert outcomes(stand) == ["unknown", "not_sent"]
     assert server.executed("slow") == ["x"]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+async def test_a_client_over_http_reaches_a_server_over_http_and_its_token_goes_no_further(
+    tmp_path: Path, mode: ConnectMode
+) -> None:
+    stand = Stand(tmp_path, POLICY)
+    async with web(tmp_path, "--headers") as server, serving_http(stand, server.url) as url:
+        bearer = {"authorization": f"Bearer {TOKEN}", "cookie": f"session={TOKEN}"}
+        async with httpx2.AsyncClient(headers=bearer, timeout=20) as http:
+            transport = streamable_http_client(url, http_client=http)
+            async with Client(transport, mode=mode, read_timeout_seconds=20) as client:
+                result = await client.call_tool("web__echo", {"text": "across"})
+                assert result.content[0].text == "across"  # type: ignore[union-attr]
+        assert server.executed("echo") == ["across"]
+        headers = server.executed("headers")
+        assert headers and TOKEN not in "".join(headers)
+
+
+@asynccontextmanager
+async def serving_http(stand: Stand, behind: str) -> AsyncIterator[str]:
+    """A guard that serves HTTP in front of the server at `behind`; gives its URL."""
+    file = stand.home / "guard.yaml"
+    file.write_text(f'version: 1\npolicy: {stand.policy_file}\nservers:\n  web: {{url: "{behind}"}}\n')
+    words = ["run", "--config", str(file), "--http", "127.0.0.1:0", "--token-env", "TEST_TOKEN"]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mcp_guard", *words),
+        env={**stand.environment, "TEST_TOKEN": TOKEN},
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stderr is not None
+        async with asyncio.timeout(30):
+            line = ""
+            while not (found := re.search(r"serving (http\S+)", line)):
+                line = (await process.stderr.readline()).decode()
+                assert line, "the guard ended"
+        yield found[1]
+        process.terminate()
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def test_progress_of_a_call_reaches_the_client_in_order(tmp_path: Path) -> None:

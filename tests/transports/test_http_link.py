@@ -250,6 +250,20 @@ async def test_the_server_hears_that_a_call_is_cancelled_and_its_stream_ends(era
         assert answers == []
 
 
+async def test_a_link_that_ends_leaves_no_call_on_connections_that_others_share() -> None:
+    async with serving(tools_call=silent, notifications_cancelled=silent) as server, linked(server) as stays:
+        await stays.open()
+        leaves = Linked(server)
+        await leaves.open()
+        request_id, _ = leaves.start("tools/call", {"name": "echo", "arguments": {"text": "x"}})
+        leaves.start("tools/call", {"name": "echo", "arguments": {"text": "y"}})
+        await until(lambda: server.held == 2)
+        leaves.link.cancel(request_id)
+        leaves.link.close()
+        await until(lambda: server.held == 0)
+        await stays.ask("tools/list")
+
+
 async def test_a_call_that_is_cancelled_in_the_queue_is_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_link, "MAX_OPEN", 1)
     async with serving(tools_call=silent) as server, linked(server) as link:

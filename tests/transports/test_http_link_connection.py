@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ipaddress
+import socket
 import ssl
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ from mcp_guard.transports.http_link import HttpLink
 from mcp_guard.transports.http_link_connection import Connection
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.link import see_links_end
-from tests.fixtures.http_server import Heard, Wire, result, serving
+from tests.fixtures.http_server import Heard, HttpServer, Wire, result, serving
 from tests.transports.link_support import ENVELOPE, linked, said
 from tests.transports.processes import until
 
@@ -38,7 +39,7 @@ class Standing(asyncio.Transport):
 
 
 def place(here: str, peer: str, remote: Remote, port: int = 443) -> str:
-    connection = Connection(lambda _: None, lambda _: None)
+    connection = Connection(lambda _: None, lambda *_: None)
     connection.connection_made(Standing(here, peer, port))
     return connection.misplaced(remote)
 
@@ -68,6 +69,12 @@ def test_the_guards_own_port_is_not_called_by_whatever_name(
     assert "own" in place(here, peer, Remote("https://guard.example:8400/"), 8400)
     assert place(here, peer, Remote("https://guard.example:8401/"), 8401) == ""
     assert place("192.0.2.7", "198.51.100.1", Remote("https://docs.example:8400/"), 8400) == ""
+
+
+def end_now(server: HttpServer) -> None:
+    """Close the server's ends at once, past its event loop."""
+    for writer in server._writers:
+        writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +124,31 @@ async def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
             await until(lambda: server.open == 0)
 
 
+async def test_nothing_is_sent_on_an_idle_connection_whose_end_is_already_there() -> None:
+    """The end has arrived, and the event loop hasn't come to read it yet."""
+    async with serving() as server, linked(server) as one:
+        await one.open(Era.MODERN)
+        (connection,) = one.link._sender._pool._idle
+        assert connection.usable
+        end_now(server)
+        await until(lambda: not connection.usable or connection._transport is None)
+        assert said(await one.call("anew")) == "anew"
+        assert server.connections == 2
+
+
+async def test_where_one_connection_breaks_the_idle_ones_are_not_trusted() -> None:
+    async def cut(_: Heard, wire: Wire) -> None:
+        wire.cut()
+
+    async with serving(tools_call=cut) as server, linked(server) as one:
+        one.era = Era.MODERN
+        slow = [one.start("tools/list", {})[1] for _ in range(3)]
+        await until(lambda: all(slow))
+        assert len(one.link._sender._pool._idle) == 3
+        assert "gone" in await one.call()
+        assert one.link._sender._pool._idle == []
+
+
 async def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again() -> None:
     async def more(heard: Heard, wire: Wire) -> None:
         body = b'{"jsonrpc":"2.0","id":%d,"result":{"content":[]}}' % heard.message["id"]
@@ -139,6 +171,28 @@ async def test_no_connection_in_time_is_a_request_that_was_not_sent(monkeypatch:
     async with serving() as server, linked(server) as one:
         answer = await one.open(Era.MODERN)
         assert answer == {"gone": "no connection within 0.05 seconds", "unsent": True}
+
+
+async def test_a_name_with_several_addresses_that_all_refuse_is_said_to_refuse() -> None:
+    async with serving() as server:
+        port = server.port
+    answers: list[dict[str, Any]] = []
+    nobody = link_to(f"http://localhost:{port}/")
+    nobody.request("server/discover", {"_meta": ENVELOPE}, answers.append)
+    await until(lambda: answers)
+    assert answers == [{"gone": "it refuses connections", "unsent": True}]
+    nobody.close()
+
+
+def link_to(url: str) -> HttpLink:
+    """A link of which nobody wants to hear."""
+    return HttpLink(
+        Remote(url),
+        on_notification=lambda *_: None,
+        on_request=lambda *_: lambda _: None,
+        on_odd=lambda _: None,
+        on_gone=lambda _: None,
+    )
 
 
 # --- TLS
@@ -179,13 +233,7 @@ def _name(text: str) -> x509.Name:
 
 async def over_tls(url: str) -> dict[str, Any]:
     answers: list[dict[str, Any]] = []
-    secure = HttpLink(
-        Remote(url.replace("http:", "https:")),
-        on_notification=lambda *_: None,
-        on_request=lambda *_: lambda _: None,
-        on_odd=lambda _: None,
-        on_gone=lambda _: None,
-    )
+    secure = link_to(url.replace("http:", "https:"))
     secure.request("server/discover", {"_meta": ENVELOPE}, answers.append)
     await until(lambda: answers)
     secure.close()
