@@ -59,8 +59,8 @@ def app() -> None:
     Look back:    mcp-guard log --denied
 
     \b
-    Completion, for bash, zsh or fish:
-                  eval "$(_MCP_GUARD_COMPLETE=bash_source mcp-guard)"
+    Completion:   eval "$(_MCP_GUARD_COMPLETE=bash_source mcp-guard)"   (zsh: zsh_source)
+                  _MCP_GUARD_COMPLETE=fish_source mcp-guard | source
     """
 
 

@@ -14,7 +14,7 @@ from mcp_guard.cli.init_show import plain, server_line, table_line
 from mcp_guard.clients import Client, this_machine
 from mcp_guard.starting.closing import Closing, closings
 from mcp_guard.starting.entry_rules import Left
-from mcp_guard.starting.places import guards_home, inside, program, project_of
+from mcp_guard.starting.places import guards_home, program, project_of
 from mcp_guard.starting.survey import Survey, Table, survey
 
 HIDES = "it has the name of your guard, and the client may take it in the guard's place"
@@ -24,7 +24,7 @@ NOT_YET = "nothing stands in front of it; `mcp-guard init` can put a guard there
 def check_clients(*, as_json: bool) -> int:
     """Report on every client's files. 1 if a server is reached directly, 2 if a file can't be read."""
     here, home = Path.cwd(), Path.home()
-    places = this_machine(None if inside(home, here) else here)
+    places = this_machine(here)
     found = survey(places, program(lasting=False), project_of(here, home, guards_home()))
     clients = {file.client.id: file.client for file in found.files}
     own = [one for client in clients.values() for one in closings(client, places)]

@@ -16,7 +16,7 @@ from mcp_guard.clients import CLIENTS, Scope, this_machine
 from mcp_guard.errors import InputError
 from mcp_guard.record.place import state_directory
 from mcp_guard.starting.applying import apply as put_in_place
-from mcp_guard.starting.places import guards_home, inside, program, project_of
+from mcp_guard.starting.places import guards_home, program, project_of
 from mcp_guard.starting.plan import FileChange, Setting, plan
 from mcp_guard.starting.survey import Survey, Table, survey
 
@@ -68,8 +68,7 @@ def _put(
     here: Path, *, apply: bool, project: bool, clients: tuple[str, ...], listed: tuple[str, ...], as_data: bool
 ) -> int:
     setting = _setting(here)
-    at_home = inside(Path.home(), here)  # whose files are the person's own, not a project's
-    found = survey(this_machine(None if at_home else here), setting.program, setting.project, clients)
+    found = survey(this_machine(here), setting.program, setting.project, clients)
     passed_over = {id(table): why for table in found.tables if (why := _why_passed_over(table, project=project))}
     tables = [table for table in found.tables if id(table) not in passed_over]
     _check_listed(listed, tables)

@@ -55,13 +55,16 @@ def private_directory(path: Path, home: Path) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing, for nobody else to read: it says where secrets are."""
+    """All of it or nothing. A new file is for nobody else; one that is there keeps its mode, and a link stays one."""
+    path = path.resolve()
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     aside = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     try:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
+            os.fchmod(descriptor, mode)
             os.fsync(descriptor)
         aside.replace(path)
     except OSError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mcp_guard.clients import Client, ConfigFile, Loaded, Scope, edited, load_bytes
+from mcp_guard.clients import ConfigFile, Entry, Loaded, Scope, edited, load_bytes
 from mcp_guard.config import read_config
 from mcp_guard.errors import InputError
 from mcp_guard.policy.document import Document, load_policy, load_text
@@ -22,6 +22,7 @@ from mcp_guard.starting.guard_text import ServerLine
 from mcp_guard.starting.naming import server_name, variable_names
 from mcp_guard.starting.places import Program, directory_for, inside
 from mcp_guard.starting.policy_text import policy_text, suggestions
+from mcp_guard.starting.recognise import GuardEntry
 from mcp_guard.starting.survey import Table
 from mcp_guard.starting.tool_views import ServerView
 
@@ -65,7 +66,6 @@ class Change:
     files: tuple[GuardFile, ...]
     config: Path
     policy: Path
-    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -118,33 +118,46 @@ def _check_entry(new: Loaded, change: Change) -> None:
         raise InputError(f"can't put the guard into {new.file.path}; add it by hand; nothing was changed")
 
 
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What a table's servers join: a guard that is in place (`entry`), or one to be made."""
+
+    entry: Entry | None
+    config: Path
+    policy: Path
+    servers: tuple[str, ...]  # that the guard has already
+    env: Mapping[str, str]  # that its entry has already
+
+
+def _standing(table: Table, setting: Setting) -> _Standing:
+    guard = next((one for one in table.guards if _is_ours(one, table, setting)), None)
+    if guard is None or guard.config is None:
+        directory = _directory(table, setting)
+        return _Standing(None, directory / GUARD_FILE, directory / POLICY_FILE, (), setting.program.env)
+    entry, file = table.section.entries[guard.name], guard.config
+    config = read_config(_read(file) or b"", file)
+    env = {name: value for name, value in entry.env.items() if value is not None}
+    servers = tuple(spec.name for spec in config.servers)
+    return _Standing(entry, file, config.policy or file.with_name(POLICY_FILE), servers, env)
+
+
 def _change(table: Table, setting: Setting, look: Look) -> Change:
-    guard = next((one for one in table.guards if _is_ours(one.doubt, one.config, setting)), None)
-    existing = table.section.entries[guard.name] if guard is not None else None
-    directory = _directory(table, setting) if guard is None else _parent(guard.config)
-    config, policy = directory / GUARD_FILE, directory / POLICY_FILE
-    if guard is not None and guard.config is not None:
-        config = guard.config
-        policy = read_config(_read(config) or b"", config).policy or policy
-    given: dict[str, str] = dict(setting.program.env)
-    if existing is not None:
-        given = {name: value for name, value in existing.env.items() if value is not None}
-    before = [spec.name for spec in read_config(_read(config) or b"", config).servers] if guard is not None else []
+    standing = _standing(table, setting)
+    env = dict(standing.env)
     moved: list[tuple[Server, ServerLine]] = []
     for server in table.movable:
-        name = server_name(server.name, [*before, *(line.name for _, line in moved)])
-        names = variable_names(name, server.env, given)
-        given |= {names[one]: value for one, value in server.env.items() if value is not None}
+        name = server_name(server.name, [*standing.servers, *(line.name for _, line in moved)])
+        names = variable_names(name, server.env, env)
+        env |= {names[one]: value for one, value in server.env.items() if value is not None}
         moved.append((server, _line(name, server, names)))
-    lines = [line for _, line in moved]
-    views = [look(line, server, config) for server, line in moved]
-    files = [
-        _guard_file(config, policy, lines, table, setting, added=guard is not None),
-        *_policy_file(policy, views, table, setting),
-    ]
-    name = guard.name if guard is not None else entry_name(table)
-    members = guard_members(table.client, setting.program, config, given, existing)
-    return Change(table, name, members, tuple(moved), tuple(files), config, policy)
+    views = [look(line, server, standing.config) for server, line in moved]
+    files = (
+        _guard_file(standing, [line for _, line in moved], table, setting),
+        *_policy_file(standing.policy, views, table, setting),
+    )
+    name = standing.entry.name if standing.entry is not None else entry_name(table)
+    members = guard_members(table.client, setting.program, standing.config, env, standing.entry)
+    return Change(table, name, members, tuple(moved), files, standing.config, standing.policy)
 
 
 def _line(name: str, server: Server, names: Mapping[str, str]) -> ServerLine:
@@ -155,14 +168,14 @@ def _line(name: str, server: Server, names: Mapping[str, str]) -> ServerLine:
     return ServerLine(name, (), server.cwd, {}, server.url, token, headers)
 
 
-def _is_ours(doubt: str, config: Path | None, setting: Setting) -> bool:
-    """Only a guard.yaml in the person's own directory is added to, never one that lies in a project."""
-    return not doubt and config is not None and inside(config, setting.guards)
-
-
-def _parent(config: Path | None) -> Path:
-    assert config is not None  # noqa: S101 - `_is_ours` looked
-    return config.parent
+def _is_ours(guard: GuardEntry, table: Table, setting: Setting) -> bool:
+    """May servers of this table join that guard? A person's own file may name any guard.yaml of theirs, a project's
+    only the one that is for it: else a repository could put its servers into a guard that runs everywhere.
+    """
+    if guard.doubt or guard.config is None or not inside(guard.config, setting.guards):
+        return False
+    expected = _directory(table, setting) / GUARD_FILE
+    return table.scope is not Scope.PROJECT or guard.config.resolve() == expected.resolve()
 
 
 def _directory(table: Table, setting: Setting) -> Path:
@@ -179,11 +192,10 @@ def _directory(table: Table, setting: Setting) -> Path:
     return directory_for(setting.guards, table.client.id, section.scope.value, label, key)
 
 
-def _guard_file(
-    config: Path, policy: Path, lines: Sequence[ServerLine], table: Table, setting: Setting, *, added: bool
-) -> GuardFile:
+def _guard_file(standing: _Standing, lines: Sequence[ServerLine], table: Table, setting: Setting) -> GuardFile:
+    config = standing.config
     old = _read(config)
-    if added and old is not None:
+    if standing.entry is not None and old is not None:
         text = guard_text.added_text(old.decode(), config, lines)
     else:
         heading = [
@@ -191,9 +203,9 @@ def _guard_file(
             "Secrets are named here, never written: their values stay in that file, in the guard's own entry.",
             f"To see what is offered and shown: mcp-guard check --config {config}",
         ]
-        text = guard_text.new_text(heading, policy.name, setting.project, lines)
+        text = guard_text.new_text(heading, standing.policy.name, setting.project, lines)
     guard_text.checked(text, config, lines)
-    return GuardFile(config, old, text.encode(), aside=old is not None and not added)
+    return GuardFile(config, old, text.encode(), aside=old is not None and standing.entry is None)
 
 
 def _policy_file(policy: Path, views: Sequence[ServerView], table: Table, setting: Setting) -> list[GuardFile]:
@@ -241,8 +253,3 @@ def _read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise InputError(f"can't read {path}: {error.strerror}; nothing was changed") from None
-
-
-def clients_of(tables: Iterable[Table]) -> tuple[Client, ...]:
-    """Each client once, in order."""
-    return tuple({table.client.id: table.client for table in tables}.values())

@@ -181,6 +181,36 @@ def test_a_guard_yaml_that_a_project_brings_is_never_added_to(tmp_path: Path) ->
     assert change.entry == "mcp-guard-project-2"
 
 
+def test_a_project_cannot_put_its_servers_into_a_guard_that_runs_everywhere(tmp_path: Path) -> None:
+    """A repository's file names the person's own guard.yaml, by a path that is easily guessed."""
+    home = Home(tmp_path)
+    home.servers({"a": NPX}, ".claude.json")
+    home.apply()
+    own = home.guards / "claude-code" / "guard.yaml"
+    before = own.read_bytes()
+    forged = {"command": PROGRAM.words[0], "args": ["run", "--config", str(own)]}
+    home.servers({"mcp-guard-project": forged, "evil": {"command": "evil"}}, "shop/.mcp.json")
+    change = home.change()
+    assert change.config != own
+    home.apply()
+    assert own.read_bytes() == before
+
+
+def test_a_policy_that_a_person_keeps_elsewhere_by_a_link_stays_there(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    file = home.servers({"a": NPX})
+    home.apply()
+    policy = home.guards / "cursor" / "policy.yaml"
+    kept = home.write("dotfiles/policy.yaml", policy.read_text())
+    policy.unlink()
+    policy.symlink_to(kept)
+    home.undo()
+    file.write_text(json.dumps({"mcpServers": {"b": NPX}}))
+    home.apply()
+    assert policy.is_symlink()
+    assert "\n  # b: not in the effects catalogue" in kept.read_text()
+
+
 def test_a_guards_directory_inside_the_project_is_refused(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.servers({"a": NPX})
