@@ -52,7 +52,7 @@ def init(
     Shows what it would write, and changes a client's file only with --apply, or after a yes. Starts no server unless
     you confirm its command. Your own files are changed, those of the project in this directory only with --project.
 
-    Exit code 1 when the guard couldn't be put in place or taken out everywhere, 2 when a file is malformed.
+    Exit code 1 when something couldn't be undone, 2 when a file is malformed or can't be written.
     """
     here = Path.cwd()
     if undo:

@@ -5,18 +5,14 @@ Advice: a file that can't be read counts as not set, and a client may have furth
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mcp_guard.clients import BuiltIn, Client, ConfigFile, Places
-from mcp_guard.clients.jsonc import read as read_jsonc
-from mcp_guard.clients.loading import read_file
-from mcp_guard.errors import InputError
+from mcp_guard.clients import BuiltIn, Client, Places
+from mcp_guard.starting.settings_files import parsed_settings, settings_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,7 @@ def closings(client: Client, places: Places) -> tuple[Closing, ...]:
 
 
 def _set_in(client: Client, tools: BuiltIn, places: Places) -> Path | None:
-    wanted = _parsed(tools.setting, _is_toml(tools.setting))
+    wanted = parsed_settings(tools.setting, toml=_is_toml(tools.setting))
     if not isinstance(wanted, Mapping) or not wanted:
         return None
     return next((file for file in _files(tools, places) if _says(client, file, wanted, places)), None)
@@ -50,28 +46,11 @@ def _files(tools: BuiltIn, places: Places) -> Iterator[Path]:
 
 
 def _says(client: Client, path: Path, wanted: Mapping[str, Any], places: Places) -> bool:
-    if not path.is_file():
-        return False
-    within = places.home if path.is_relative_to(places.home) else places.project or places.home
-    try:
-        data = read_file(ConfigFile(client, client.places[0], path, within))
-    except InputError:
-        return False
-    return _holds(_parsed(data.decode("utf-8", "replace"), path.suffix == ".toml"), wanted)
+    return _holds(settings_in(client, path, places), wanted)
 
 
 def _is_toml(setting: str) -> bool:
     return not setting.lstrip().startswith("{")
-
-
-def _parsed(text: str, toml: bool) -> Any:
-    try:
-        if toml:
-            return tomllib.loads(text)
-        source = read_jsonc(text.encode(), "settings", comments=True, trailing_commas=True)
-        return json.loads(source.plain.lstrip("\ufeff"))
-    except (ValueError, InputError, RecursionError):
-        return None
 
 
 def _holds(there: Any, wanted: Any) -> bool:

@@ -15,6 +15,7 @@ from mcp_guard.starting.entry_rules import Left, Server, dropped, filled, why_le
 from mcp_guard.starting.places import Program, inside
 from mcp_guard.starting.recognise import GuardEntry, guard_in
 from mcp_guard.starting.remotes import remote_server
+from mcp_guard.starting.switched_off import switched_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def _table(loaded: Loaded, section: Section, places: Places, program: Program, p
     guards: list[GuardEntry] = []
     movable: list[Server] = []
     left: list[Left] = []
+    off = switched_off(loaded.file.client, section, places)
     for entry in section.entries.values():
         guard = guard_in(entry, program, base)
         if guard is not None:
@@ -74,6 +76,9 @@ def _table(loaded: Loaded, section: Section, places: Places, program: Program, p
             left.append(_guarded(guard, entry, section.scope, base))
         elif entry.disabled:
             left.append(Left(entry, "it is turned off in the client", disabled=True))
+        elif entry.name in off:
+            # A person's own server may be off in one project and on in all others: there it is reached.
+            left.append(Left(entry, f"it is turned off by {off[entry.name]}", disabled=section.scope is not Scope.USER))
         else:
             one = _server(loaded.file.client, section.scope, entry, places, project)
             (movable.append(one) if isinstance(one, Server) else left.append(one))
