@@ -24,6 +24,8 @@ more; a request that crosses such an end may or may not have been taken, and isn
 MAX_KEPT_SECONDS = 60.0
 MAX_HEAD = 64 << 10
 """Bytes of a response's status line and headers, or of a line between two chunks."""
+READ_SIZE = 64 << 10
+"""Bytes that are read at a time."""
 MAX_INTERIM = 16
 """Responses (1xx) before the response."""
 DRAIN_SECONDS = 2.0
@@ -126,6 +128,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # asyncio types the base class only
+        if hasattr(transport, "max_size"):  # asyncio asks for 256 KiB at a time: memory mapped anew for every answer
+            transport.max_size = READ_SIZE
         sock = transport.get_extra_info("socket")
         if sock is not None:  # so that the end of a server that vanished is noticed on a stream where nothing is sent
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
