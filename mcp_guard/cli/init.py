@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -149,7 +150,9 @@ def _conclude(
             console.print(f"  {change.table.client.title}: {plain(str(change.policy))}")
         if any(change.table.scope is Scope.PROJECT for change in changes):
             console.print("A project's file now names places on this machine: it isn't for committing.")
-        console.print(f"See what is shown and why: mcp-guard check --config {plain(str(changes[0].config))}")
+        console.print(
+            f"See what is shown and why: mcp-guard check --config {plain(shlex.quote(str(changes[0].config)))}"
+        )
         console.print("See what goes past the guard: mcp-guard check --clients. Take it back: mcp-guard init --undo")
 
 

@@ -5,6 +5,7 @@ Everything that can go wrong goes wrong here, before anything is written.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,7 +202,7 @@ def _guard_file(standing: _Standing, lines: Sequence[ServerLine], table: Table, 
         heading = [
             f"Servers of {table.client.title}, out of {table.loaded.file.path} by `mcp-guard init` on {setting.today}.",
             "Secrets are named here, never written: their values stay in that file, in the guard's own entry.",
-            f"To see what is offered and shown: mcp-guard check --config {config}",
+            f"To see what is offered and shown: mcp-guard check --config {shlex.quote(str(config))}",
         ]
         text = guard_text.new_text(heading, standing.policy.name, setting.project, lines)
     guard_text.checked(text, config, lines)

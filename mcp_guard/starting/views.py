@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +25,9 @@ def view(name: str, command: Sequence[str], config: Path, tools: Sequence[Tool] 
             for tool, one in known.tools.items()
         )
         return ServerView(name, _about(known), tuple(judged))
-    return ServerView(name, f"not in the effects catalogue; what it offers says: mcp-guard check --config {config}")
+    return ServerView(
+        name, f"not in the effects catalogue; what it offers says: mcp-guard check --config {shlex.quote(str(config))}"
+    )
 
 
 def _about(known: Known) -> str:
