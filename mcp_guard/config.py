@@ -1,18 +1,21 @@
 """guard.yaml: which servers `run` guards, under which documents. Paths in it start from its own directory.
 
 Strict, with places in errors, by the same reader as the documents. Secrets are named (`env: [NAME]`), never written.
+Where two servers need different values under one name, or a name would mean something to the guard itself, the value
+waits under another one: `env: {PYTHONPATH: FILES_PYTHONPATH}` gives the server `PYTHONPATH`.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from mcp_guard.catalog import SEPARATOR, SERVER_NAME
 from mcp_guard.downstream import ServerSpec
@@ -22,16 +25,26 @@ from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.spawn import MINIMAL_ENVIRONMENT
 
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
+"""A name that a value may wait under. In capitals only, so that a value in its place is most likely noticed."""
+
 
 class _Form(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+def _by_name(value: object) -> object:
+    """A list of names is short for each name standing for itself."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return {name: name for name in value}
+    return value
 
 
 class ServerForm(_Form):
     """One server: the command that starts it and what of the environment it gets, or its URL and its credentials."""
 
     command: Annotated[list[str], Field(min_length=1)] = []
-    env: list[str] = []
+    env: Annotated[dict[str, str], BeforeValidator(_by_name)] = {}  # the server's name of a variable: the guard's
     cwd: str | None = None
     url: str | None = None
     token_env: str | None = None
@@ -86,12 +99,20 @@ _FORMS: dict[tuple[int | str, ...], type[_Form]] = {
 
 def load_config(path: Path) -> Config:
     """Read guard.yaml. Raises `InputError` with file, line and column."""
+    return read_config(_bytes_of(path), path)
+
+
+def _bytes_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         hint = "name it with `--config FILE`, or guard one server with `mcp-guard wrap`"
         raise InputError(f"can't read {path}: {error.strerror}; {hint}") from None
+
+
+def read_config(data: bytes, path: Path) -> Config:
+    """What guard.yaml at `path` says with this content."""
     source = read_yaml(data, str(path))
     try:
         form = ConfigForm.model_validate(source.value)
@@ -109,7 +130,9 @@ def load_config(path: Path) -> Config:
         servers=tuple(_spec(name, server, remotes[name], directory) for name, server in form.servers.items()),
         durability=form.record.durability,
         unset=tuple(
-            dict.fromkeys(one for server in form.servers.values() for one in server.env if one not in os.environ)
+            dict.fromkeys(
+                one for server in form.servers.values() for one in server.env.values() if one not in os.environ
+            )
         ),
     )
 
@@ -130,11 +153,11 @@ def _beside(directory: Path, value: str | None) -> Path | None:
 def _spec(name: str, form: ServerForm, remote: Remote | None, directory: Path) -> ServerSpec:
     if remote is not None:
         return ServerSpec(name=name, remote=remote, timeout=form.timeout)
-    names = (*MINIMAL_ENVIRONMENT, *form.env)
+    names = {name: name for name in MINIMAL_ENVIRONMENT} | form.env
     return ServerSpec(
         name=name,
         command=tuple(form.command),
-        env={key: os.environ[key] for key in names if key in os.environ},
+        env={name: os.environ[source] for name, source in names.items() if source in os.environ},
         cwd=str(directory if form.cwd is None else directory / Path(form.cwd).expanduser()),
         timeout=form.timeout,
     )
@@ -172,19 +195,33 @@ def _check_names(source: Source, form: ConfigForm) -> None:
             hint = "use up to 32 letters, digits, `_` and `-`, starting with a letter or digit"
             raise source.error(f"`{name[:64]}` can't be a server's name", ("servers", name), hint, key=True)
     for name, other in permutations(form.servers, 2):
-        if f"{other}{SEPARATOR}".casefold().startswith(f"{name}{SEPARATOR}".casefold()):
+        if _begins(other, name):
             hint = "give one of them another name"
             raise source.error(f"`{name}` and `{other}` would share one prefix", ("servers", other), hint, key=True)
+
+
+def share_prefix(name: str, other: str) -> bool:
+    """Could a tool of one of these servers have the name of a tool of the other?"""
+    return _begins(name, other) or _begins(other, name)
+
+
+def _begins(name: str, start: str) -> bool:
+    return f"{name}{SEPARATOR}".casefold().startswith(f"{start}{SEPARATOR}".casefold())
 
 
 def _check_variables(source: Source, form: ConfigForm) -> None:
     """Secrets are named in guard.yaml, never written: a value there would also be a name that no variable has."""
     for name, server in form.servers.items():
-        for number, variable in enumerate(server.env):
+        written = value_at(source.value, ("servers", name, "env"))
+        for number, (variable, other) in enumerate(server.env.items()):
+            path = ("servers", name, "env", number if isinstance(written, list) else variable)
             if "=" in variable or not variable:
                 hint = "names only: the values come from the environment that the guard is started in"
                 shown = variable.partition("=")[0][:64]
-                raise source.error(f"`{shown}=...` in `env` has a value", ("servers", name, "env", number), hint)
+                raise source.error(f"`{shown}=...` in `env` has a value", path, hint)
+            if other != variable and not _VARIABLE.fullmatch(other):
+                hint = "write the name of the variable that has the value, in capitals: {TOKEN: OTHER_TOKEN}"
+                raise source.error(f"what `{variable[:64]}` in `env` stands for is no name of a variable", path, hint)
 
 
 def _in_words(source: Source, errors: ValidationError) -> InputError:
@@ -206,5 +243,7 @@ def _in_words(source: Source, errors: ValidationError) -> InputError:
         return source.error(f"`{path[-1]}` is missing", path[:-1], f"write `{write}`")
     if path[-1:] == ("command",) and isinstance(written := value_at(source.value, path), str):
         return source.error("`command` is one text", path, f"write it as a list: [{', '.join(written.split())}]")
+    if path[2:3] == ("env",):  # without the value, which may be a secret
+        return source.error("`env` is not right", path, "write names: [TOKEN], or {TOKEN: OTHER_TOKEN}")
     where = ".".join(str(step) for step in path) or "the file"
     return source.error(f"`{where}` is not right: {error['msg'][0].lower()}{error['msg'][1:]}", path)

@@ -58,6 +58,11 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
         ("command: [npx", "comand: [npx", ":5:11", "did you mean `command`?"),
         ("command: [npx, -y, server, .]", "command: npx -y server", ":5:20", "write it as a list: [npx, -y, server]"),
         ("env: [GITHUB_TOKEN]", "env: [HOME, GITHUB_TOKEN=abc]", ":5:", "`GITHUB_TOKEN=...` in `env` has a value"),
+        ("env: [GITHUB_TOKEN]", "env: {TOKEN: ghp_0a1b}", ":5:", "in capitals: {TOKEN: OTHER_TOKEN}"),
+        ("env: [GITHUB_TOKEN]", 'env: {TOKEN: ""}', ":5:", "no name of a variable"),
+        ("env: [GITHUB_TOKEN]", "env: {TOKEN: [A]}", ":5:", "write names"),
+        ("env: [GITHUB_TOKEN]", "env: [{TOKEN: A}]", ":5:", "write names"),
+        ("env: [GITHUB_TOKEN]", "env: {A=b: TOKEN}", ":5:", "`A=...` in `env` has a value"),
         ("command: [npx, -y, server, .]", "command: []", ":5:20", "at least 1"),
         ("command: [npx, -y, server, .]", 'url: "https://x.example/mcp"', ":5:", "`env` doesn't go with `url`"),
         ("command: [npx, -y, server, .], env: [GITHUB_TOKEN]", 'url: "http://x.example/mcp"', ":5:16", "write https"),
@@ -118,6 +123,28 @@ def test_a_value_in_env_is_not_repeated_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_config(written(tmp_path, GOOD.replace("[GITHUB_TOKEN]", "['GITHUB_TOKEN=s3cret']")))
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("env", ["{TOKEN: s3cret}", "{TOKEN: 5, X: [s3cret]}", "[[s3cret]]"])
+def test_a_value_in_place_of_a_name_is_not_repeated_in_the_error(tmp_path: Path, env: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_config(written(tmp_path, GOOD.replace("[GITHUB_TOKEN]", env)))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_two_servers_get_different_values_under_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "one")
+    monkeypatch.setenv("OTHER_TOKEN", "two")
+    monkeypatch.setenv("WEB_PATH", "/opt/bin")
+    text = GOOD.replace("[GITHUB_TOKEN]", "[TOKEN]").replace(
+        "cwd: sub", "cwd: sub, env: {TOKEN: OTHER_TOKEN, PATH: WEB_PATH, LATER: NOT_SET}"
+    )
+    config = load_config(written(tmp_path, text))
+    files, web = (spec.env or {} for spec in config.servers)
+    assert (files["TOKEN"], web["TOKEN"], web["PATH"]) == ("one", "two", "/opt/bin")
+    assert files["PATH"] != "/opt/bin"
+    assert not {"OTHER_TOKEN", "WEB_PATH", "LATER"} & set(web)
+    assert config.unset == ("NOT_SET",)
 
 
 def test_variables_that_are_not_set_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

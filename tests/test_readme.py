@@ -62,6 +62,8 @@ class Reader:
         (self.project / "notes").mkdir(parents=True)
         (self.project / "README.md").write_text("# A project\n")
         (self.project / ".env").write_text("TOKEN=1\n")
+        files_server = {"command": "npx", "args": ["-y", PACKAGE, "."]}
+        (home / ".claude.json").write_text(json.dumps({"mcpServers": {"files": files_server}}, indent=2))
         programs = home / "bin"
         programs.mkdir()
         files = shlex.join(
@@ -170,4 +172,4 @@ def test_what_is_run_is_what_is_written() -> None:
         "servers.yaml",
         "notes.mandate.yaml",
     }
-    assert {command.line.split()[1] for command in commands()} == {"check", "explain", "log", "test"}
+    assert {command.line.split()[1] for command in commands()} == {"init", "check", "explain", "log", "test"}

@@ -8,12 +8,14 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from mcp_guard import __version__
 from mcp_guard.errors import GuardError, InputError
 
 COMMANDS = {
     "demo": "Show the guard at work on four real tool servers, in under a minute.",
+    "init": "Put your clients' servers behind a guard, with a starter policy; or take it back.",
     "wrap": "Guard one tool server: put this in front of the command that starts it.",
     "run": "Guard several tool servers as one, on stdio or HTTP.",
     "check": "Do the documents load, what does each server offer, what would be shown, what is odd.",
@@ -36,6 +38,11 @@ class _Lazy(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 - a module here holds a command of its own name
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names of commands, without importing every one of them for a line of help."""
+        names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -48,8 +55,13 @@ def app() -> None:
 
     \b
     Try it:       mcp-guard demo
+    Set it up:    mcp-guard init
     Guard one:    mcp-guard wrap --name files --policy policy.yaml -- npx -y SERVER DIR
     Look back:    mcp-guard log --denied
+
+    \b
+    Completion:   eval "$(_MCP_GUARD_COMPLETE=bash_source mcp-guard)"   (zsh: zsh_source)
+                  _MCP_GUARD_COMPLETE=fish_source mcp-guard | source
     """
 
 

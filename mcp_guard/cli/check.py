@@ -67,6 +67,7 @@ class ServerReport:
 @click.option("--mandate", type=click.Path(path_type=Path), help="And this mandate.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
 @click.option("--name", help="The server's name in the policy.")
+@click.option("--clients", is_flag=True, help="Instead: what do your MCP clients reach past any guard.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
 def check(
@@ -75,13 +76,23 @@ def check(
     mandate: Path | None,
     settings: tuple[str, ...],
     name: str | None,
+    clients: bool,
     as_json: bool,
     command: tuple[str, ...],
 ) -> int:
     """Load the documents, start the servers, and say what would be shown to a client and what looks odd.
 
-    Exit code 1 when a server doesn't answer, 2 when a document or option is wrong.
+    With --clients: the servers that your MCP clients still reach directly, and the tools of their own (shell, edit,
+    web) with the settings that close them.
+
+    Exit code 1 when a server doesn't answer or is reached directly, 2 when a document, file or option is wrong.
     """
+    if clients:
+        if config or policy or mandate or settings or name or command:
+            raise InputError("`--clients` stands alone, or with `--json`: it looks at your clients' own files")
+        from mcp_guard.cli.check_clients import check_clients
+
+        return check_clients(as_json=as_json)
     if config is not None and (policy is not None or command):
         raise InputError("`--config` stands alone: guard.yaml names policy and servers")
     variables = parse_settings(settings, Path.cwd())
@@ -99,7 +110,7 @@ def check(
     first, second = load_documents(policy, mandate, variables)
     guard = build_guard(specs, policy=first, mandate=second, prefixed=bool(own), own_files=own)
     try:
-        reports = asyncio.run(_ask(guard)) if specs else []
+        reports = asyncio.run(ask(guard)) if specs else []
     finally:
         end(guard)
     odd = [
@@ -125,7 +136,7 @@ def _oddities(guard: Guard, reports: list[ServerReport], *, every_server: bool) 
     return oddities(guard.authority, offered, arguments=arguments, every_server=every_server, now=now, facts=facts)
 
 
-async def _ask(guard: Guard) -> list[ServerReport]:
+async def ask(guard: Guard) -> list[ServerReport]:
     """Begin a conversation as a client would, and look at what it finds."""
     whys: dict[str, str] = {}
     log.divert(lambda event, values: _first(whys, event, values))

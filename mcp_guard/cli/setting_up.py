@@ -23,6 +23,7 @@ from mcp_guard.protection import Protection
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.shown import escaped
 from mcp_guard.record.store import Record
+from mcp_guard.starting.places import guards_home
 
 PROGRAM = Path(__file__).resolve().parents[1]
 """The package itself: who may write into it decides what the next guard does."""
@@ -158,7 +159,8 @@ def build_guard(
 def say_unset(config: Config) -> None:
     """One line on stderr for each variable that a server was to get and that isn't set."""
     for name in config.unset:
-        click.echo(f"mcp-guard: `{escaped(name)}` in `env` of {config.file} is not set: its server gets none", err=True)
+        gets = "its server gets none (a client may set it where it starts the guard)"
+        click.echo(f"mcp-guard: `{escaped(name)}` in `env` of {config.file} is not set: {gets}", err=True)
 
 
 def say_strangers(guard: Guard) -> None:
@@ -171,9 +173,12 @@ def say_strangers(guard: Guard) -> None:
 def protection_of(
     specs: Iterable[ServerSpec], layers: Iterable[Document], own_files: Iterable[Path], state: Path
 ) -> Protection:
-    """What is the guard's own: its configuration, its documents, its record, its program: a project may hold it."""
+    """What is the guard's own: its configuration, its documents, its record, its program: a project may hold it.
+
+    And what `init` wrote for other clients: those are guards, too.
+    """
     layers = tuple(layers)
     bases = [str(Path.cwd()), *(spec.cwd for spec in specs if spec.cwd)]
     bases += [document.variables["project"] for document in layers if "project" in document.variables]
-    own = (*own_files, *(layer.file for layer in layers), state, PROGRAM)
+    own = (*own_files, *(layer.file for layer in layers), state, guards_home(), PROGRAM)
     return Protection([str(path) for path in own], bases)

@@ -64,6 +64,7 @@ def oddities(
     """
     known: Known = {server: None if tools is None else frozenset(tools) for server, tools in known_tools.items()}
     classes = _classes(authority, facts)
+    heard = {server for server, tools in known.items() if tools is not None}
     denies = [rule for layer in authority.layers for rule in layer.rules if _covers_everything(rule)]
     found: list[Oddity] = []
     for layer in authority.layers:
@@ -72,7 +73,7 @@ def oddities(
             said = [
                 *unknown_names(rule, known, every_server=every_server),
                 *unknown_arguments(rule, [f"{server}/{tool}" for server, tool in targets], arguments or {}),
-                *_overlapped(rule, targets, denies, classes),
+                *_overlapped(rule, targets, denies, classes, heard),
                 *_idle(rule, authority),
                 *_over(rule, now),
                 *_shells(rule, targets, classes),
@@ -118,11 +119,19 @@ def _covers_everything(rule: Rule) -> bool:
     return rule.ref.effect is Effect.DENY and rule.unconditional and rule.when is None and rule.uri is None
 
 
-def _overlapped(rule: Rule, targets: list[tuple[str, str]], denies: list[Rule], classes: _Classes) -> Iterator[str]:
-    """A grant or ask all of whose tools some deny covers whatever the arguments are."""
+def _overlapped(
+    rule: Rule, targets: list[tuple[str, str]], denies: list[Rule], classes: _Classes, heard: Collection[str]
+) -> Iterator[str]:
+    """A grant or ask all of whose tools some deny covers whatever the arguments are. What the tools of a server that
+    wasn't `heard` can do isn't known yet: the catalogue speaks of what is listed.
+    """
     if rule.ref.effect is Effect.DENY:
         return
-    over = [next((deny for deny in denies if _denies(deny, *target, classes)), None) for target in targets]
+    seen = {
+        target: [deny for deny in denies if not deny.effects or target[0] in heard or classes(*target)]
+        for target in targets
+    }
+    over = [next((deny for deny in seen[target] if _denies(deny, *target, classes)), None) for target in targets]
     if targets and all(over):
         named = dict.fromkeys(place(deny) for deny in over if deny is not None)
         yield f"it never counts: deny {', '.join(named)} covers all of it"

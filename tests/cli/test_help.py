@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +18,10 @@ from tests.cli.commands import guard
 
 CONTRACT = {
     "demo": set(),
+    "init": {"--apply", "--undo", "--project", "--client", "--list", "--force", "--json"},
     "wrap": {"--name", "--policy", "--mandate", "--set"},
     "run": {"--config", "--mandate", "--set", "--http", "--token-env"},
-    "check": {"--config", "--policy", "--mandate", "--set", "--name", "--json"},
+    "check": {"--config", "--policy", "--mandate", "--set", "--name", "--clients", "--json"},
     "explain": {"--config", "--policy", "--mandate", "--set", "--json"},
     "test": {"--config", "--policy", "--min-coverage", "--mutate", "--json", "--junit"},
     "log": {
@@ -59,6 +61,13 @@ def test_a_command_has_the_options_of_the_contract_and_no_other(name: str) -> No
 def test_every_command_shows_an_example_of_itself(name: str) -> None:
     text = CliRunner().invoke(app, [name, "--help"]).output
     assert f"mcp-guard {name}" in text.partition("Example")[2]
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_an_example_uses_options_that_the_command_has(name: str) -> None:
+    text = CliRunner().invoke(app, [name, "--help"]).output.partition("Example")[2]
+    used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text.partition(" -- ")[0]))
+    assert used <= CONTRACT[name] | {"--help"}
 
 
 @pytest.mark.parametrize("options", [["check", "--policy", "p.yaml"], ["log"], ["log", "--json"], ["--help"]])

@@ -56,6 +56,14 @@ def test_a_deny_by_effect_covers_undescribed_tools() -> None:
     assert said("tools: {files/read: {effect: read}}\n" + text) == []
 
 
+def test_a_deny_by_effect_covers_nothing_of_a_server_that_has_not_said_what_it_has() -> None:
+    text = "grants: [{id: a, tool: files/read, args: any}]\ndeny: [{id: d, effect: spend}]"
+    assert oddities(under(text), {"files": None}) == []
+    assert oddities(under(text), {}) == []
+    described = "tools: {files/read: {effect: spend}}\n" + text
+    assert [odd.rule for odd in oddities(under(described), {"files": None})] == ["a"]
+
+
 def test_a_policys_deny_covers_a_mandates_grant() -> None:
     both = Authority(
         (policy("deny: [{id: d, tool: files/*}]"), mandate("grants: [{id: m, tool: files/read, args: any}]"))
