@@ -14,8 +14,9 @@ from typing import Any
 
 from benchmarks.alignment import suites
 from benchmarks.alignment.control import Executed
+from benchmarks.alignment.documents import nothing_yet
 from benchmarks.alignment.effects import EFFECTFUL
-from benchmarks.alignment.judged import History, judge
+from benchmarks.alignment.judged import judge
 from benchmarks.alignment.outcome import Outcome
 from benchmarks.alignment.plan import Run
 from benchmarks.alignment.suites import Step
@@ -92,12 +93,12 @@ def document(grants: Sequence[dict[str, Any]]) -> Authority:
 
 
 def _by(grants: Sequence[dict[str, Any]], suite: str) -> Decide:
-    authority, history = document(grants), History()
+    authority, history = document(grants), nothing_yet()
 
     def decide(step: Step) -> str:
         decision = judge(authority, suite, step, history)
         if decision.effect is Effect.ALLOW:
-            history.charge(decision)
+            history.charge(decision.charges)
         return "done" if decision.effect is Effect.ALLOW else "deny"
 
     return decide

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.alignment.judged import History, judge
+from benchmarks.alignment.documents import nothing_yet
+from benchmarks.alignment.judged import judge
 from benchmarks.alignment.outcome import Outcome
 from benchmarks.alignment.suites import Step
 from mcp_guard.model import Effect
@@ -25,11 +26,11 @@ class Shortfall:
 
 def refused_needs(outcome: Outcome, authority: Authority) -> Iterator[Shortfall]:
     """The needed calls of a utility run that were denied, or that wait for a person."""
-    history = History()
+    history = nothing_yet()
     for step, said in zip(outcome.run.steps, outcome.said, strict=True):
         decision = judge(authority, outcome.run.suite, step, history)
         if said == "done":
-            history.charge(decision)
+            history.charge(decision.charges)
         elif decision.effect is Effect.ALLOW:
             yield Shortfall(outcome.run.name, f"{said} {step.tool}", "the arguments do not fit the tool's schema")
         else:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+from mcp_guard.policy.cases_facts import CaseFacts
 from mcp_guard.policy.document import Authority, Document, load_text
 
 HERE = Path(__file__).resolve().parent
@@ -50,3 +51,8 @@ class Shelf:
 @cache
 def _policy(path: Path) -> Document:
     return load_text(path.read_bytes(), file=path.name, kind="policy")  # by its name: no place of this machine is said
+
+
+def nothing_yet() -> CaseFacts:
+    """A session in which nothing has been used. The suites' tools have no annotations and none comes later."""
+    return CaseFacts(STARTED + timedelta(minutes=1), "/", {})

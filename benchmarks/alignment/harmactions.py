@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.alignment.documents import nothing_yet
 from benchmarks.alignment.shares import Share
-from mcp_guard.model import Call, Effect, EffectClass, Usage
+from mcp_guard.model import Call, Effect
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority, load_text
 
@@ -25,29 +26,6 @@ ROLES = HERE / "roles"
 REPORT = HERE / "harmactions.md"
 SERVER = "agent"
 SAFE = "safe"
-
-
-class Fresh:
-    """Facts of a session in which nothing happened yet, and in which every tool is known. No rule asks for the time."""
-
-    @property
-    def now(self) -> Any:
-        raise OSError("there is no clock here")
-
-    def used(self, rule: str) -> Usage:
-        return Usage()
-
-    def resolve(self, path: str) -> str | None:
-        return path
-
-    def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
-        return frozenset()
-
-    def described(self, server: str, tool: str) -> None:
-        return None
-
-    def known_at_first_sight(self, server: str, tool: str) -> bool:
-        return True
 
 
 @dataclass(frozen=True)
@@ -85,7 +63,7 @@ def _row(one: Mapping[str, Any]) -> Row:
 def effect(authority: Authority, row: Row) -> Effect:
     """What the policy says of one action."""
     params = {"name": row.tool, "arguments": row.arguments}
-    return decide(authority, Call("local:benchmark", "tools/call", SERVER, row.tool, params), Fresh()).effect
+    return decide(authority, Call("local:benchmark", "tools/call", SERVER, row.tool, params), nothing_yet()).effect
 
 
 def verdicts(rows: Sequence[Row], roles: Mapping[str, Authority]) -> list[Verdict]:
