@@ -27,7 +27,7 @@ _TEXT = {
     Reason.NOT_CANONICAL: "a path, host or address is not written in its plain form.",
     Reason.PROTECTED: "the call names something that belongs to the guard itself.",
     Reason.UNEXPECTED_MEMBER: "the request has members that nothing allows.",
-    Reason.UNKNOWN_HANDLE: "its state or handle is missing, was not given out for this call, was used before, or is too old.",
+    Reason.UNKNOWN_HANDLE: "its state is missing, was not given out for this call, was used before, or is too old.",
     Reason.TOO_MANY: "too much is under way at once.",
     Reason.UNRECORDED: "the decision could not be recorded, so the call was not made.",
     Reason.UNAVAILABLE: "the tool server is not available; nothing was sent. It is being restarted.",
@@ -96,7 +96,7 @@ def refused_call(decision: Decision, entry: str | None, era: Era | None, detail:
 
 def refused_request(decision: Decision, entry: str | None) -> dict[str, Any]:
     """A refused request of another method: a JSON-RPC error with the decision in `data`."""
-    # "MUST reject state that fails verification" (2026-07-28, multi round-trip requests): with the code for wrong params.
+    # A server "MUST reject state that fails verification" (2026-07-28, multi round-trip requests).
     code = INVALID_PARAMS if decision.reason is Reason.UNKNOWN_HANDLE else REFUSED
     return {
         "error": {"code": code, "message": refusal_text(decision), "data": decision_meta(decision, entry)},

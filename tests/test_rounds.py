@@ -139,7 +139,7 @@ async def test_a_server_may_ask_for_a_retry_alone(tmp_path: Path) -> None:
 def rejected(answer: dict[str, Any]) -> bool:
     """Answered as the protocol has it for a state that fails verification, with the decision beside it."""
     error = answer.get("error", {})
-    return error.get("code") == -32602 and decision_in(error)["reason"] == Reason.UNKNOWN_HANDLE
+    return bool(error.get("code") == -32602 and decision_in(error)["reason"] == Reason.UNKNOWN_HANDLE)
 
 
 async def refused(scene: Modern, answer: dict[str, Any], calls: int) -> None:
