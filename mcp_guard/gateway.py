@@ -250,15 +250,14 @@ class Gateway:
 
     def carry(self, passage: Passage, members: frozenset[str]) -> None:
         """Send a call on its way; one that answers a server's questions, as the continuation that it claims to be."""
-        given = passage.call.params.keys()
-        if self.session.era is not Era.MODERN or passage.call.method not in rounds.METHODS:
-            return passage.begin(given - members)
-        if given & rounds.MEMBERS:
-            found = rounds.reopened(self.context, passage.call)
-            if found is None:
-                return passage.refuse(Decision(Effect.DENY, Reason.UNKNOWN_HANDLE))
-            passage.call, passage.continues = found
-        return passage.begin(given - members - rounds.MEMBERS)
+        beside = passage.call.params.keys() - members
+        if not rounds.claims_to_continue(self.context, passage.call):
+            return passage.begin(beside)
+        found = rounds.reopened(self.context, passage.call)
+        if found is None:
+            return passage.refuse(Decision(Effect.DENY, Reason.UNKNOWN_HANDLE))
+        passage.call, passage.continues = found
+        return passage.begin(beside - rounds.MEMBERS)
 
     def _hidden(self, request: InFlight, method: str, tool: Tool) -> None:
         """The client learns that there is no such tool; the person, why."""

@@ -27,7 +27,7 @@ _TEXT = {
     Reason.NOT_CANONICAL: "a path, host or address is not written in its plain form.",
     Reason.PROTECTED: "the call names something that belongs to the guard itself.",
     Reason.UNEXPECTED_MEMBER: "the request has members that nothing allows.",
-    Reason.UNKNOWN_HANDLE: "the state or handle was not given out for this call, was used before, or is too old.",
+    Reason.UNKNOWN_HANDLE: "its state is missing, was not given out for this call, was used before, or is too old.",
     Reason.TOO_MANY: "too much is under way at once.",
     Reason.UNRECORDED: "the decision could not be recorded, so the call was not made.",
     Reason.UNAVAILABLE: "the tool server is not available; nothing was sent. It is being restarted.",
@@ -78,7 +78,12 @@ def decision_meta(decision: Decision, entry: str | None) -> dict[str, Any]:
 
 
 def refused_call(decision: Decision, entry: str | None, era: Era | None, detail: str = "") -> dict[str, Any]:
-    """A refused `tools/call`: a normal result with `isError`, since an error would look like a crash to a client."""
+    """A refused `tools/call`: a normal result with `isError`, since an error would look like a crash to a client.
+
+    But for a state that isn't the guard's: that is no call to judge, and the protocol has an error for it.
+    """
+    if decision.reason is Reason.UNKNOWN_HANDLE:
+        return refused_request(decision, entry)
     result: dict[str, Any] = {
         "content": [{"type": "text", "text": refusal_text(decision, detail)}],
         "isError": True,
@@ -91,8 +96,10 @@ def refused_call(decision: Decision, entry: str | None, era: Era | None, detail:
 
 def refused_request(decision: Decision, entry: str | None) -> dict[str, Any]:
     """A refused request of another method: a JSON-RPC error with the decision in `data`."""
+    # A server "MUST reject state that fails verification" (2026-07-28, multi round-trip requests).
+    code = INVALID_PARAMS if decision.reason is Reason.UNKNOWN_HANDLE else REFUSED
     return {
-        "error": {"code": REFUSED, "message": refusal_text(decision), "data": decision_meta(decision, entry)},
+        "error": {"code": code, "message": refusal_text(decision), "data": decision_meta(decision, entry)},
     }
 
 

@@ -17,7 +17,7 @@ from mcp_guard.context import Context
 from mcp_guard.eras import CLIENT_CAPABILITIES_KEY, Era
 from mcp_guard.handles import Opened
 from mcp_guard.model import Call, Decision, Kind, Outcome
-from mcp_guard.offers import ASKED, may_ask
+from mcp_guard.offers import ASKED, may_ask, may_extend
 from mcp_guard.patience import patiently
 from mcp_guard.record.entries import Entry
 from mcp_guard.record.usage import UsageView
@@ -26,7 +26,8 @@ from mcp_guard.wire import digest, keyed_digest
 
 METHODS = frozenset({"tools/call", "prompts/get", "resources/read"})
 """Methods that a server may answer with questions (2026-07-28, multi round-trip requests)."""
-MEMBERS = frozenset({"inputResponses", "requestState"})
+_ANSWERS, _STATE = "inputResponses", "requestState"
+MEMBERS = frozenset({_ANSWERS, _STATE})
 """What a retry carries beside the call that it repeats."""
 URL_ELICITATION_REQUIRED = -32042
 """An error of the legacy era that makes a client open URLs: it asks as much as a request would."""
@@ -59,16 +60,29 @@ def _bound(context: Context, call: Call) -> dict[str, Any]:
     }
 
 
+def claims_to_continue(context: Context, call: Call) -> bool:
+    """Does a call present itself as the next round of an earlier one? Then it is that, or it is refused.
+
+    A state always claims so. Answers without one claim it too, unless a document grants them by name: then they are a
+    member like any that the guard can't inspect, judged and recorded as that, and continue nothing (law 1).
+    """
+    if context.session.era is not Era.MODERN or call.method not in METHODS:
+        return False
+    if _STATE in call.params:
+        return True
+    return _ANSWERS in call.params and not may_extend(context, call.server, _ANSWERS)
+
+
 def reopened(context: Context, call: Call) -> tuple[Call, Opened] | None:
     """The retry as the server gets it, with its own state; None if it continues no round of this very call."""
-    handle = call.params.get("requestState")
+    handle = call.params.get(_STATE)
     opened = context.guard.handles.open(_KIND, _bound(context, call), handle, context.guard.now())
-    answers = call.params.get("inputResponses", {})
+    answers = call.params.get(_ANSWERS, {})
     if opened is None or not isinstance(answers, dict) or not answers.keys() <= set(opened.inner["asked"]):
         return None
-    params = {name: value for name, value in call.params.items() if name != "requestState"}
+    params = {name: value for name, value in call.params.items() if name != _STATE}
     if opened.inner["state"] is not None:
-        params["requestState"] = opened.inner["state"]
+        params[_STATE] = opened.inner["state"]
     return replace(call, params=params), opened
 
 
@@ -119,7 +133,7 @@ def _handle(context: Context, call: Call, entry: Entry, reply: dict[str, Any], a
     """What the client holds instead of the server's state, also of none: it says which call a retry continues."""
     if "error" in reply:
         return ""
-    inner = {"state": reply["result"].get("requestState"), "asked": asked, "origin": entry.id}
+    inner = {"state": reply["result"].get(_STATE), "asked": asked, "origin": entry.id}
     return context.guard.handles.mint(_KIND, _bound(context, call), inner, context.guard.now(), LIFETIME)
 
 
@@ -130,7 +144,7 @@ def _questions(reply: dict[str, Any]) -> dict[str, Question]:
         found = {str(number): ("elicitation/create", _object(one)) for number, one in enumerate(listed)}
     else:
         result = reply["result"]
-        asked, state = result.get("inputRequests"), result.get("requestState")
+        asked, state = result.get("inputRequests"), result.get(_STATE)
         if not isinstance(state, str | None) or (asked is None and state is None):
             raise ValueError
         found = _input_requests({} if asked is None else asked)
@@ -165,7 +179,7 @@ def _rewritten(reply: dict[str, Any], shown: dict[str, dict[str, Any]], handle: 
     if "error" in reply:
         data = {**reply["error"]["data"], "elicitations": list(shown.values())}
         return {"error": {**reply["error"], "data": data}}
-    kept = {**reply["result"], "requestState": handle}
+    kept = {**reply["result"], _STATE: handle}
     if isinstance(kept.get("inputRequests"), dict):
         kept["inputRequests"] = {
             key: {**one, "params": shown[key]} if shown[key] or "params" in one else one

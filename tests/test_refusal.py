@@ -59,6 +59,14 @@ def test_a_refused_request_of_another_method_is_an_error_with_the_decision_as_da
     assert error["data"]["mcp-guard/decision"]["entry"] == "e1"
 
 
+@pytest.mark.parametrize("era", [None, *Era])
+def test_a_state_that_is_not_the_guards_is_wrong_params_and_not_a_result(era: Era | None) -> None:
+    unknown = Decision(Effect.DENY, Reason.UNKNOWN_HANDLE)
+    answers = [refusal.refused_call(unknown, "e1", era), refusal.refused_request(unknown, "e1")]
+    assert [answer["error"]["code"] for answer in answers] == [-32602, -32602]
+    assert answers[0]["error"]["data"]["mcp-guard/decision"]["reason"] == "unknown_handle"
+
+
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_makes_a_refusal_that_says_whether_trying_again_can_help(reason: Reason) -> None:
     text = refusal.refusal_text(Decision(Effect.DENY, reason))

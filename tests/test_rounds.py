@@ -136,10 +136,17 @@ async def test_a_server_may_ask_for_a_retry_alone(tmp_path: Path) -> None:
 # --- what continues no round
 
 
+def rejected(answer: dict[str, Any]) -> bool:
+    """Answered as the protocol has it for a state that fails verification, with the decision beside it."""
+    error = answer.get("error", {})
+    return bool(error.get("code") == -32602 and decision_in(error)["reason"] == Reason.UNKNOWN_HANDLE)
+
+
 async def refused(scene: Modern, answer: dict[str, Any], calls: int) -> None:
-    assert decision_in(answer.get("result") or answer["error"])["reason"] == Reason.UNKNOWN_HANDLE
+    assert rejected(answer)
     assert len(scene.servers[0].calls) == calls
-    assert scene.rows()[-1].reason == Reason.UNKNOWN_HANDLE
+    assert (scene.rows()[-1].effect, scene.rows()[-1].reason) == ("deny", Reason.UNKNOWN_HANDLE)
+    assert decision_in(answer["error"])["entry"] == scene.rows()[-1].id
 
 
 @pytest.mark.parametrize("state", [STATE, "", "g1.e30.x", "x" * 200_000, None, 5, [STATE], {"a": 1}])
@@ -149,9 +156,61 @@ async def test_a_state_that_the_guard_did_not_give_out_never_reaches_the_server(
         await refused(scene, await scene.echo(inputResponses={"who": {}}, requestState=state), 1)
 
 
-async def test_answers_without_a_state_continue_nothing(tmp_path: Path) -> None:
-    with modern(tmp_path) as scene:
-        await refused(scene, await scene.echo(inputResponses={"who": {}}), 0)
+@pytest.mark.parametrize("answers", [{"who": {}}, {}, {"who": 12345}, [], None])
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("tools/call", {"name": "echo", "arguments": {"text": "x"}}),
+        ("prompts/get", {"name": "greet", "arguments": {}}),
+        ("resources/read", {"uri": "fixture://notes/1"}),
+    ],
+)
+async def test_answers_without_a_state_continue_nothing(
+    tmp_path: Path, method: str, params: dict[str, Any], answers: Any
+) -> None:
+    with modern(tmp_path, asking(who=question())) as scene:
+        await scene.tell(method, **params)  # also where the very question is open
+        await refused(scene, await scene.tell(method, **params, inputResponses=answers), len(scene.servers[0].calls))
+        assert [sent for made, sent in scene.servers[0].requests if "inputResponses" in sent] == []
+
+
+ANSWERS_GRANTED = POLICY + "  - {id: unasked, extensions: {server: raw, allow: [inputResponses]}, budget: {calls: 2}}\n"
+
+
+@pytest.mark.parametrize("answers", [{"who": {}, "other": {}}, {}, {"who": 12345}, [], None])
+async def test_answers_without_a_state_pass_uninspected_where_a_document_names_them(
+    tmp_path: Path, answers: Any
+) -> None:
+    with modern(tmp_path, asking(who=question()), policy=ANSWERS_GRANTED) as scene:
+        assert list((await scene.echo(inputResponses=answers))["result"]["inputRequests"]) == ["who"]
+        (sent,) = scene.servers[0].calls
+        assert sent["inputResponses"] == answers
+        row = next(row for row in scene.rows() if row.method == "tools/call")
+        assert row.detail == "not inspected: inputResponses"
+        assert set(row.rules) == {"policy/t", "policy/unasked"}
+
+
+async def test_answers_that_a_document_names_are_charged_and_open_no_call(tmp_path: Path) -> None:
+    policy = ANSWERS_GRANTED.replace("args: any}", "args: {text: x}}", 1)
+    with modern(tmp_path, policy=policy) as scene:
+        answer = await scene.echo("y", inputResponses={})
+        assert decision_in(answer["result"])["reason"] == Reason.NO_GRANT
+        first, second, third = [(await scene.echo(inputResponses={}))["result"] for _ in range(3)]
+        assert "isError" not in first and "isError" not in second
+        assert decision_in(third)["reason"] == Reason.BUDGET_SPENT
+        assert len(scene.servers[0].calls) == 2
+
+
+async def test_a_state_is_the_guards_own_whatever_else_a_document_names(tmp_path: Path) -> None:
+    with modern(tmp_path, asking(who=question()), policy=ANSWERS_GRANTED) as scene:
+        handle = (await scene.echo())["result"]["requestState"]
+        for held in ({"requestState": STATE}, {"requestState": None}, {"requestState": handle + "x"}):
+            await refused(scene, await scene.echo(inputResponses={"who": {}}, **held), 1)
+        await refused(scene, await scene.echo(inputResponses={"other": {}}, requestState=handle), 1)
+        done = await scene.echo(inputResponses={"who": {}}, requestState=handle)
+        assert done["result"]["resultType"] == "complete"
+        assert scene.servers[0].calls[1]["requestState"] == STATE
+        assert "unasked" not in str(scene.rows()[-1].rules)  # what the guard knows needs no grant of it
 
 
 async def test_a_state_is_good_for_one_retry(tmp_path: Path) -> None:
@@ -176,7 +235,7 @@ async def test_of_two_retries_at_once_one_reaches_the_server(tmp_path: Path) -> 
         handle = (await scene.echo())["result"]["requestState"]
         both = [scene.echo(inputResponses={"who": {}}, requestState=handle) for _ in range(2)]
         answers = await asyncio.gather(*both)
-        assert sorted("isError" in answer["result"] for answer in answers) == [False, True]
+        assert sorted(rejected(answer) for answer in answers) == [False, True]
         assert len(scene.servers[0].calls) == 2
 
 
@@ -204,7 +263,7 @@ async def test_a_state_is_of_one_server(tmp_path: Path) -> None:
         handle = (await scene.tell("tools/call", name="a__echo", arguments={}))["result"]["requestState"]
         retry = {"arguments": {}, "inputResponses": {"who": {}}, "requestState": handle}
         answer = await scene.tell("tools/call", name="b__echo", **retry)
-        assert decision_in(answer["result"])["reason"] == Reason.UNKNOWN_HANDLE
+        assert rejected(answer)
         assert servers[1].calls == []
         assert "isError" not in (await scene.tell("tools/call", name="a__echo", **retry))["result"]
 

@@ -25,10 +25,14 @@ KNOWN_METHODS = frozenset(
         *("initialize", "ping", "server/discover", "subscriptions/listen", "logging/setLevel", "completion/complete"),
         *("tools/list", "tools/call", "prompts/list", "prompts/get", "resources/list", "resources/templates/list"),
         *("resources/read", "resources/subscribe", "resources/unsubscribe"),
-        *("name", "arguments", "_meta", "inputResponses", "requestState"),
+        *("name", "arguments", "_meta", "requestState"),
     }
 )
-"""Methods and members that have grants of their own, or none: as an extension they would pass uninspected."""
+"""Methods and members that have grants of their own, or none: as an extension they would pass uninspected.
+
+`inputResponses` isn't among them: of a round that the guard knows they need no grant, all others are as unknown as any
+member. A `requestState` is: what a server gets as its state is what it gave out, whatever a document says.
+"""
 _ABSENT: Any = None  # the default of a key that isn't there; a key without a value is refused before this is reached
 
 

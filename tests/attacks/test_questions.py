@@ -44,7 +44,9 @@ async def test_a_state_of_another_client_or_of_before_a_restart_never_reaches_th
             await client.discover(capabilities=OFFERED)
             for state in states:
                 retry: dict[str, Any] = {"inputResponses": {"who": {"action": "accept"}}, "requestState": state}
-                assert decision_in(await client.call("ask", **retry))["reason"] == "unknown_handle"
+                with pytest.raises(RpcError) as caught:
+                    await client.call("ask", **retry)
+                assert decision_in(caught.value.error)["reason"] == "unknown_handle"
             states.append((await client.call("ask"))["requestState"])
     assert [call["params"].get("requestState") for call in stand.trace("tools/call")] == [None, None]
 

@@ -11,7 +11,6 @@ from tests.fidelity.checks import CheckId
 from tests.fidelity.compare import Expected, compare, flaws, judge
 from tests.fidelity.report import Row
 from tests.fidelity.routes import REPOSITORY, Place
-from tests.fidelity.servers import UNAVAILABLE
 from tests.fidelity.suite import Suite
 
 ROUTE = "client-http"
@@ -37,10 +36,6 @@ def client_rows(suite: Suite, place: Place, expected: Collection[Expected]) -> I
     """A row for each revision."""
     for revision, scenarios in SCENARIOS.items():
         alone, _ = _run(suite, place, revision, scenarios, guarded=False)
-        if not place.takes_urls():
-            verdict = judge([*flaws(alone), UNAVAILABLE], expected, revision, ROUTE)
-            yield Row("client", revision, ROUTE, alone, {}, verdict, unavailable=UNAVAILABLE)
-            continue
         guarded, seconds = _run(suite, place, revision, scenarios, guarded=True)
         differences = map(str, compare(alone, guarded))
         verdict = judge([*flaws(alone), *differences], expected, revision, ROUTE)

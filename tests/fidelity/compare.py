@@ -55,7 +55,7 @@ def flaws(alone: Checks) -> list[str]:
 
 @dataclass(frozen=True)
 class Expected:
-    """A set of differences that one thing explains: a feature that is missing, or what can't be otherwise."""
+    """A set of differences that one thing explains, which can't be otherwise."""
 
     why: str
     revision: str

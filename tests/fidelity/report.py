@@ -19,8 +19,7 @@ class Row:
     alone: Checks
     guarded: Checks
     verdict: Verdict
-    seconds: float = 0.0
-    unavailable: str = ""
+    seconds: float
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -30,7 +29,6 @@ class Row:
             "alone": {"passed": passed(self.alone), "checks": counted(self.alone)},
             "guarded": {"passed": passed(self.guarded), "checks": counted(self.guarded)},
             "seconds": round(self.seconds, 1),
-            "unavailable": self.unavailable,
             "expected": dict(self.verdict.explained),
             "unexpected": list(self.verdict.unexpected),
             "vanished": list(self.verdict.vanished),
@@ -65,7 +63,7 @@ class Report:
 
 
 def _line(row: Row) -> str:
-    guarded = "-" if row.unavailable else f"{passed(row.guarded)}/{counted(row.guarded)}"
+    guarded = f"{passed(row.guarded)}/{counted(row.guarded)}"
     alone = f"{passed(row.alone)}/{counted(row.alone)}"
     new = len(row.verdict.unexpected) + len(row.verdict.vanished)
     known = len(row.verdict.explained)

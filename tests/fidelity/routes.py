@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mcp_guard.config import load_config
-from mcp_guard.errors import InputError
 from tests.fidelity.processes import free_port, listening
 
 REPOSITORY = Path(__file__).parents[2]
@@ -64,14 +62,6 @@ class Place:
         """The URL of a guard before a server that is reached by HTTP. Raises NotStarted."""
         with self._guarded(self.config(HTTP, {"url": url})) as guarded:
             yield guarded
-
-    def takes_urls(self) -> bool:
-        """Does this version of the guard reach servers by HTTP at all?"""
-        try:
-            load_config(self.config("probe", {"url": _url(1)}))
-        except InputError:
-            return False
-        return True
 
     @contextmanager
     def _served(self) -> Iterator[str]:

@@ -6,12 +6,10 @@ from collections.abc import Collection, Iterator
 
 from tests.fidelity.compare import Expected, compare, flaws, judge
 from tests.fidelity.report import Row
-from tests.fidelity.routes import ALONE, HTTP, ROUTES, Place
+from tests.fidelity.routes import ALONE, ROUTES, Place
 from tests.fidelity.suite import Ran, Suite
 
 REVISIONS = ("2025-11-25", "2026-07-28")
-UNAVAILABLE = "the guard takes no `url:`"
-"""The one difference of a route for which this version of the guard has no configuration."""
 
 
 def server_rows(suite: Suite, place: Place, expected: Collection[Expected]) -> Iterator[Row]:
@@ -23,9 +21,6 @@ def server_rows(suite: Suite, place: Place, expected: Collection[Expected]) -> I
 
 
 def _row(suite: Suite, place: Place, expected: Collection[Expected], revision: str, route: str, alone: Ran) -> Row:
-    if route == HTTP and not place.takes_urls():
-        verdict = judge([*flaws(alone.checks), UNAVAILABLE], expected, revision, route)
-        return Row("server", revision, route, alone.checks, {}, verdict, unavailable=UNAVAILABLE)
     guarded = _run(suite, place, route, revision)
     differences = map(str, compare(alone.checks, guarded.checks))
     verdict = judge([*flaws(alone.checks), *differences], expected, revision, route)

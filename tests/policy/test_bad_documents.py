@@ -199,6 +199,7 @@ POLICIES: list[tuple[str | bytes, str, str]] = [
     (G + "{id: a, extensions: {server: s, allow: ['*']}}", "3:45", "isn't an extension's name"),
     (G + "{id: a, extensions: {server: s, allow: [tools/call]}}", "3:45", "is no extension: the guard knows it"),
     (G + "{id: a, extensions: {server: s, allow: [arguments]}}", "3:45", "is no extension"),
+    (G + "{id: a, extensions: {server: s, allow: [requestState]}}", "3:45", "is no extension"),
     # budgets, when, resources, facts about tools
     (G + "{id: a, tool: s/t, args: any, budget: {}}", "3:43", "limits nothing"),
     (G + "{id: a, tool: s/t, args: any, budget: 3}", "3:43", "`budget` must be a mapping"),

@@ -1,6 +1,7 @@
 """Probes the guard, and other proxies where they are installed, and writes the scorecard into docs/fidelity.md.
 
-Exit code 1 where our own column has something lost or changed that isn't known.
+Exit code 1: our own columns have something lost or changed that isn't known, or keep what is known to be changed.
+2: one of the proxies couldn't be run.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.fidelity.probe.columns import POLICY, Column, others, ours
 from tests.fidelity.probe.features import BOTH
 from tests.fidelity.probe.run import probe
-from tests.fidelity.probe.scorecard import Result, put_into, tables
+from tests.fidelity.probe.scorecard import Result, generated, put_into, surprises
+from tests.fidelity.processes import NotStarted
 from tests.fidelity.routes import REPOSITORY, Place
 
 DOCUMENT = REPOSITORY / "docs" / "fidelity.md"
@@ -25,7 +28,15 @@ async def _probed(column: Column) -> Result:
     with column.open() as reached:
         for revision in BOTH:
             verdicts[revision] = await probe(reached, revision)
-    return Result(column.name, column.version, column.transport, verdicts)
+    return Result(column.title, verdicts)
+
+
+def _results(columns: Sequence[Column]) -> list[Result]:
+    results = []
+    for column in columns:
+        print(f"probing {column.title}", file=sys.stderr)
+        results.append(asyncio.run(_probed(column)))
+    return results
 
 
 def main() -> int:
@@ -37,16 +48,19 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         place = Place(Path(directory), given.policy.resolve())
-        columns = ours(place) + (others(given.peers.resolve(), place) if given.peers else [])
-        results = []
-        for column in columns:
-            print(f"probing {column.name} {column.version} on {column.transport}", file=sys.stderr)
-            results.append(asyncio.run(_probed(column)))
-    generated = tables(results)
-    print(generated)
+        try:
+            own = _results(ours(place))
+            results = own + (_results(others(given.peers.resolve(), place)) if given.peers else [])
+        except NotStarted as failure:
+            print(failure, file=sys.stderr)
+            return 2
+    text = generated(results)
+    print(text)
     if given.write:
-        DOCUMENT.write_text(put_into(DOCUMENT.read_text(encoding="utf-8"), generated), encoding="utf-8")
-    return 0
+        DOCUMENT.write_text(put_into(DOCUMENT.read_text(encoding="utf-8"), text), encoding="utf-8")
+    for surprise in (found := surprises(own)):
+        print(f"NOT KNOWN: {surprise}", file=sys.stderr)
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

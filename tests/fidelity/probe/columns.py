@@ -22,6 +22,7 @@ from tests.fidelity.processes import free_port, listening
 from tests.fidelity.routes import REPOSITORY, Place
 
 SERVER = [sys.executable, "-m", "tests.fidelity.probe.server"]
+HTTP_SERVER = [sys.executable, "-m", "tests.fidelity.probe.http_server"]
 POLICY = Path(__file__).with_name("everything.yaml")
 
 
@@ -31,9 +32,15 @@ class Column:
 
     name: str
     version: str
-    transport: str  # what the client speaks; the server behind speaks stdio
+    transport: str  # what the client speaks
     command: Callable[[int | None], list[str]]
     environment: dict[str, str]
+    server_port: int | None = None  # where the server behind speaks HTTP; None: on stdio, started by the proxy
+
+    @property
+    def title(self) -> str:
+        """As it stands over the column."""
+        return f"{self.name} {self.version}, {self.transport}" + (" to http" if self.server_port else "")
 
     @contextmanager
     def open(self) -> Iterator[Reached]:
@@ -42,14 +49,27 @@ class Column:
             yield Reached(self.command(None), environment=self.environment)
             return
         port = free_port()
-        with listening(self.command(port), port, self.environment):
-            yield Reached(url=f"http://127.0.0.1:{port}/mcp")
+        with self._server(), listening(self.command(port), port, self.environment):
+            yield Reached(url=_url(port))
+
+    @contextmanager
+    def _server(self) -> Iterator[None]:
+        if self.server_port is None:
+            yield
+            return
+        with listening([*HTTP_SERVER, str(self.server_port)], self.server_port, self.environment):
+            yield
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/mcp"
 
 
 def ours(place: Place) -> list[Column]:
-    """The guard: as `wrap`, and on HTTP."""
+    """The guard: as `wrap`, and on HTTP before a server that it starts and one behind a URL."""
     server = {"command": SERVER, "env": ["PYTHONPATH"], "cwd": str(REPOSITORY)}
-    config = place.config("probe", server)
+    config, port = place.config("probe", server), free_port()
+    remote = place.config("probe-http", {"url": _url(port)})
     wrap = [
         sys.executable,
         "-m",
@@ -62,10 +82,15 @@ def ours(place: Place) -> list[Column]:
         "--",
         *SERVER,
     ]
-    serve = [sys.executable, "-m", "tests.fidelity.guarded", "--config", str(config), "--port"]
+
+    def serve(config: Path) -> Callable[[int | None], list[str]]:
+        words = [sys.executable, "-m", "tests.fidelity.guarded", "--config", str(config), "--port"]
+        return lambda port: [*words, str(port)]
+
     return [
         Column("mcp_guard", __version__, "stdio", lambda _: wrap, place.environment()),
-        Column("mcp_guard", __version__, "http", lambda port: [*serve, str(port)], place.environment()),
+        Column("mcp_guard", __version__, "http", serve(config), place.environment()),
+        Column("mcp_guard", __version__, "http", serve(remote), place.environment(), port),
     ]
 
 
@@ -99,9 +124,14 @@ def _firewall(home: Path, place: Place) -> Iterator[Column]:
     if not home.is_dir():
         return
     config = place.directory / "mcp-firewall.yaml"
-    config.write_text(
-        "version: 1\ndefaultAction: allow\nglobalRateLimit: {maxCalls: 100000, windowSeconds: 1}\nrules: []\n"
-    )
+    written = {
+        "version": 1,
+        "defaultAction": "allow",
+        "globalRateLimit": {"maxCalls": 100000, "windowSeconds": 1},
+        "rules": [],
+        "audit": {"enabled": True, "path": str(place.directory / "audit.jsonl")},  # or else it lies where one stands
+    }
+    config.write_text(json.dumps(written))  # JSON is YAML
     command = [str(home / "bin" / "mcp-firewall"), "wrap", "--config", str(config), "--", *SERVER]
     version = _version(home / "bin" / "python", "mcp-firewall")
     yield Column("mcp-firewall", version, "stdio", lambda _: command, _with_path())

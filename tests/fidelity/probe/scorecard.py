@@ -5,31 +5,54 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.fidelity.probe.features import BOTH, FEATURES
+from tests.fidelity.probe.features import BOTH, FEATURES, LEGACY, MODERN, Verdict
 from tests.fidelity.probe.run import NOT_SERVED
 
 BEGIN, END = "<!-- generated: scorecard -->", "<!-- end of scorecard -->"
+CHANGED = {
+    LEGACY: {
+        "elicitation": "the question begins with the name of the server that asks, so that none can pass for another",
+    },
+    MODERN: {
+        "caching hints": "`cacheScope: public` becomes `private`, since what one principal may see isn't for all; "
+        "`ttlMs` stays",
+    },
+}
+"""What our own columns change on purpose, by revision and feature, with the reason."""
 ERAS = {"2025-11-25": "Legacy era", "2026-07-28": "Modern era"}
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one proxy on one transport made of it, by revision and feature."""
+    """What one proxy between two transports made of it, by revision and feature."""
 
-    name: str
-    version: str
-    transport: str
+    title: str
     verdicts: Mapping[str, Mapping[str, str]]
 
 
-def tables(results: Sequence[Result]) -> str:
-    """Both tables, as Markdown."""
-    return "\n\n".join(_table(revision, results) for revision in BOTH)
+def generated(results: Sequence[Result]) -> str:
+    """Both tables, each with what our own columns change and why, as Markdown."""
+    return "\n\n".join(f"{_table(revision, results)}\n\n{_reasons(revision)}" for revision in BOTH)
+
+
+def _reasons(revision: str) -> str:
+    return "\n".join(f"- mcp_guard changes *{feature}*: {why}" for feature, why in CHANGED[revision].items())
+
+
+def surprises(results: Sequence[Result]) -> list[str]:
+    """What these lost or changed and isn't known to be so; and what is known and isn't so any more."""
+    return [
+        f"{result.title}, {revision}: {feature} {verdict}"
+        for result in results
+        for revision in BOTH
+        for feature, verdict in result.verdicts[revision].items()
+        if verdict != (Verdict.CHANGED if feature in CHANGED[revision] else Verdict.KEPT)
+    ]
 
 
 def _table(revision: str, results: Sequence[Result]) -> str:
     rows = [
-        ["feature", *(f"{result.name} {result.version}, {result.transport}" for result in results)],
+        ["feature", *(result.title for result in results)],
         ["---"] * (len(results) + 1),
     ]
     for feature in FEATURES:

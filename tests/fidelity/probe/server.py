@@ -34,7 +34,8 @@ class Probe:
         self.asked: dict[Any, Any] = {}  # our request's id -> the call that waits for its answer
         self.last = 0
 
-    def send(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any], about: Any = None) -> None:
+        """Send a message; one that is no answer may be `about` a request of the client's, by its id."""
         sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
         sys.stdout.flush()
 
@@ -108,16 +109,16 @@ class Probe:
             state: dict[str, Any] = {"inputRequests": odd.ASKS, "requestState": odd.STATE}
             self.send({"id": request, "result": {"resultType": "input_required"} | state})
         else:
-            self.tell(name, token)
+            self.tell(request, name, token)
             self.say(request, {"params": params, "hanging": len(self.hanging), "cancelled": self.cancelled})
 
-    def tell(self, name: Any, token: Any) -> None:
+    def tell(self, request: Any, name: Any, token: Any) -> None:
         """What some tools say before they answer."""
         if name == "steps" and token is not None:
             for step in odd.PROGRESS:
-                self.send({"method": "notifications/progress", "params": {"progressToken": token} | step})
+                self.send({"method": "notifications/progress", "params": {"progressToken": token} | step}, request)
         elif name == "log":
-            self.send({"method": "notifications/message", "params": odd.LOG})
+            self.send({"method": "notifications/message", "params": odd.LOG}, request)
         elif name == "change":
             self.send({"method": "notifications/tools/list_changed"})
             self.send({"method": "notifications/resources/updated", "params": {"uri": "odd://one", "x-vendor": 1}})
@@ -126,7 +127,7 @@ class Probe:
         self.last += 1
         request = f"ask-{self.last}"
         self.asked[request] = call
-        self.send({"id": request, "method": method, "params": odd.QUESTIONS[method]})
+        self.send({"id": request, "method": method, "params": odd.QUESTIONS[method]}, call)
 
 
 def main() -> None:

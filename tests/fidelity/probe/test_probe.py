@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.fidelity.probe import odd
-from tests.fidelity.probe.columns import POLICY, SERVER, ours
+from tests.fidelity.probe.columns import HTTP_SERVER, POLICY, SERVER, ours
 from tests.fidelity.probe.features import BOTH, FEATURES, LEGACY, MISSING, MODERN, Verdict, members, same
 from tests.fidelity.probe.run import NOT_SERVED, Reached, probe
-from tests.fidelity.probe.scorecard import BEGIN, END, Result, put_into, tables
+from tests.fidelity.probe.scorecard import BEGIN, CHANGED, END, Result, generated, put_into, surprises
+from tests.fidelity.processes import free_port, listening
 from tests.fidelity.routes import REPOSITORY, Place
-
-NOT_YET = {LEGACY: {"elicitation"}, MODERN: {"caching hints"}}
-"""What our own column on stdio changes: a question names its server, and nothing is for shared caches."""
 
 DROPPING = """
 import json, subprocess, sys
@@ -45,7 +44,11 @@ def from_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("revision", BOTH)
 async def test_nothing_is_lost_where_nothing_stands_between(revision: str) -> None:
+    port = free_port()
+    with listening([*HTTP_SERVER, str(port)], port, os.environ):
+        over_http = await probe(Reached(url=f"http://127.0.0.1:{port}/mcp"), revision)
     found = await probe(Reached(SERVER), revision)
+    assert found == over_http
     assert {name for name, verdict in found.items() if verdict != Verdict.KEPT} == set()
     assert found.keys() == {feature.name for feature in FEATURES if revision in feature.revisions}
 
@@ -63,11 +66,11 @@ async def test_a_revision_that_is_not_spoken_is_no_loss() -> None:
     assert set(found.values()) == {NOT_SERVED}
 
 
-@pytest.mark.parametrize("revision", BOTH)
-async def test_our_own_column_changes_only_what_it_has_to(revision: str, tmp_path: Path) -> None:
-    with ours(Place(tmp_path, POLICY))[0].open() as reached:
-        found = await probe(reached, revision)
-    assert {name for name, verdict in found.items() if verdict != Verdict.KEPT} == NOT_YET[revision]
+@pytest.mark.parametrize("number", range(3), ids=["stdio to stdio", "HTTP to stdio", "HTTP to HTTP"])
+async def test_our_own_columns_change_only_what_they_have_to(number: int, tmp_path: Path) -> None:
+    with (column := ours(Place(tmp_path, POLICY))[number]).open() as reached:
+        verdicts = {revision: await probe(reached, revision) for revision in BOTH}
+    assert surprises([Result(column.title, verdicts)]) == []
 
 
 @pytest.mark.parametrize(
@@ -95,15 +98,24 @@ def test_of_several_members_the_worst_counts() -> None:
 
 def one(verdict: str) -> Result:
     return Result(
-        "thing",
-        "1.2",
-        "stdio",
+        "thing 1.2, stdio",
         {revision: {one.name: verdict for one in FEATURES if revision in one.revisions} for revision in BOTH},
     )
 
 
+def test_what_is_lost_or_changed_and_not_known_is_a_surprise_and_so_is_what_changes_no_more() -> None:
+    known = {revision: dict.fromkeys(CHANGED[revision], "changed") for revision in BOTH}
+    assert surprises([Result("ours", known)]) == []
+    verdicts = {LEGACY: known[LEGACY] | {"roots": "lost", "prompts": NOT_SERVED}, MODERN: {"caching hints": "kept"}}
+    assert surprises([Result("ours", verdicts)]) == [
+        f"ours, {LEGACY}: roots lost",
+        f"ours, {LEGACY}: prompts {NOT_SERVED}",
+        f"ours, {MODERN}: caching hints kept",
+    ]
+
+
 def test_the_tables_have_every_feature_in_its_revisions_and_a_sum() -> None:
-    text = tables([one("kept"), one("lost"), one(NOT_SERVED)])
+    text = generated([one("kept"), one("lost"), one(NOT_SERVED)])
     for feature in FEATURES:
         assert text.count(f"| {feature.name} | kept | **lost** | - |") == len(feature.revisions)
     assert "| **kept** | 36 of 36 | 0 of 36 | not served |" in text
