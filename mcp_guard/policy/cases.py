@@ -27,6 +27,8 @@ PRINCIPAL = "local:user"
 HOME = "/home/user"  # what `~` means in a case run, whoever runs it
 
 ASKING = {"elicitation": "elicitation/create", "roots": "roots/list", "sampling": "sampling/createMessage"}
+"""What a server may ask of the client, as documents call it, and the method that it comes by."""
+
 _VALUES = ("args", "result", "mandate")  # below these, an empty value is a value, or somebody else's to refuse
 
 MAX_CASES = 20_000  # of one file, lists multiplied out
@@ -241,9 +243,8 @@ def _calls(form: CallForm, principal: str) -> Iterator[Call]:
 def named_call(kind: Kind, name: str, principal: str) -> Call:
     """What a server asks of the client, or what the guard doesn't know: judged by its name (`server/name`) alone."""
     server, _, target = name.partition("/")
-    return Call(
-        principal, ASKING.get(target, target) if kind is Kind.SERVER_REQUEST else target, server, target, {}, kind
-    )
+    method = ASKING[target] if kind is Kind.SERVER_REQUEST else target
+    return Call(principal, method, server, target, {}, kind)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mcp_guard.model import Kind
+from mcp_guard.offers import ASKED
 from mcp_guard.policy.cases import ASKING, bind, load_cases
 from mcp_guard.policy.cases_run import play, problems
 from mcp_guard.policy.form import SERVER_REQUESTS
@@ -41,6 +42,7 @@ def test_they_are_judged_by_server_and_name_as_the_guard_judges_them() -> None:
 
 def test_each_thing_that_a_server_may_ask_for_has_its_method() -> None:
     assert set(ASKING) == set(SERVER_REQUESTS)
+    assert {kind: method for method, kind in ASKED.items()} == ASKING
     (case,) = load_cases(b"cases: [{why: w, server_request: a/roots, expect: deny}]\n", "c").cases
     assert (case.call.method, case.call.server, case.call.target) == ("roots/list", "a", "roots")
 
