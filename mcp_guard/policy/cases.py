@@ -26,6 +26,9 @@ NOW = datetime(2026, 1, 2, 10, 0, tzinfo=UTC)  # a Friday; the time of a case th
 PRINCIPAL = "local:user"
 HOME = "/home/user"  # what `~` means in a case run, whoever runs it
 
+ASKING = {"elicitation": "elicitation/create", "roots": "roots/list", "sampling": "sampling/createMessage"}
+"""What a server may ask of the client, as documents call it, and the method that it comes by."""
+
 _VALUES = ("args", "result", "mandate")  # below these, an empty value is a value, or somebody else's to refuse
 
 MAX_CASES = 20_000  # of one file, lists multiplied out
@@ -143,7 +146,7 @@ def _check_sizes(source: Source, form: CaseFileForm) -> None:
     """A small file must not make a large run: lists multiply, `times` repeats, `long` makes text."""
     calls = cases = characters = 0
     for number, case in enumerate(form.cases):
-        variants = len(case.call or case.prompt or [""]) * len(case.args or [{}])
+        variants = len(case.names) * len(case.args or [{}])
         cases += variants
         calls += variants * sum(step.times for step in case.after or [])
         characters += sum(sum((one.long or {}).values()) for one in (case, *(case.after or [])))
@@ -225,12 +228,23 @@ def _calls(form: CallForm, principal: str) -> Iterator[Call]:
         uri = form.resource.uri
         yield Call(principal, "resources/read", form.resource.server, uri, {"uri": uri}, Kind.RESOURCE)
         return
+    if form.server_request is not None or form.extension is not None:
+        kind = Kind.SERVER_REQUEST if form.server_request is not None else Kind.EXTENSION
+        yield from (named_call(kind, name, principal) for name in form.names)
+        return
     kind, method = (Kind.TOOL, "tools/call") if form.call is not None else (Kind.PROMPT, "prompts/get")
     long = {name: "x" * length for name, length in (form.long or {}).items()}
-    for name in form.call or form.prompt:
+    for name in form.names:
         server, _, target = name.partition("/")
         for arguments in form.args or [{}]:
             yield Call(principal, method, server, target, {"name": target, "arguments": {**arguments, **long}}, kind)
+
+
+def named_call(kind: Kind, name: str, principal: str) -> Call:
+    """What a server asks of the client, or what the guard doesn't know: judged by its name (`server/name`) alone."""
+    server, _, target = name.partition("/")
+    method = ASKING[target] if kind is Kind.SERVER_REQUEST else target
+    return Call(principal, method, server, target, {}, kind)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -23,7 +23,16 @@ _ONLY = {
     (CaseForm, "times"): "only an earlier call is repeated",
     (CaseFileForm, "version"): "a case file has no version: leave it out",
 }
-_MEANT = {"tool": "call", "arguments": "args", "expected": "expect", "name": "why", "time": "at", "before": "after"}
+_MEANT = {
+    "tool": "call",
+    "server_requests": "server_request",
+    "extensions": "extension",
+    "arguments": "args",
+    "expected": "expect",
+    "name": "why",
+    "time": "at",
+    "before": "after",
+}
 _EXAMPLES = {"why": "what it shows", "expect": "deny", "server": "files", "uri": '"file:///srv/a"'}
 
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mcp_guard.model import Effect, Reason
 from mcp_guard.policy.canonical import why_not_absolute
-from mcp_guard.policy.form import Form, Moment, Text, said
+from mcp_guard.policy.form import SERVER_REQUESTS, Form, Moment, Text, said
 from mcp_guard.policy.times import parse_moment
 from mcp_guard.policy.yaml_source import quoted
 
@@ -25,6 +25,8 @@ REASONS = {  # those that documents can give; the others come from servers, the 
     Effect.ASK: (Reason.NEEDS_APPROVAL,),
     Effect.DENY: (Reason.NO_GRANT, Reason.DENIED, Reason.EXPIRED, Reason.BUDGET_SPENT, Reason.NOT_CANONICAL),
 }
+TARGETS = frozenset({"call", "prompt", "resource", "server_request", "extension"})
+_TARGETS_SAID = "call, prompt, resource, server_request and extension"
 _ABSENT: Any = None
 
 
@@ -34,6 +36,14 @@ def _name(name: str) -> str:
         raise said(f"{quoted(name)} isn't a name", "write `server/name`")
     if "*" in name:
         raise said(f"{quoted(name)} isn't one name", "a case calls one tool; several are a list in `[]`")
+    return name
+
+
+def _asked(name: str) -> str:
+    name = _name(name)
+    if name.partition("/")[2] not in SERVER_REQUESTS:
+        kinds = ", ".join(SERVER_REQUESTS)
+        raise said(f"{quoted(name)} isn't something a server asks for", f"write `server/`, and one of {kinds}")
     return name
 
 
@@ -104,6 +114,9 @@ def _some_of(value: dict[str, Any]) -> dict[str, Any]:
 
 
 Names = Annotated[list[Annotated[str, AfterValidator(_name)]], BeforeValidator(_one_or_more), AfterValidator(_some)]
+AskedNames = Annotated[
+    list[Annotated[str, AfterValidator(_asked)]], BeforeValidator(_one_or_more), AfterValidator(_some)
+]
 ArgumentSets = Annotated[
     list[Annotated[Any, BeforeValidator(_arguments)]], BeforeValidator(_one_or_more), AfterValidator(_some)
 ]
@@ -119,23 +132,34 @@ class ResourceForm(Form):
 
 
 class CallForm(Form):
-    """What a case and an earlier call share. Exactly one of `call`, `prompt` and `resource`."""
+    """What a case and an earlier call share. Exactly one of `call`, `prompt`, `resource`, `server_request` (what a
+    server asks of the client) and `extension` (what the guard doesn't know); of the last two only the name is judged.
+    """
 
     call: Names = _ABSENT
     prompt: Names = _ABSENT
     resource: ResourceForm = _ABSENT
+    server_request: AskedNames = _ABSENT
+    extension: Names = _ABSENT
     args: ArgumentSets = _ABSENT
     long: Lengths = _ABSENT
     at: At = _ABSENT
 
+    @property
+    def names(self) -> list[str]:
+        """What is called, `server/name` each; a resource goes by its `uri`, and counts as one."""
+        return self.call or self.prompt or self.server_request or self.extension or [""]
+
     @model_validator(mode="after")
     def _one_target(self) -> Self:
-        named = self.model_fields_set & {"call", "prompt", "resource"}
+        named = self.model_fields_set & TARGETS
         if len(named) != 1:
             what = "calls nothing" if not named else f"has {' and '.join(f'`{key}`' for key in sorted(named))}"
-            raise said(f"a case that {what}", "write exactly one of call, prompt and resource")
+            raise said(f"a case that {what}", f"write exactly one of {_TARGETS_SAID}")
         if self.resource is not None and self.model_fields_set & {"args", "long"}:
             raise said("a resource has no arguments", "its `uri` is all there is")
+        if self.model_fields_set & {"server_request", "extension"} and self.model_fields_set & {"args", "long"}:
+            raise said("this call has no arguments that a rule could judge", "its name is all there is")
         for name in self.long or {}:
             if any(name in given for given in self.args or []):
                 raise said(f"argument {quoted(name)} is both in `args` and `long`", "keep one")
@@ -151,7 +175,7 @@ class StepForm(CallForm):
 
     @model_validator(mode="after")
     def _is_one_call(self) -> Self:
-        if len(self.call or [""]) > 1 or len(self.prompt or [""]) > 1 or len(self.args or [{}]) > 1:
+        if len(self.names) > 1 or len(self.args or [{}]) > 1:
             raise said("several calls in one entry of `after`", "write an entry for each")
         return self
 

@@ -45,6 +45,8 @@ def _at(at: datetime) -> list[str]:
 def _call(call: Call) -> list[str]:
     if call.kind is Kind.RESOURCE:
         return [f"resource: {{server: {scalar(call.server)}, uri: {scalar(call.target)}}}"]
+    if call.kind in (Kind.SERVER_REQUEST, Kind.EXTENSION):
+        return [f"{'server_request' if call.kind is Kind.SERVER_REQUEST else 'extension'}: {scalar(call.name)}"]
     long = {name: value for name, value in call.arguments.items() if _is_long(value)}
     short = {name: value for name, value in call.arguments.items() if name not in long}
     parts = [f"{'call' if call.kind is Kind.TOOL else 'prompt'}: {scalar(call.name)}", f"args: {_flow(short)}"]

@@ -12,13 +12,15 @@ from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
 
-from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass
+from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass, Kind
 from mcp_guard.policy.building import ToolFacts
 from mcp_guard.policy.cases import Case, Suite
 from mcp_guard.policy.cases_run import Played, play
 from mcp_guard.policy.constraints import Constraint, compile_check
 from mcp_guard.policy.document import Document
+from mcp_guard.policy.form import SERVER_REQUESTS
 from mcp_guard.policy.mutation_limits import Weaker, narrower, wider
+from mcp_guard.policy.names import NamePattern
 from mcp_guard.policy.rules import Arguments, Limit, Rule
 from mcp_guard.policy.yaml_source import Place, quoted
 
@@ -29,6 +31,7 @@ class Probe(Enum):
     AS_IT_IS = "a call that the rule is about"
     VALUE = "another value of one argument"
     URI = "another URI"
+    ASKED = "something else that a server may ask for"
     MISSING = "one argument less"
     EXTRA = "one argument more"
     OFTEN = "the same call more often"
@@ -54,7 +57,7 @@ class Mutant:
 def mutants_of(document: Document) -> Iterator[Mutant]:
     """Every way to weaken one clause of the document once."""
     for number, rule in enumerate(document.rules):
-        for what, probe, changed, argument, limit in _weaker(rule, document.tools):
+        for what, probe, changed, argument, limit in (*_weaker(rule, document.tools), *_asking_more(rule, document)):
             rules = (*document.rules[:number], *([changed] if changed else []), *document.rules[number + 1 :])
             place = (rule.ref.line, rule.ref.column)
             yield Mutant(rule.ref.id, place, what, replace(document, rules=rules), probe, rule, argument, limit)
@@ -82,6 +85,8 @@ def survivors(
 
 def _concerns(rule: Rule, case: Case) -> bool:
     calls = [case.call, *(step.call for step in case.before)]
+    if rule.kind is Kind.SERVER_REQUEST:  # weakened, it names more than it does
+        return any(call.kind is rule.kind for call in calls)
     return any(rule.kind is call.kind and rule.may_name(call.server, call.target) for call in calls)
 
 
@@ -123,6 +128,18 @@ def _arguments(rule: Rule, limits: Arguments) -> Iterator[_Found]:
         yield f"{quoted(name)} need not be given", Probe.MISSING, changed_rule, name, None
     if not limits.others:
         yield "with `others: any`", Probe.EXTRA, replace(rule, arguments=replace(limits, others=True)), "", None
+
+
+def _asking_more(rule: Rule, document: Document) -> Iterator[_Found]:
+    """A server may ask for one thing more, where nothing grants that yet: of few things, and each can be written."""
+    if rule.kind is not Kind.SERVER_REQUEST:
+        return
+    server = rule.names[0].server
+    granted = [one for one in document.rules if one.kind is Kind.SERVER_REQUEST]
+    for more in SERVER_REQUESTS:
+        if not any(one.may_name(server, more) for one in granted):
+            wider_names = (*rule.names, NamePattern.exactly(server, more))
+            yield f"with {more}", Probe.ASKED, replace(rule, names=wider_names), more, None
 
 
 def _steps(rule: Rule, limit: Limit) -> Iterator[Weaker]:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from mcp_guard.model import Answer, Call, Effect, Kind
-from mcp_guard.policy.cases import NOW, PRINCIPAL, Case
+from mcp_guard.policy.cases import NOW, PRINCIPAL, Case, named_call
 from mcp_guard.policy.cases_facts import CaseFacts
 from mcp_guard.policy.cases_run import Played
 from mcp_guard.policy.constraint_samples import fitting
@@ -87,6 +87,8 @@ def _grants(rule: Rule, document: Document, server: str, target: str) -> Iterato
 
 def _call_of(rule: Rule, grant: Rule, server: str, target: str) -> Case:
     principal, at = _who_and_when(rule, grant)
+    if rule.kind in (Kind.SERVER_REQUEST, Kind.EXTENSION):
+        return Case("made up", (1, 1), named_call(rule.kind, f"{server}/{target}", principal), at, Effect.ALLOW)
     method = "tools/call" if rule.kind is Kind.TOOL else "prompts/get"
     arguments = {**_samples(grant), **_samples(rule)}
     call = Call(principal, method, server, target, {"name": target, "arguments": arguments}, rule.kind)

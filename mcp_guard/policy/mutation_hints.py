@@ -11,7 +11,7 @@ from typing import Any
 
 from mcp_guard.errors import InputError
 from mcp_guard.model import Decision, Effect
-from mcp_guard.policy.cases import NOW, Case, Step, Suite, bind, load_cases
+from mcp_guard.policy.cases import NOW, Case, Step, Suite, bind, load_cases, named_call
 from mcp_guard.policy.cases_form import MAX_TIMES, REASONS
 from mcp_guard.policy.cases_run import Played, play
 from mcp_guard.policy.cases_text import written
@@ -94,6 +94,9 @@ def _candidates(mutant: Mutant, bases: list[Case]) -> Iterator[Case]:
                     for uri in uris
                     if type(uri) is str
                 )
+            case Probe.ASKED:
+                called = f"{base.call.server}/{mutant.argument}"
+                yield replace(base, call=named_call(base.call.kind, called, base.call.principal), before=())
             case Probe.MISSING:
                 left = {name: value for name, value in base.call.arguments.items() if name != mutant.argument}
                 yield _with(base, left)

@@ -10,17 +10,21 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.types import Tool
 
-from mcp_guard.policy.document import load_policy
 from mcp_guard.policy.rules import Rule
+from tests.policies.test_policies import suite_of
 
 ROOT = Path(__file__).parents[2]
-POLICIES = ROOT / "policies"
 PUBLISHED = ROOT / ".servers"
 ONLY_OURS = {"delete_file"}
 OURS = [
     *(("payments", server) for server in ("bank", "mail")),
     *(("demo", server) for server in ("bank", "mail", "files", "web")),
     ("project", "files"),
+]
+PUBLISHED_FOR = [
+    *(("project", server) for server in ("files", "git", "fetch")),
+    *(("research", server) for server in ("files", "fetch")),
+    ("files-only", "files"),
 ]
 
 
@@ -32,7 +36,7 @@ async def tools_of(command: str, *args: str) -> dict[str, Tool]:
 
 def grants_for(policy: str, server: str) -> list[tuple[Rule, list[str]]]:
     """Each grant of the policy that names tools of the server, with those names."""
-    rules = load_policy(POLICIES / f"{policy}.yaml").rules
+    rules = suite_of(f"{policy}.yaml").document.rules
     named = [(rule, [name.target for name in rule.names if name.server == server]) for rule in rules if rule.is_grant]
     return [(rule, targets) for rule, targets in named if targets]
 
@@ -69,8 +73,8 @@ async def test_grants_fit_our_own_servers(policy: str, server: str, tmp_path: Pa
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("server", ["files", "git", "fetch"])
-async def test_grants_fit_the_published_servers(server: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("policy", "server"), PUBLISHED_FOR)
+async def test_grants_fit_the_published_servers(policy: str, server: str, tmp_path: Path) -> None:
     filesystem = PUBLISHED / "node_modules" / "@modelcontextprotocol" / "server-filesystem" / "dist" / "index.js"
     python = str(PUBLISHED / "venv" / "bin" / "python")
     listed = await {
@@ -78,7 +82,7 @@ async def test_grants_fit_the_published_servers(server: str, tmp_path: Path) -> 
         "git": lambda: tools_of(python, "-m", "mcp_server_git"),
         "fetch": lambda: tools_of(python, "-m", "mcp_server_fetch"),
     }[server]()
-    grants = grants_for("project", server)
+    grants = grants_for(policy, server)
     assert grants
     for rule, targets in grants:
         if not set(targets) <= ONLY_OURS:
