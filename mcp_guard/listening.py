@@ -14,10 +14,11 @@ from functools import partial
 from typing import Any
 
 from mcp_guard import log, offers, refusal, subscriptions
+from mcp_guard.answers import plain_error
 from mcp_guard.context import Context, guarded
 from mcp_guard.deliveries import PROMPTS, RESOURCES, TOOLS, UPDATED, Deliveries
 from mcp_guard.downstream import Downstream, Sent
-from mcp_guard.eras import SUBSCRIPTION_KEY, Era, strip_own_data, strip_own_meta
+from mcp_guard.eras import SUBSCRIPTION_KEY, Era, strip_own_meta
 from mcp_guard.errors import ServerGone
 from mcp_guard.model import Call, Decision, Kind, Outcome, Reason
 from mcp_guard.patience import patiently
@@ -229,7 +230,7 @@ class Stream:
         self.sources.pop(server.name, None)
         if "error" in reply and self._timer is not None and not self.context.guard.prefixed:
             self.close()  # the one server's own word
-            return self.request.finish({"error": strip_own_data(reply["error"])})
+            return self.request.finish({"error": plain_error(reply["error"])})
         if server.name in self.waiting:
             self._acknowledged(server.name, {})
         return self.end() if "result" in reply and not self.sources else None

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from mcp_guard import log, refusal, rounds, task_handles
+from mcp_guard.answers import ASKING, look_alikes
 from mcp_guard.approvals.asking import Asked
 from mcp_guard.approvals.port import Question
 from mcp_guard.catalog import Tool
@@ -165,6 +166,8 @@ class Passage:
         if "unsent" in reply:  # only a link says that: no connection could be made, so that no byte of it left
             return self._not_sent(entry, str(reply["gone"]))
         try:
+            if look_alikes(reply.get("result", {}), ASKING):
+                return self._asked(entry, None, "it is written so that readers differ on whether it asks")
             if self.takes is not None and self.takes(entry, _stripped_or_gone(reply), partial(self._asked, entry)):
                 return None
             if rounds.is_asking(reply, self.call.method, self.context.session.era):

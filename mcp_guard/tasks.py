@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcp_guard import listing, refusal, rounds
+from mcp_guard.answers import is_complete
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream
 from mcp_guard.eras import strip_own_data, strip_own_result
@@ -81,6 +82,9 @@ def _answered(
     if "result" not in reply or reply["result"].get("resultType", "complete") != "complete":
         return False
     result = _cleaned(reply["result"])
+    if isinstance(result.get("result"), dict) and not is_complete(result["result"]):
+        done(None, "what the task ended with asks for something")
+        return True
     if "taskId" in result:
         if result["taskId"] != call.params["taskId"]:
             done(None, "the server answered about another task")
