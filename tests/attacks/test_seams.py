@@ -16,7 +16,7 @@ POLICY = """\
 version: 1
 grants:
   - {id: t, tool: raw/echo, args: any}
-  - {id: more, extensions: {server: raw, allow: [acme/do, notifications/acme, trace, requestState]}}
+  - {id: more, extensions: {server: raw, allow: [acme/do, notifications/acme, trace]}}
 """
 
 
@@ -34,11 +34,3 @@ async def test_a_member_called_state_of_an_extension_cannot_name_the_guards_file
         answer = await scene.ask("acme/do", {"requestState": own})
         assert decision_in(answer["error"])["reason"] == Reason.PROTECTED
         assert scene.servers[0].requests == []
-
-
-async def test_a_state_that_is_granted_as_a_member_cannot_name_the_guards_files(tmp_path: Path) -> None:
-    own = str(tmp_path / "own" / "policy.yaml")
-    with Scene(tmp_path, policy=POLICY, servers=servers(), protect=[own]) as scene:
-        answer = await scene.call("echo", {"text": "x"}, requestState=own)
-        assert decision_in(answer["result"])["reason"] == Reason.PROTECTED
-        assert scene.servers[0].calls == []
