@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MAX_IN_FLIGHT = 256
 """Requests of one client that may be under way; one more is refused."""
 
+MAX_COUNTED = 64
+"""Names that a server's unwanted messages are counted under."""
+
 
 class InFlight:
     """One request of the client. Answered exactly once, or cancelled and then never."""
@@ -126,10 +129,13 @@ class Session:
         return request
 
     def counts_now(self, server: str, what: str) -> bool:
-        """Count something that a server can send by the thousands: is this the time to record it? The 1st, 2nd, 4th…"""
+        """Count something that a server can send by the thousands: is this the time to record it? The 1st, 2nd, 4th…
+
+        A server that invents names has those beyond some counted as one: it can't hide what it, or another one, does.
+        """
         seen = (server, what[:96])
-        if seen not in self.seen_requests and len(self.seen_requests) >= 256:
-            return False
+        if seen not in self.seen_requests and sum(of == server for of, _ in self.seen_requests) >= MAX_COUNTED:
+            seen = (server, "")
         count = self.seen_requests[seen] = self.seen_requests.get(seen, 0) + 1
         return count & (count - 1) == 0
 

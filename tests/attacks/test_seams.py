@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from mcp_guard.eras import Era
 from mcp_guard.model import Reason
-from tests.guards import RecordingDownstream, Scene, decision_in, tool
+from tests.guards import FullDisk, RecordingDownstream, Scene, decision_in, tool
+from tests.test_asking import ASKS, Asked
 
 ERAS = pytest.mark.parametrize("era", list(Era))
 POLICY = """\
@@ -34,3 +35,111 @@ async def test_a_member_called_state_of_an_extension_cannot_name_the_guards_file
         answer = await scene.ask("acme/do", {"requestState": own})
         assert decision_in(answer["error"])["reason"] == Reason.PROTECTED
         assert scene.servers[0].requests == []
+
+
+# --- laws 1 to 3: what is granted by name is judged, asked about, charged and recorded, answered or not
+
+
+def told(scene: Scene) -> list[tuple[str, Any]]:
+    return scene.servers[0].told
+
+
+async def test_a_clients_notification_is_charged_and_recorded_before_a_server_hears_of_it(tmp_path: Path) -> None:
+    policy = POLICY.replace("trace]}", "trace]}, budget: {calls: 1}")
+    with Scene(tmp_path, policy=policy, servers=servers()) as scene:
+        for number in range(3):
+            scene.gateway.notification("notifications/acme", {"y": number})
+        assert told(scene) == [("notifications/acme", {"y": 0})]
+        assert [(row.effect, row.reason, row.outcome) for row in scene.rows()] == [
+            ("allow", "", "ok"),
+            ("deny", Reason.BUDGET_SPENT, ""),
+            ("deny", Reason.BUDGET_SPENT, ""),
+        ]
+
+
+async def test_a_notification_that_somebody_has_to_be_asked_about_does_not_pass(tmp_path: Path) -> None:
+    with Scene(tmp_path, policy=POLICY.replace("trace]}", "trace]}, ask: true"), servers=servers()) as scene:
+        double: Any = scene.servers[0]
+        scene.gateway.notification("notifications/acme", {})
+        scene.gateway.server_notified(double, "notifications/acme", {})
+        assert told(scene) == [] and scene.notified == []
+        assert {row.effect for row in scene.rows()} == {"ask", "deny"}
+
+
+async def test_a_notification_cannot_name_the_guards_files(tmp_path: Path) -> None:
+    own = str(tmp_path / "own" / "policy.yaml")
+    with Scene(tmp_path, policy=POLICY, servers=servers(), protect=[own]) as scene:
+        scene.gateway.notification("notifications/acme", {"read": own})
+        assert told(scene) == []
+        assert [row.reason for row in scene.rows()] == [Reason.PROTECTED]
+
+
+async def test_a_notification_that_cannot_be_recorded_is_not_sent(tmp_path: Path) -> None:
+    with Scene(tmp_path, policy=POLICY, servers=servers()) as scene:
+        scene.guard.record = cast("Any", FullDisk(scene.record))
+        scene.gateway.notification("notifications/acme", {})
+        assert told(scene) == []
+
+
+# --- law 3: a completion is judged as the prompt that it is about
+
+
+PROMPTS = """\
+version: 1
+grants:
+  - {id: p, prompt: raw/greet, args: {}, optional: {name: {in: [ada]}, path: {under: /srv/project}}}
+"""
+REF = {"type": "ref/prompt", "name": "greet"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "passes"),
+    [
+        ({"argument": {"name": "name", "value": "ada"}}, True),
+        ({"argument": {"name": "name", "value": "ada"}, "context": {"arguments": {"path": "/srv/project/a"}}}, True),
+        ({"argument": {"name": "path", "value": "/etc/passwd"}}, False),
+        ({"argument": {"name": "name", "value": "ada"}, "context": {"arguments": {"path": "/etc/passwd"}}}, False),
+        ({"argument": {"name": "name", "value": "ada"}, "context": {"arguments": {"name": "eve"}}}, False),
+        ({"argument": {"name": "name", "value": "ada"}, "context": {"arguments": ["/etc/passwd"]}}, False),
+        ({"argument": {"name": "other", "value": "x"}}, False),
+        ({"argument": ["name", "/etc/passwd"]}, False),
+        ({}, False),
+    ],
+)
+async def test_a_completion_carries_no_argument_that_the_prompt_could_not(
+    tmp_path: Path, asked: dict[str, Any], passes: bool
+) -> None:
+    with Scene(tmp_path, policy=PROMPTS, servers=servers()) as scene:
+        answer = await scene.ask("completion/complete", {"ref": REF, **asked})
+        assert ("error" not in answer) is passes
+        assert len(scene.servers[0].requests) == passes
+
+
+# --- floods
+
+
+async def test_what_is_asked_and_taken_back_before_the_client_is_ready_leaves_nothing_behind(tmp_path: Path) -> None:
+    with Scene(tmp_path, policy=ASKS, servers=servers()) as scene:
+        session = scene.gateway.session
+        session.listening = False
+        for _ in range(100):
+            Asked(scene, "elicitation/create", {"message": "x"}).take_back("no")
+        assert session.held == []
+        waiting = Asked(scene, "elicitation/create", {"message": "still"})
+        session.listens()
+        assert [params["message"] for _, params, _ in scene.asked] == ["[raw] still"] and waiting.answers == []
+
+
+async def test_a_server_that_invents_names_hides_nobodys_attempts(tmp_path: Path) -> None:
+    doubles = [RecordingDownstream("raw"), RecordingDownstream("other")]
+    with Scene(tmp_path, policy=POLICY, servers=doubles, prefixed=True) as scene:
+        given: list[Any] = list(doubles)
+        for number in range(300):
+            scene.gateway.server_notified(given[0], f"x/{number}", {})
+        before = len(scene.rows())
+        assert before < 80
+        scene.gateway.server_asked(given[1], "sampling/createMessage", {}, lambda _: None, None)
+        assert [row.server for row in scene.rows()[before:]] == ["other"]
+        for number in range(300):
+            scene.gateway.server_notified(given[0], f"y/{number}", {})
+        assert len(scene.rows()) > before + 1  # counted as one, and still told of
