@@ -20,7 +20,7 @@ from mcp_guard.deliveries import PROMPTS, RESOURCES, TOOLS, UPDATED, Deliveries
 from mcp_guard.downstream import Downstream, Sent
 from mcp_guard.eras import SUBSCRIPTION_KEY, Era, strip_own_meta
 from mcp_guard.errors import ServerGone
-from mcp_guard.model import Call, Decision, Kind, Outcome, Reason
+from mcp_guard.model import Call, Decision, Effect, Kind, Outcome, Reason
 from mcp_guard.patience import patiently
 from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight
@@ -43,6 +43,12 @@ def listen(context: Context, request: InFlight, params: dict[str, Any], owner: O
     wanted = params.get("notifications")
     if not isinstance(wanted, dict) or params.keys() - {"notifications", "_meta"}:
         return request.finish(refusal.invalid_params("`notifications` must be an object, and the only member"))
+    if context.guard.protection.named_by(params.get("_meta")):  # it goes to the servers; the URIs are judged below
+        answer = refusal.refused_request(Decision(Effect.DENY, Reason.PROTECTED), None)
+        why = "what stands beside the notifications"
+        return context.refused(
+            "subscriptions/listen", "", "", Kind.RESOURCE, Reason.PROTECTED, why, then=lambda: request.finish(answer)
+        )
     uris = wanted.get("resourceSubscriptions", [])
     if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris) or len(uris) > MAX_SUBSCRIPTIONS:
         return request.finish(refusal.invalid_params("`resourceSubscriptions` must be a list of URIs, not too long"))

@@ -30,6 +30,8 @@ METHODS = frozenset({"tools/call", "prompts/get", "resources/read"})
 MEMBERS = frozenset({"inputResponses", "requestState"})
 """What a retry carries beside the call that it repeats."""
 MAX_QUESTIONS = 16
+MAX_KEY = 256
+"""Characters of a question's name: those of tasks are kept."""
 LIFETIME = timedelta(hours=1)
 _KIND = "round"
 
@@ -142,7 +144,11 @@ def _questions(reply: dict[str, Any]) -> dict[str, Question]:
 
 
 def _input_requests(asked: Any) -> dict[str, Question]:
-    if len(asked) > MAX_QUESTIONS or any(look_alikes(one, ("method", "params")) for one in asked.values()):
+    if (
+        len(asked) > MAX_QUESTIONS
+        or any(len(key) > MAX_KEY for key in asked)
+        or any(look_alikes(one, ("method", "params")) for one in asked.values())
+    ):
         raise ValueError
     return {key: (str(one["method"]), _object(one.get("params", {}))) for key, one in asked.items()}
 

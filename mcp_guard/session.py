@@ -13,6 +13,7 @@ from mcp_guard.catalog import Listing, Tool, Withheld, index
 from mcp_guard.downstream import Downstream, State
 from mcp_guard.eras import Era
 from mcp_guard.transports.front import Answer, Ask, Cancel, Notify
+from mcp_guard.wire import MAX_ID
 
 if TYPE_CHECKING:
     from mcp_guard.listening import Stream
@@ -141,7 +142,7 @@ class Session:
 
     def note_elicitation(self, server: str, name: object) -> None:
         """A question was shown under this id: the server may say once that it is done with."""
-        if isinstance(name, str) and len(self.shown_elicitations) < 1000:
+        if isinstance(name, str) and len(name) <= MAX_ID and len(self.shown_elicitations) < 1000:
             self.shown_elicitations.add((server, name))
 
     def when_listening(self, go_on: Callable[[], None]) -> None:

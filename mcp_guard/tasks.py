@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 METHODS = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 MAX_KEPT = 1000
-"""Tasks of one client whose questions are remembered, and questions of one of them."""
+"""Tasks of one client at one server whose questions are remembered, and questions of one of them."""
 _MEMBERS = {
     "tasks/get": frozenset({"taskId", "_meta"}),
     "tasks/update": frozenset({"taskId", "inputResponses", "_meta"}),
@@ -102,8 +102,10 @@ def _ask(context: Context, call: Call, entry: Entry, result: dict[str, Any], don
     """What a task wants to know: judged once for each key, however often the client polls; all is shown, or nothing."""
     kept = context.session.task_questions
     place = (call.server, call.params["taskId"])
-    if (place not in kept and len(kept) >= MAX_KEPT) or len(kept.get(place, {})) >= MAX_KEPT:
-        return done(None, "too much is asked by tasks")
+    if len(kept.get(place, {})) >= MAX_KEPT:
+        return done(None, "the task asks too much")
+    if place not in kept and sum(server == call.server for server, _ in kept) >= MAX_KEPT:
+        del kept[next(other for other in kept if other[0] == call.server)]  # what that one asks is judged anew
 
     def judged(shown: dict[str, dict[str, Any]] | None, why: str) -> None:
         if shown is None:

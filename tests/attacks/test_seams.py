@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from mcp_guard import tasks
+from mcp_guard.deliveries import MAX_TOLD, UPDATED, Deliveries
 from mcp_guard.eras import Era
 from mcp_guard.model import Reason
 from tests.guards import FullDisk, RecordingDownstream, Scene, decision_in, tool
 from tests.test_asking import ASKS, Asked
+from tests.test_rounds import META
 
 ERAS = pytest.mark.parametrize("era", list(Era))
 POLICY = """\
@@ -143,3 +147,68 @@ async def test_a_server_that_invents_names_hides_nobodys_attempts(tmp_path: Path
         for number in range(300):
             scene.gateway.server_notified(given[0], f"y/{number}", {})
         assert len(scene.rows()) > before + 1  # counted as one, and still told of
+
+
+async def test_notices_of_full_length_do_not_fill_the_memory(tmp_path: Path) -> None:
+    told: list[Any] = []
+    deliveries = Deliveries(lambda *one: told.append(one))
+    for number in range(20):
+        deliveries.put(UPDATED, "raw", {"uri": f"file:///{number}", "x": "y" * (MAX_TOLD if number else 1)})
+    deliveries.open()
+    async with asyncio.timeout(5):
+        while not told:
+            await asyncio.sleep(0.01)
+    assert [params["uri"] for _, _, params in told] == ["file:///0"]
+    deliveries.close()
+
+
+@pytest.mark.parametrize("method", ["logging/setLevel", "subscriptions/listen"])
+async def test_what_is_not_judged_names_none_of_the_guards_files_to_a_server(tmp_path: Path, method: str) -> None:
+    own = str(tmp_path / "own" / "policy.yaml")
+    era = Era.LEGACY if method == "logging/setLevel" else Era.MODERN
+    params = {"level": "info"} if era is Era.LEGACY else {"notifications": {"toolsListChanged": True}}
+    with Scene(tmp_path, policy=POLICY, era=era, servers=servers(), protect=[own]) as scene:
+        refused = await scene.ask(method, {**params, "_meta": {"x": own}})
+        assert decision_in(refused["error"])["reason"] == Reason.PROTECTED
+        assert scene.servers[0].requests == []
+        assert [row.reason for row in scene.rows()] == [Reason.PROTECTED]
+
+
+# --- tasks
+
+
+class Polled(Scene):
+    """A modern scene whose server's tasks ask."""
+
+    def __enter__(self) -> Polled:
+        return self
+
+    async def task(self, number: int) -> str:
+        self.servers[0].replies["tools/call"] = {"result": {"resultType": "task", "taskId": str(number), "status": "w"}}
+        return str((await self.ask("tools/call", {"name": "echo", "_meta": META}))["result"]["taskId"])
+
+    async def poll(self, number: int, handle: str, key: str = "who") -> dict[str, Any]:
+        asked = {key: {"method": "elicitation/create", "params": {"message": "Who?"}}}
+        self.servers[0].replies["tasks/get"] = {"result": {"taskId": str(number), "inputRequests": asked}}
+        return await self.ask("tasks/get", {"taskId": handle, "_meta": META})
+
+
+TASK_POLICY = ASKS + "  - {id: x, extensions: {server: raw, allow: [io.modelcontextprotocol/tasks]}}\n"
+
+
+async def test_tasks_that_were_asked_about_long_ago_make_room_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "MAX_KEPT", 2)
+    with Polled(tmp_path, policy=TASK_POLICY, era=Era.MODERN, servers=servers()) as scene:
+        for number in range(4):
+            answer = await scene.poll(number, await scene.task(number))
+            assert "inputRequests" in answer["result"], answer
+        assert [task for _, task in scene.gateway.session.task_questions] == ["2", "3"]
+
+
+async def test_a_name_of_a_question_that_would_fill_the_memory_is_withheld(tmp_path: Path) -> None:
+    with Polled(tmp_path, policy=TASK_POLICY, era=Era.MODERN, servers=servers()) as scene:
+        handle = await scene.task(1)
+        assert "error" in await scene.poll(1, handle, "x" * 257)
+        assert "result" in await scene.poll(1, handle, "x" * 256)
