@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_guard import refusal
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream, State
-from mcp_guard.eras import strip_own_meta
+from mcp_guard.eras import Era, strip_own_meta
 from mcp_guard.model import Call, Decision, Kind, Outcome, Reason
 from mcp_guard.offers import may_extend
 from mcp_guard.passage import Passage
@@ -58,7 +58,8 @@ def _tell(context: Context, server: Downstream, method: str, params: dict[str, A
         guard.latest = entry.time
         if not entry.decision.allowed:
             return
-        there = server.state is State.READY
+        # Over HTTP, the modern era has no notifications that a client makes: there is no way to send one.
+        there = server.state is State.READY and (server.spec.remote is None or server.era is Era.LEGACY)
         if there:
             server.notify(method, params)
         outcome = Outcome.OK if there else Outcome.NOT_SENT

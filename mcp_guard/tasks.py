@@ -13,10 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcp_guard import listing, refusal, rounds
-from mcp_guard.answers import is_complete
+from mcp_guard.answers import is_complete, plain_error
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream
-from mcp_guard.eras import strip_own_data, strip_own_result
+from mcp_guard.eras import strip_own_result
 from mcp_guard.handles import Opened
 from mcp_guard.model import Call, Decision, Effect, Kind, Reason
 from mcp_guard.offers import TASKS, may_extend
@@ -123,5 +123,5 @@ def _cleaned(result: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(cleaned.get("result"), dict):
         cleaned = {**cleaned, "result": strip_own_result(cleaned["result"])}
     if isinstance(cleaned.get("error"), dict):
-        cleaned = {**cleaned, "error": strip_own_data(cleaned["error"])}
+        cleaned = {**cleaned, "error": plain_error(cleaned["error"])}
     return dict(cleaned)

@@ -99,12 +99,13 @@ async def test_a_question_in_another_letter_case_is_withheld(tmp_path: Path, rep
         assert BAIT not in str(answer)
 
 
-async def test_what_a_task_ended_with_asks_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [{"status": "completed", "result": ASK}, {"status": "failed", **URLS}])
+async def test_what_a_task_ended_with_asks_nothing(tmp_path: Path, end: dict[str, Any]) -> None:
     policy = POLICY + "  - {id: x, extensions: {server: raw, allow: [io.modelcontextprotocol/tasks]}}\n"
     begun = {"result": {"resultType": "task", "taskId": "1", "status": "working"}}
     with modern(tmp_path, begun, policy=policy) as scene:
         task = (await scene.echo())["result"]["taskId"]
-        scene.servers[0].replies["tasks/get"] = {"result": {"taskId": "1", "status": "completed", "result": ASK}}
+        scene.servers[0].replies["tasks/get"] = {"result": {"taskId": "1", **end}}
         assert BAIT not in str(await scene.tell("tasks/get", taskId=task))
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from mcp_guard import tasks
 from mcp_guard.deliveries import MAX_TOLD, UPDATED, Deliveries
+from mcp_guard.downstream import ServerSpec, State
 from mcp_guard.eras import Era
 from mcp_guard.model import Reason
+from mcp_guard.transports.http_link_remote import Remote
 from tests.guards import FullDisk, RecordingDownstream, Scene, decision_in, tool
 from tests.test_asking import ASKS, Asked
 from tests.test_rounds import META
@@ -76,6 +78,20 @@ async def test_a_notification_cannot_name_the_guards_files(tmp_path: Path) -> No
         scene.gateway.notification("notifications/acme", {"read": own})
         assert told(scene) == []
         assert [row.reason for row in scene.rows()] == [Reason.PROTECTED]
+
+
+async def test_a_notification_that_has_no_way_to_its_server_costs_nothing(tmp_path: Path) -> None:
+    policy = POLICY.replace("trace]}", "trace]}, budget: {calls: 1}")
+    with Scene(tmp_path, policy=policy, era=Era.MODERN, servers=servers()) as scene:
+        double = scene.servers[0]
+        double.spec = ServerSpec("raw", remote=Remote("https://docs.example.com/mcp"))
+        scene.gateway.notification("notifications/acme", {})
+        double.spec, double.state = ServerSpec("raw", ("double",)), State.DOWN
+        scene.gateway.notification("notifications/acme", {})
+        assert told(scene) == []
+        double.state = State.READY
+        scene.gateway.notification("notifications/acme", {})
+        assert [row.outcome for row in scene.rows()] == ["not_sent", "not_sent", "ok"]
 
 
 async def test_a_notification_that_cannot_be_recorded_is_not_sent(tmp_path: Path) -> None:
