@@ -83,6 +83,7 @@ class _Asking:
     _started: float = 0.0
     _token: str = ""
     _over: bool = False
+    _held: Callable[[], None] | None = None
     _sent: dict[str, Any] = field(default_factory=dict)
 
     def begin(self, ask: Ask | None) -> None:
@@ -96,7 +97,8 @@ class _Asking:
             return self._refused_unjudged(Reason.UNEXPECTED_MEMBER, why)
         under_way.add(self.cancel)
         self._sent = as_shown(self.method, self._with_own_token(self.params), self.server.name)
-        return self.context.session.when_listening(lambda: self._begin_judging(ask))
+        self._held = lambda: self._begin_judging(ask)
+        return self.context.session.when_listening(self._held)
 
     def _begin_judging(self, ask: Ask) -> None:
         if not self._over:
@@ -208,6 +210,8 @@ class _Asking:
         session = self.context.session
         session.asking.get(self.server.name, set()).discard(self.cancel)
         session.tokens.pop(self._token, None)
+        if self._held in session.held:  # a server could ask and take back without end before the client is ready
+            session.held.remove(self._held)
         if self._timer is not None:
             self._timer.cancel()
 

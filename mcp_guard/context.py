@@ -66,9 +66,12 @@ class Context:
         patiently(step, then)
 
     def judged(
-        self, call: Call, view: UsageView, tool: Tool | None = None, approvals: Collection[Approval] = ()
+        self, call: Call, view: UsageView | None, tool: Tool | None = None, approvals: Collection[Approval] = ()
     ) -> Decision:
-        """The one judgement, inside its transaction. An error while judging denies: unclear means no (law 4)."""
+        """The one judgement, inside its transaction; without one (`view` None), nothing counts as used.
+
+        An error while judging denies: unclear means no (law 4).
+        """
         try:
             return self.guard.judge(call, tool, self.facts(call.server, view), approvals)
         except Exception as error:  # its text may carry a value, so it isn't shown

@@ -11,11 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 from mcp_guard import log
+from mcp_guard.wire import serialize
 
 AFTER = 0.05
 """Seconds that a change waits for others like it."""
 MAX_DUE = 1000
 """Different things that may wait; what comes beyond is left out, as no server needs to tell so much in a moment."""
+MAX_TOLD = 64 << 10
+"""Bytes of one of them: a thousand of a message's full length would fill the memory before they may go out."""
 TOOLS = "notifications/tools/list_changed"
 PROMPTS = "notifications/prompts/list_changed"
 RESOURCES = "notifications/resources/list_changed"
@@ -37,12 +40,14 @@ class Deliveries:
 
     def put(self, method: str, server: str, params: dict[str, Any] | None) -> None:
         """Have it told in a moment. Of what says the same, the latest counts."""
+        if params is not None and len(serialize(params)) > MAX_TOLD:
+            return log.warning("a server's notice is too long to be told", server=server, method=method)
         updated = method == UPDATED
         key = (method, server if updated else "", str((params or {}).get("uri")) if updated else "")
         if self._closed or (key not in self._due and len(self._due) >= MAX_DUE):
-            return
+            return None
         self._due[key] = params
-        self._arm()
+        return self._arm()
 
     def open(self) -> None:
         """From here on the client may be told."""

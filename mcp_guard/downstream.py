@@ -325,7 +325,7 @@ class Downstream:
         self.events.server_changed(self, "refused", why)
         if again:
             self._drop()
-            self._ended(self._life, why)
+            self._ended(self._life, "it could not be opened")  # not in its own words, which may hold a secret
         else:
             self.state = State.IDLE
         self._release(False)

@@ -328,6 +328,9 @@ class Gateway:
         """How much servers log: no authority is exercised. Told to each server that has logging."""
         if params.get("level") not in _LEVELS or params.keys() - _LEVEL_MEMBERS:
             return request.finish(refusal.invalid_params("`level` is not one that the protocol has"))
+        if self.guard.protection.named_by(params.get("_meta")):  # it goes to the servers
+            answer = refusal.refused_request(Decision(Effect.DENY, Reason.PROTECTED), None)
+            return self.not_there(request, answer, method, "", "", reason=Reason.PROTECTED)
         self.session.level = params
         able = [server for server in self.session.servers if "logging" in server.capabilities]
         for server in able:

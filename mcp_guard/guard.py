@@ -53,8 +53,10 @@ def judge(
     approvals: Collection[Approval] = (),
 ) -> Decision:
     """Everything that can refuse a call, in the order in which a refusal is most useful to whoever made it."""
-    # A server's own state, which comes back as it was given out (`rounds.py`), is nothing that the client named.
-    if protection.named_by({name: value for name, value in call.params.items() if name != "requestState"}):
+    # A server's own state, which comes back as it was given out (`rounds.py`), is nothing that the client named. A
+    # `requestState` of any other call is the client's: an extension's method may have a member of that name.
+    theirs = "requestState" if call.continues else None
+    if protection.named_by({name: value for name, value in call.params.items() if name != theirs}):
         return Decision(Effect.DENY, Reason.PROTECTED)
     decision = decide(authority, call, facts, approvals)
     if decision.effect is not Effect.DENY and tool is not None:

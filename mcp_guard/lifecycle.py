@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from mcp_guard import __version__, offers, refusal
+from mcp_guard.answers import is_complete, plain_error
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import NOT_OPENED, Downstream, State
 from mcp_guard.eras import (
@@ -23,7 +24,6 @@ from mcp_guard.eras import (
     envelope,
     for_one_principal,
     revision_of,
-    strip_own_data,
     strip_own_meta,
 )
 from mcp_guard.errors import ServerGone
@@ -155,7 +155,7 @@ def _not_modern(context: Context, replies: dict[str, dict[str, Any]]) -> dict[st
     if not context.guard.prefixed:
         for reply in replies.values():
             if "error" in reply and reply["error"].get("code") != NOT_OPENED:
-                return {"error": strip_own_data(reply["error"])}
+                return {"error": plain_error(reply["error"])}
     return refusal.unknown_method()
 
 
@@ -241,7 +241,9 @@ def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str,
         return refusal.invalid_request("the tool server did not answer in time")
     reply = next(iter(replies.values()))
     if "result" not in reply:
-        return {"error": strip_own_data(reply["error"])}
+        return {"error": plain_error(reply["error"])}
+    if not is_complete(reply["result"]):
+        return refusal.invalid_request("the tool server asks before it answers, which it may not here")
     result = for_one_principal(strip_own_meta(reply["result"]))
     capabilities = result.get("capabilities")
     if isinstance(capabilities, dict):

@@ -14,12 +14,13 @@ from functools import partial
 from typing import Any
 
 from mcp_guard import log, offers, refusal, subscriptions
+from mcp_guard.answers import plain_error
 from mcp_guard.context import Context, guarded
 from mcp_guard.deliveries import PROMPTS, RESOURCES, TOOLS, UPDATED, Deliveries
 from mcp_guard.downstream import Downstream, Sent
-from mcp_guard.eras import SUBSCRIPTION_KEY, Era, strip_own_data, strip_own_meta
+from mcp_guard.eras import SUBSCRIPTION_KEY, Era, strip_own_meta
 from mcp_guard.errors import ServerGone
-from mcp_guard.model import Call, Decision, Kind, Outcome, Reason
+from mcp_guard.model import Call, Decision, Effect, Kind, Outcome, Reason
 from mcp_guard.patience import patiently
 from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight
@@ -42,6 +43,12 @@ def listen(context: Context, request: InFlight, params: dict[str, Any], owner: O
     wanted = params.get("notifications")
     if not isinstance(wanted, dict) or params.keys() - {"notifications", "_meta"}:
         return request.finish(refusal.invalid_params("`notifications` must be an object, and the only member"))
+    if context.guard.protection.named_by(params.get("_meta")):  # it goes to the servers; the URIs are judged below
+        answer = refusal.refused_request(Decision(Effect.DENY, Reason.PROTECTED), None)
+        why = "what stands beside the notifications"
+        return context.refused(
+            "subscriptions/listen", "", "", Kind.RESOURCE, Reason.PROTECTED, why, then=lambda: request.finish(answer)
+        )
     uris = wanted.get("resourceSubscriptions", [])
     if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris) or len(uris) > MAX_SUBSCRIPTIONS:
         return request.finish(refusal.invalid_params("`resourceSubscriptions` must be a list of URIs, not too long"))
@@ -229,7 +236,7 @@ class Stream:
         self.sources.pop(server.name, None)
         if "error" in reply and self._timer is not None and not self.context.guard.prefixed:
             self.close()  # the one server's own word
-            return self.request.finish({"error": strip_own_data(reply["error"])})
+            return self.request.finish({"error": plain_error(reply["error"])})
         if server.name in self.waiting:
             self._acknowledged(server.name, {})
         return self.end() if "result" in reply and not self.sources else None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mcp_guard import catalog, log, offers
+from mcp_guard.answers import is_complete
 from mcp_guard.catalog import Listing, Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.deliveries import TOOLS
@@ -326,7 +327,7 @@ def _fetch(context: Context, server: Downstream, method: str, done: Fetched) -> 
         nonlocal size
         result = reply.get("result")
         found = result.get(key) if isinstance(result, dict) else None
-        if result is None or not isinstance(found, list):
+        if result is None or not isinstance(found, list) or not is_complete(result):  # a listing can't ask anything
             return end(None)
         if not seen:
             first.update({name: value for name, value in result.items() if name not in (key, "nextCursor")})

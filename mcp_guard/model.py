@@ -106,6 +106,7 @@ class Call:
     target: str
     params: Mapping[str, Any]
     kind: Kind = Kind.TOOL
+    continues: bool = False  # a handle of the guard's gave it its `requestState`, which is the server's own
 
     @property
     def arguments(self) -> Mapping[str, Any]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from mcp_guard import log, refusal, rounds, task_handles
+from mcp_guard import listing, log, refusal, rounds, task_handles
+from mcp_guard.answers import ASKING, look_alikes
 from mcp_guard.approvals.asking import Asked
 from mcp_guard.approvals.port import Question
 from mcp_guard.catalog import Tool
@@ -25,7 +26,7 @@ from mcp_guard.handles import Opened
 from mcp_guard.model import Approval, Call, Decision, Effect, Kind, Outcome, Reason, strictest
 from mcp_guard.offers import may_extend
 from mcp_guard.patience import patiently
-from mcp_guard.policy.approved import call_digest
+from mcp_guard.policy.approved import call_digest, for_part
 from mcp_guard.record.entries import Entry, Request
 from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight
@@ -105,26 +106,54 @@ class Passage:
             if approval is None:
                 return self.request.finish(self.refusal(entry.decision, entry.id))
             if self.request.waiting:
-                guarded(self.request, lambda: patiently(lambda: self._judge((approval,)), self._unrecorded))
+                guarded(self.request, lambda: self._agreed(approval))
             return None
 
         asked = Asked(question, then)
         self.request.sent(lambda _: asked.withdraw())
         asked.put(guard.approver)
 
+    def _agreed(self, approval: Approval) -> None:
+        """Judge again, with the tool as it is listed by now: the yes was to the one that was listed then."""
+
+        def again() -> None:
+            if self.tool is not None:
+                now = self.context.session.tools().get(self.tool.exposed)
+                if now is None or now.descriptor != self.tool.descriptor:
+                    why = "the tool was changed while a person was asked"
+                    return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE, detail=why))
+                self.tool = now
+            if self.request.waiting:
+                patiently(lambda: self._judge((approval,)), self._unrecorded)
+            return None
+
+        if self.tool is None:
+            return again()
+        return listing.known_tools(self.context, self.tool.exposed, lambda: guarded(self.request, again))
+
     def _judged(self, view: UsageView, approvals: Collection[Approval]) -> Decision:
         handles, now = self.context.guard.handles, self.context.guard.now()
         if self.continues is not None and handles.spent(self.continues, now):  # another retry was faster
             return Decision(Effect.DENY, Reason.UNKNOWN_HANDLE)
         decision = self.context.judged(self.call, view, self.tool, approvals)
-        if self._members and decision.allowed:  # each is used, as a whole: judged by its name, in the same transaction
-            used = [replace(self.call, target=member, kind=Kind.EXTENSION) for member in self._members]
-            decision = strictest([decision, *(self.context.judged(call, view) for call in used)])
-            # Each grant had room for one use, so one use it is, however many of its names the call has.
-            decision = replace(decision, charges=tuple({one.rule: one for one in decision.charges}.values()))
+        if self._members and decision.effect is not Effect.DENY:
+            decision = self._with_members(decision, view, approvals)
         if decision.allowed:
             return replace(decision, detail=self._remark())
         return without_made_up_names(decision, self.call, self._argument_names)
+
+    def _with_members(self, decision: Decision, view: UsageView, approvals: Collection[Approval]) -> Decision:
+        """Each member is used, as a whole: judged by its name, in the same transaction, under the same yes."""
+        said = [decision]
+        for member in self._members:
+            used = replace(self.call, target=member, kind=Kind.EXTENSION)
+            said.append(self.context.judged(used, view, approvals=for_part(approvals, self.call, used)))
+        decision = strictest(said)
+        # Each grant had room for one use, so one use it is, however many of its names the call has.
+        charges = tuple({one.rule: one for one in decision.charges}.values())
+        exact = call_digest(self.call)
+        given = tuple(dict.fromkeys(replace(one, call=exact) for one in decision.approvals))
+        return replace(decision, charges=charges, approvals=given)
 
     def _remark(self) -> str:
         """What a person should know of a call that is allowed."""
@@ -165,6 +194,8 @@ class Passage:
         if "unsent" in reply:  # only a link says that: no connection could be made, so that no byte of it left
             return self._not_sent(entry, str(reply["gone"]))
         try:
+            if look_alikes(reply.get("result", {}), ASKING):
+                return self._asked(entry, None, "it is written so that readers differ on whether it asks")
             if self.takes is not None and self.takes(entry, _stripped_or_gone(reply), partial(self._asked, entry)):
                 return None
             if rounds.is_asking(reply, self.call.method, self.context.session.era):
@@ -211,11 +242,15 @@ class Passage:
         if self.continues is not None:
             self.context.guard.handles.give_back(self.continues)
         record = self.context.guard.record
-        patiently(
-            lambda: record.finish(entry, Outcome.NOT_SENT, duration_ms=0.0, refund=True, note=why),
-            lambda: None,
-        )
-        self.request.finish(self.refusal(Decision(Effect.DENY, Reason.UNAVAILABLE), entry.id))
+
+        def tell() -> None:
+            self.request.finish(self.refusal(Decision(Effect.DENY, Reason.UNAVAILABLE), entry.id))
+
+        def step() -> None:
+            record.finish(entry, Outcome.NOT_SENT, duration_ms=0.0, refund=True, note=why)
+            tell()
+
+        patiently(step, tell)
 
     def _withheld(self, entry: Entry, why: str) -> dict[str, Any]:
         if self.call.method == "tools/call":

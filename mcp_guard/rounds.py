@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from mcp_guard.answers import asks_for_urls, look_alikes
 from mcp_guard.context import Context
 from mcp_guard.eras import CLIENT_CAPABILITIES_KEY, Era
 from mcp_guard.handles import Opened
@@ -29,9 +30,9 @@ METHODS = frozenset({"tools/call", "prompts/get", "resources/read"})
 _ANSWERS, _STATE = "inputResponses", "requestState"
 MEMBERS = frozenset({_ANSWERS, _STATE})
 """What a retry carries beside the call that it repeats."""
-URL_ELICITATION_REQUIRED = -32042
-"""An error of the legacy era that makes a client open URLs: it asks as much as a request would."""
 MAX_QUESTIONS = 16
+MAX_KEY = 256
+"""Characters of a question's name: those of tasks are kept."""
 LIFETIME = timedelta(hours=1)
 _KIND = "round"
 
@@ -83,14 +84,14 @@ def reopened(context: Context, call: Call) -> tuple[Call, Opened] | None:
     params = {name: value for name, value in call.params.items() if name != _STATE}
     if opened.inner["state"] is not None:
         params[_STATE] = opened.inner["state"]
-    return replace(call, params=params), opened
+    return replace(call, params=params, continues=True), opened
 
 
 def is_asking(reply: Mapping[str, Any], method: str, era: Era | None) -> bool:
     """Does the server want to know something before it answers?"""
     if "result" in reply:
         return era is Era.MODERN and method in METHODS and reply["result"].get("resultType") == "input_required"
-    return "error" in reply and reply["error"].get("code") == URL_ELICITATION_REQUIRED
+    return "error" in reply and asks_for_urls(reply["error"])
 
 
 def deliver(context: Context, call: Call, entry: Entry, reply: dict[str, Any], done: Delivered) -> None:
@@ -140,7 +141,10 @@ def _handle(context: Context, call: Call, entry: Entry, reply: dict[str, Any], a
 def _questions(reply: dict[str, Any]) -> dict[str, Question]:
     """By the server's key. Raises for what isn't of the form that the protocol has."""
     if "error" in reply:
-        listed = reply["error"]["data"]["elicitations"]
+        error = reply["error"]
+        if look_alikes(error, ("code", "data")) or look_alikes(error["data"], ("elicitations",)):
+            raise ValueError
+        listed = error["data"]["elicitations"]
         found = {str(number): ("elicitation/create", _object(one)) for number, one in enumerate(listed)}
     else:
         result = reply["result"]
@@ -154,7 +158,11 @@ def _questions(reply: dict[str, Any]) -> dict[str, Question]:
 
 
 def _input_requests(asked: Any) -> dict[str, Question]:
-    if len(asked) > MAX_QUESTIONS:
+    if (
+        len(asked) > MAX_QUESTIONS
+        or any(len(key) > MAX_KEY for key in asked)
+        or any(look_alikes(one, ("method", "params")) for one in asked.values())
+    ):
         raise ValueError
     return {key: (str(one["method"]), _object(one.get("params", {}))) for key, one in asked.items()}
 

@@ -13,12 +13,16 @@ from mcp_guard.catalog import Listing, Tool, Withheld, index
 from mcp_guard.downstream import Downstream, State
 from mcp_guard.eras import Era
 from mcp_guard.transports.front import Answer, Ask, Cancel, Notify
+from mcp_guard.wire import MAX_ID
 
 if TYPE_CHECKING:
     from mcp_guard.listening import Stream
 
 MAX_IN_FLIGHT = 256
 """Requests of one client that may be under way; one more is refused."""
+
+MAX_COUNTED = 64
+"""Names that a server's unwanted messages are counted under."""
 
 
 class InFlight:
@@ -126,16 +130,19 @@ class Session:
         return request
 
     def counts_now(self, server: str, what: str) -> bool:
-        """Count something that a server can send by the thousands: is this the time to record it? The 1st, 2nd, 4th…"""
+        """Count something that a server can send by the thousands: is this the time to record it? The 1st, 2nd, 4th…
+
+        A server that invents names has those beyond some counted as one: it can't hide what it, or another one, does.
+        """
         seen = (server, what[:96])
-        if seen not in self.seen_requests and len(self.seen_requests) >= 256:
-            return False
+        if seen not in self.seen_requests and sum(of == server for of, _ in self.seen_requests) >= MAX_COUNTED:
+            seen = (server, "")
         count = self.seen_requests[seen] = self.seen_requests.get(seen, 0) + 1
         return count & (count - 1) == 0
 
     def note_elicitation(self, server: str, name: object) -> None:
         """A question was shown under this id: the server may say once that it is done with."""
-        if isinstance(name, str) and len(self.shown_elicitations) < 1000:
+        if isinstance(name, str) and len(name) <= MAX_ID and len(self.shown_elicitations) < 1000:
             self.shown_elicitations.add((server, name))
 
     def when_listening(self, go_on: Callable[[], None]) -> None:

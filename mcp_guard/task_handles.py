@@ -11,6 +11,7 @@ from mcp_guard.handles import Opened
 from mcp_guard.model import Call
 from mcp_guard.offers import TASKS, may_extend
 from mcp_guard.record.entries import Entry
+from mcp_guard.wire import MAX_ID
 
 LIFETIME = timedelta(days=7)
 """How long a handle is good for: servers keep tasks for hours."""
@@ -30,7 +31,9 @@ def _bound(context: Context, server: str) -> dict[str, Any]:
 def begun(context: Context, call: Call, entry: Entry, result: dict[str, Any]) -> dict[str, Any] | None:
     """A server's answer that its work goes on as a task, as the client sees it; None if it may not."""
     task = result.get("taskId")
-    if call.method != "tools/call" or not isinstance(task, str) or not may_extend(context, call.server, TASKS):
+    if call.method != "tools/call" or not isinstance(task, str) or len(task) > MAX_ID:
+        return None
+    if not may_extend(context, call.server, TASKS):
         return None
     inner = {"task": task, "tool": call.target, "origin": entry.id}
     guard = context.guard

@@ -13,9 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcp_guard import listing, refusal, rounds
+from mcp_guard.answers import is_complete, plain_error
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream
-from mcp_guard.eras import strip_own_data, strip_own_result
+from mcp_guard.eras import strip_own_result
 from mcp_guard.handles import Opened
 from mcp_guard.model import Call, Decision, Effect, Kind, Reason
 from mcp_guard.offers import TASKS, may_extend
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 METHODS = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 MAX_KEPT = 1000
-"""Tasks of one client whose questions are remembered, and questions of one of them."""
+"""Tasks of one client at one server whose questions are remembered, and questions of one of them."""
 _MEMBERS = {
     "tasks/get": frozenset({"taskId", "_meta"}),
     "tasks/update": frozenset({"taskId", "inputResponses", "_meta"}),
@@ -81,6 +82,9 @@ def _answered(
     if "result" not in reply or reply["result"].get("resultType", "complete") != "complete":
         return False
     result = _cleaned(reply["result"])
+    if isinstance(result.get("result"), dict) and not is_complete(result["result"]):
+        done(None, "what the task ended with asks for something")
+        return True
     if "taskId" in result:
         if result["taskId"] != call.params["taskId"]:
             done(None, "the server answered about another task")
@@ -98,8 +102,10 @@ def _ask(context: Context, call: Call, entry: Entry, result: dict[str, Any], don
     """What a task wants to know: judged once for each key, however often the client polls; all is shown, or nothing."""
     kept = context.session.task_questions
     place = (call.server, call.params["taskId"])
-    if (place not in kept and len(kept) >= MAX_KEPT) or len(kept.get(place, {})) >= MAX_KEPT:
-        return done(None, "too much is asked by tasks")
+    if len(kept.get(place, {})) >= MAX_KEPT:
+        return done(None, "the task asks too much")
+    if place not in kept and sum(server == call.server for server, _ in kept) >= MAX_KEPT:
+        del kept[next(other for other in kept if other[0] == call.server)]  # what that one asks is judged anew
 
     def judged(shown: dict[str, dict[str, Any]] | None, why: str) -> None:
         if shown is None:
@@ -117,5 +123,5 @@ def _cleaned(result: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(cleaned.get("result"), dict):
         cleaned = {**cleaned, "result": strip_own_result(cleaned["result"])}
     if isinstance(cleaned.get("error"), dict):
-        cleaned = {**cleaned, "error": strip_own_data(cleaned["error"])}
+        cleaned = {**cleaned, "error": plain_error(cleaned["error"])}
     return dict(cleaned)

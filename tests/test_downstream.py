@@ -260,6 +260,7 @@ async def test_a_restart_that_is_refused_or_never_answered_is_tried_again(
         await until(lambda: raw.told.count("ready") == 2)
         assert (tmp_path / "starts").read_text() == "xxxx"
         assert raw.told.count("refused") == 1
+        assert not any("not yet" in why for event, why in raw.told.changed if event == "ended")  # that is recorded
 
 
 async def test_a_revision_that_the_guard_does_not_know_is_not_spoken() -> None:

@@ -58,6 +58,15 @@ def approved(asking: Decision, rules: Collection[RuleRef], settled: Settled) -> 
     )
 
 
+def for_part(approvals: Collection[Approval], whole: Call, part: Call) -> list[Approval]:
+    """The approvals of a call as those of a part of it that is judged under a name of its own.
+
+    Who agreed was shown all of the call, and the names of all rules that ask.
+    """
+    exact, own = call_digest(whole), call_digest(part)
+    return [replace(one, call=own) for one in approvals if one.call == exact]
+
+
 def without_progress(params: Mapping[str, Any]) -> Mapping[str, Any]:
     """`params` less the progress token, which differs with each request and is mapped on the way (law 9)."""
     meta = params.get("_meta")

@@ -36,6 +36,8 @@ def classes_for(speakers: Speakers, tools: Mapping[str, ToolFacts], call: Call, 
 
 def given_arguments(call: Call) -> Mapping[str, Any] | None:
     """The arguments that rules judge; None if they aren't an object, which no rule can read."""
+    if call.method == "completion/complete":
+        return call.arguments if _completes_plainly(call) else None
     arguments: Json = call.params.get("arguments", {})
     return arguments if isinstance(arguments, Mapping) else None
 
@@ -48,6 +50,16 @@ def is_past(moment: datetime | None, facts: Facts) -> bool:
         return facts.now >= moment
     except Exception:
         return True
+
+
+def _completes_plainly(call: Call) -> bool:
+    """Is there one argument to complete, and none that is given twice, of which a reader might take the other?"""
+    argument, context = call.params.get("argument"), call.params.get("context", {})
+    before = context.get("arguments", {}) if isinstance(context, Mapping) else None
+    if not isinstance(argument, Mapping) or not isinstance(before, Mapping):
+        return False
+    name = argument.get("name")
+    return isinstance(name, str) and name not in before and "value" in argument
 
 
 # --- grants ---

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -246,6 +247,7 @@ class HttpLink:
         """A response has ended, and the answer has or hasn't been in it."""
         if call.id not in self._pending:
             return
+        ending = replace(ending, body=self._sender.masked(ending.body))
         self._seen(ending, call.sent)
         if not call.sent:
             self._finish(call, {"gone": ending.why or "it can't be reached", "unsent": True})

@@ -19,6 +19,8 @@ from mcp_guard.transports.http_link_reply import Reply
 
 _BOTH = "application/json, text/event-stream"
 _STREAM = "text/event-stream"
+LEAST_SECRET = 8
+"""Bytes of a credential; a shorter one may be a part of anything."""
 _SESSION_ID = re.compile(rb"[\x21-\x7e]{1,1024}")
 
 
@@ -32,14 +34,22 @@ class Sender:
         self.session: str | None = None
         self._revision: str | None = None
         self._target = remote.target
+        credentials = remote.credentials()
+        self._secrets = [word.encode() for _, value in credentials for word in (value, value.removeprefix("Bearer "))]
         self._always = [
             ("Host", remote.authority),
             ("User-Agent", f"mcp-guard/{__version__}"),
             ("Accept-Encoding", "identity"),
-            *remote.credentials(),
+            *credentials,
         ]
         self._pool = pool_for(remote)
         self._closed = False
+
+    def masked(self, body: bytes) -> bytes:
+        """What a server says of a refusal, less the credentials that it was shown: some repeat what they refuse."""
+        for secret in self._secrets:
+            body = body.replace(secret, b"...") if len(secret) >= LEAST_SECRET else body
+        return body
 
     @property
     def in_session(self) -> bool:

@@ -34,12 +34,15 @@ from pydantic import ValidationError
 from mcp_guard.transports.front import Answer, Ask, Cancel, Conversation, Conversations
 from mcp_guard.transports.http_caller import Caller
 from mcp_guard.transports.http_intake import CALLER, report
+from mcp_guard.wire import serialize
 
 MAX_WAITING = 1000
 """Notifications that wait for a client that doesn't read; beyond it the oldest are dropped.
 
 The servers aren't held back (`Conversation.pause`): in the modern era one client would stall others that share them.
 """
+MAX_WAITING_BYTES = 16 << 20
+"""Bytes of them, of which one may be as long as a message can be."""
 STOPPING = -32011
 """The code that answers a call when the guard stops: in the implementation's range, not one of the SDK's."""
 
@@ -52,14 +55,20 @@ class Outbox:
     """Notifications on their way out: synchronous in, asynchronous out, in order."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[str, dict[str, Any] | None]] = deque(maxlen=MAX_WAITING)
+        self._waiting: deque[tuple[str, dict[str, Any] | None, int]] = deque()
+        self._size = 0
         self._wake = anyio.Event()
         self._closed = False
 
     def put(self, method: str, params: dict[str, Any] | None) -> None:
-        if not self._closed:
-            self._waiting.append((method, params))
-            self._wake.set()
+        if self._closed:
+            return
+        size = len(serialize(params)) if params is not None else 0
+        self._waiting.append((method, params, size))
+        self._size += size
+        while len(self._waiting) > MAX_WAITING or (self._size > MAX_WAITING_BYTES and len(self._waiting) > 1):
+            self._size -= self._waiting.popleft()[2]
+        self._wake.set()
 
     def close(self) -> None:
         """Take nothing more; `drain` returns when what waits is written."""
@@ -70,7 +79,9 @@ class Outbox:
         """Write until closed and empty."""
         while True:
             while self._waiting:
-                await write(*self._waiting.popleft())
+                method, params, size = self._waiting.popleft()
+                self._size -= size
+                await write(method, params)
             if self._closed:
                 return
             await self._wake.wait()

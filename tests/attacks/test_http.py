@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mcp_guard.transports.http_intake import Bounds
+from mcp_guard.transports.http_relay import Outbox
 from tests.transports.http_support import Conversations, front, handshake, http, message
 
 
@@ -33,3 +36,28 @@ async def test_a_call_goes_to_no_session_but_its_own() -> None:
         gone = await client.post(url, json=message("tools/call", {"name": "echo"}), headers=other)
         assert gone.status_code == 404
     assert [len(conversation.calls("echo")) for conversation in conversations.opened] == [0, 1]
+
+
+async def test_a_server_that_floods_a_client_that_does_not_read_keeps_some_megabytes_of_it() -> None:
+    outbox, written = Outbox(), list[Any]()
+    for number in range(100):
+        outbox.put("notifications/message", {"data": "x" * (1 << 20), "number": number})
+    outbox.close()
+
+    async def write(method: str, params: Any) -> None:
+        written.append(params["number"])
+
+    await outbox.drain(write)
+    assert written == list(range(85, 100))  # the latest, within 16 MiB
+
+
+async def test_one_long_notification_still_goes_out() -> None:
+    outbox, written = Outbox(), list[str]()
+    outbox.put("notifications/message", {"data": "x" * (17 << 20)})
+    outbox.close()
+
+    async def write(method: str, params: Any) -> None:
+        written.append(method)
+
+    await outbox.drain(write)
+    assert written == ["notifications/message"]

@@ -322,6 +322,32 @@ async def test_credentials_that_are_not_taken_are_told_to_the_person_by_name_and
     assert all(heard.header("authorization") == "Bearer hunter2" for heard in server.heard)
 
 
+@pytest.mark.parametrize("era", list(Era))
+async def test_a_server_that_repeats_a_credential_in_its_refusal_does_not_show_it_to_the_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, era: Era
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(log, "_taker", lambda text, values: told.append((text, values)))
+    monkeypatch.setenv("DOCS_TOKEN", "hunter2-hunter2")
+    error = {"code": -32000, "message": "no such key: hunter2-hunter2", "data": {"header": "Bearer hunter2-hunter2"}}
+
+    async def refuse(heard: Heard, wire: Wire) -> None:
+        await wire.json({"jsonrpc": "2.0", "id": heard.message["id"], "error": error}, 401)
+
+    for method in ("initialize", "server_discover", "tools_call"):
+        (tmp_path / method).mkdir()
+        async with (
+            serving(**{method: refuse}) as server,
+            remote_scene(tmp_path / method, server, era=era, token_env="DOCS_TOKEN") as scene,
+        ):
+            answers = [await begin(scene)]
+            if "result" in answers[0]:
+                await scene.listed()
+                answers.append(await scene.call("echo", {"text": "x"}))
+            assert server.heard
+            assert "hunter2" not in json.dumps([answers, told]) + str([row.body for row in all_rows(scene)])
+
+
 async def test_the_guards_own_address_is_never_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mcp_guard.transports.link._own_ports", set())
     async with serving() as server:
