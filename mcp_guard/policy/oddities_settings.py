@@ -1,7 +1,7 @@
 """Grants that reach a file from which a client starts servers: what is written there starts without the guard.
 
-The project's own such files no call may name (law 7). Those of a directory below it are files like any others here,
-until somebody opens that directory as a project. Part of `oddities.py`. Judges paths by the rules' own limits; knows no disk.
+The project's own such files no call may name (law 7). Those of a directory below it are files like any others, until
+somebody opens that directory as a project. Part of `oddities.py`. Judges paths by the rules' own limits; knows no disk.
 """
 
 from __future__ import annotations
