@@ -33,19 +33,23 @@ class Protection:
     `paths` are files and directories; a directory covers what is below it. `bases` are the directories that a relative
     path may start from. `port` is the one that the guard listens on, if it does. The directories between a protected
     file and the nearest base (or the home directory) are protected by name: who may rename `policies/` could put
-    another policy in its place. Where neither is above it, all are but the topmost.
+    another policy in its place. Where neither is above it, all are but the topmost. `others` are many more paths that
+    are protected like `paths`, but for one: a second mount of such a file isn't found, to save a look at each.
     """
 
-    def __init__(self, paths: Iterable[str], bases: Iterable[str], port: int | None = None) -> None:
-        own = [os.path.abspath(os.path.expanduser(path)) for path in paths]
-        resolved = [os.path.realpath(path) for path in own]
+    def __init__(
+        self, paths: Iterable[str], bases: Iterable[str], port: int | None = None, others: Iterable[str] = ()
+    ) -> None:
+        own, linked = _both(paths), _both(others)
+        resolved = [real for _, real in own]
         starts = [os.path.abspath(base) for base in bases]
         tops = {_fold(top) for base in (*starts, os.path.expanduser("~")) for top in (base, os.path.realpath(base))}
         process = f"/proc/{os.getpid()}"  # its memory and environment, where there is such a directory
-        self._paths = frozenset(_fold(path) for path in (*own, *resolved, process))
+        self._paths = frozenset(_fold(path) for path in (process, *(form for both in (*own, *linked) for form in both)))
         self._below = tuple(path.rstrip("/") + "/" for path in self._paths)
         self._ways = frozenset(way for path in self._paths for way in _ways(path, tops))
         self._resolved = tuple(dict.fromkeys(resolved))
+        self._linked = tuple(dict.fromkeys(real for _, real in linked))
         self._bases = tuple(dict.fromkeys(starts))
         self._plain_bases = frozenset(base for base in starts if os.path.realpath(base) == base)
         self._port = port
@@ -146,6 +150,8 @@ class Protection:
             return True
         if found.st_nlink < 2 or not stat.S_ISREG(found.st_mode):
             return False
+        if any(_identity(path) == identity for path in self._linked):
+            return True
         entries = 0
         for directory in self._resolved:  # looked at now: files come, go and are replaced
             for above, _, names in os.walk(directory):
@@ -157,6 +163,12 @@ class Protection:
     def _covers(self, path: str) -> bool:
         folded = _fold(path)
         return folded in self._paths or folded in self._ways or folded.startswith(self._below)
+
+
+def _both(paths: Iterable[str]) -> list[tuple[str, str]]:
+    """Each path, absolute, and where it leads."""
+    absolute = [os.path.abspath(os.path.expanduser(path)) for path in paths]
+    return [(path, os.path.realpath(path)) for path in absolute]
 
 
 def _fold(path: str) -> str:

@@ -93,6 +93,9 @@ def _put(
 
 def _setting(here: Path) -> Setting:
     home, guards = Path.home(), guards_home()
+    for path in (here, home, guards):
+        if not str(path).isprintable():  # no document could say what it opens
+            raise InputError(f"the path {path} has characters that can't be seen; rename the directory")
     return Setting(home, guards, project_of(here, home, guards), here, program(), f"{datetime.now(UTC):%Y-%m-%d}")
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 import click
 
+from mcp_guard.client_files import client_files
 from mcp_guard.config import Config, as_path
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
@@ -175,10 +176,10 @@ def protection_of(
 ) -> Protection:
     """What is the guard's own: its configuration, its documents, its record, its program: a project may hold it.
 
-    And what `init` wrote for other clients: those are guards, too.
+    And what `init` wrote for other clients: those are guards, too. And the files from which clients start guards.
     """
     layers = tuple(layers)
     bases = [str(Path.cwd()), *(spec.cwd for spec in specs if spec.cwd)]
     bases += [document.variables["project"] for document in layers if "project" in document.variables]
     own = (*own_files, *(layer.file for layer in layers), state, guards_home(), PROGRAM)
-    return Protection([str(path) for path in own], bases)
+    return Protection([str(path) for path in own], bases, others=map(str, client_files(bases)))

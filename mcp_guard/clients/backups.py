@@ -72,8 +72,11 @@ class Backups:
         self._directory = Path(os.path.abspath(directory))  # noqa: PTH100 - keeps links, so that one can be refused
 
     def kept(self) -> tuple[Change, ...]:
-        """The changes that can be undone, the newest first."""
-        return kept.changes(self._directory) if self._directory.is_dir() else ()
+        """The changes that can be undone, the newest first. Raises InputError for a directory that isn't ours alone."""
+        if not os.path.lexists(self._directory):
+            return ()
+        kept.check_private(self._directory)  # before it is read: whoever made it would say what is to be written where
+        return kept.changes(self._directory)
 
     def change(self, file: ConfigFile, old: bytes, new: bytes, when: datetime, step: Step = _silent) -> Written:
         """Give `file` the bytes `new` if it still has `old`, and keep `old`. Raises InputError with nothing changed.
@@ -125,6 +128,10 @@ class Backups:
 
     def _undo(self, change: Change, if_changed: IfChanged, step: Step) -> Undone:
         original, written = change.original(), change.written()
+        if if_changed is IfChanged.FORCE and not _leads_to(change.real, change.real):
+            # The old bytes may be a repository's, and so may the link: together they would write a file of the person.
+            why = f"`{shown_path(change.real)}` is a link by now, or lies behind one, and leads elsewhere"
+            return Undone(change, How.CHANGED, f"{why}; mend it by hand")
         if not os.path.lexists(change.real):
             return self._gone(change, original, if_changed)
         if not _leads_to(change.file.path, change.real) and if_changed is not IfChanged.FORCE:

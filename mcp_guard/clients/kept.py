@@ -70,15 +70,10 @@ def prepare(directory: Path) -> None:
     """Make the directory, private from its first instant, or check that it is. Raises InputError if it isn't ours."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = directory.lstat()
     except OSError as error:
         why = (error.strerror or "it failed").lower()
         raise InputError(f"can't make the directory of backups `{shown_path(directory)}`: {why}") from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise InputError(f"`{shown_path(directory)}` is no directory of yours; move it away")
-    if found.st_mode & 0o077:
-        path = shown_path(directory)
-        raise InputError(f"`{path}` is open to other users and holds backups; close it with `chmod 700 {path}`")
+    check_private(directory)
     _outside_work_trees(directory)
     try:
         write_new(directory / ".gitignore", b"*\n")
@@ -87,6 +82,20 @@ def prepare(directory: Path) -> None:
     except OSError as error:
         why = (error.strerror or "it failed").lower()
         raise InputError(f"can't write in the directory of backups `{shown_path(directory)}`: {why}") from None
+
+
+def check_private(directory: Path) -> None:
+    """Raises InputError for what isn't a directory of ours, closed to all others."""
+    try:
+        found = directory.lstat()
+    except OSError as error:
+        why = (error.strerror or "it failed").lower()
+        raise InputError(f"can't look at the directory of backups `{shown_path(directory)}`: {why}") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise InputError(f"`{shown_path(directory)}` is no directory of yours; move it away")
+    if found.st_mode & 0o077:
+        path = shown_path(directory)
+        raise InputError(f"`{path}` is open to other users and holds backups; close it with `chmod 700 {path}`")
 
 
 def _outside_work_trees(directory: Path) -> None:

@@ -1,6 +1,7 @@
-"""Grants that reach the file from which a client starts the guard: what is written there starts without it next time.
+"""Grants that reach a file from which a client starts servers: what is written there starts without the guard.
 
-Part of `oddities.py`. Judges paths by the rules' own limits; knows no disk.
+The project's own such files no call may name (law 7). Those of a directory below it are files like any others, until
+somebody opens that directory as a project. Part of `oddities.py`. Judges paths by the rules' own limits; knows no disk.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from mcp_guard.model import Answer, Facts
 from mcp_guard.policy.rules import Arguments, Rule, answer
 
 SETTINGS = (".mcp.json", ".vscode/mcp.json", ".cursor/mcp.json")
-"""Where clients keep how they start servers, from a project's directory."""
+"""Where clients keep how they start servers, from the directory that they are opened in."""
+_BELOW = "packages"  # stands for any directory of the project
 
 _CHANGES = frozenset(
     {"write", "edit", "create", "move", "rename", "copy", "save", "put", "append", "replace", "delete", "remove"}
@@ -26,9 +28,9 @@ def reaches_settings(rule: Rule, tools: Iterable[str], project: str, facts: Fact
     if not rule.is_grant or rule.arguments is None or not any(map(changes, tools)):
         return
     for name in SETTINGS:
-        if _takes(rule.arguments, f"{project}/{name}", facts):
+        if _takes(rule.arguments, f"{project}/{_BELOW}/{name}", facts):
             hint = "add `not_name: [.mcp.json, .vscode, .cursor]`"
-            yield f"it may write {name} in {project}, from which a client starts the guard: {hint}"
+            yield f"it may write {name} in directories of {project}: a client opened there starts what it says; {hint}"
             return
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcp_guard.clients import Client, Entry, Scope
+from mcp_guard.clients.masking import masked_arguments
 from mcp_guard.record.shown import escaped
 from mcp_guard.starting.secret_words import has_secret
 
@@ -81,30 +82,55 @@ def _reasons(client: Client, scope: Scope, entry: Entry, words: tuple[str, ...],
         return
     yield from _unseen(entry, words, cwd)
     if any(_FILLED_IN.search(word) for word in words):
-        found = next(found[0] for word in words if (found := _FILLED_IN.search(word)))
-        yield f"{client.title} fills in `{escaped(found[:60])}` in its command; write the value, or move it into `env`"
+        found = next(found for word in words if (found := _FILLED_IN.search(word)))
+        yield f"{client.title} fills in {_variable(found)} in its command; write the value, or move it into `env`"
     if cwd is not None and _FILLED_IN.search(cwd):
         yield f"{client.title} fills in its working directory; write a path"
     if has_secret(words):
         yield "its arguments hold what looks like a secret; move it into `env`: guard.yaml names secrets, it has none"
     if scope is Scope.USER and cwd is None and "/" in words[0] and not words[0].startswith("/"):
-        yield f"`{escaped(words[0][:60])}` starts from wherever the client is; write the whole path"
+        shown = masked_arguments(words)[0]
+        yield f"`{escaped(shown[:60])}` starts from wherever the client is; write the whole path"
     if scope is Scope.USER and cwd is not None and not cwd.startswith(("/", "~/")):
         yield "its working directory is relative to wherever the client is; write the whole path"
+    if cwd is not None and cwd.startswith("~") and cwd[1:2] not in ("", "/"):
+        yield "its working directory names a user, or a directory that is called so; write the whole path"
     for name, value in entry.env.items():
         if value is None:
             yield f"`{escaped(name[:60])}` is null in `env`, which guard.yaml can't say"
+        if value is not None and not is_text(value):
+            yield f"the value of `{escaped(name[:60])}` in `env` is no text that a process could be given"
         if not name or "=" in name or len(name) > 128:
             yield f"`{escaped(name[:60])}` is no name of a variable"
     yield from members_in_the_way(client, entry)
 
 
+def is_text(value: str) -> bool:
+    """Can it be written to a file, and given to a process?"""
+    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value)
+
+
+def _variable(found: re.Match[str]) -> str:
+    """The variable as it may be named: a default may be a secret (`${TOKEN:-abc}`), and so may what isn't a variable
+    at all (`pa$sword`)."""
+    name = re.match(r"\$\{[A-Za-z_][\w.]*(?::[A-Za-z_][\w.-]*)?(?=(?P<more>.))", found[0])
+    if name is not None:
+        return f"`{name[0]}{'}' if name['more'] == '}' else '…}'}`"
+    plain = found.start() == 0 and re.fullmatch(r"\$[A-Z_]+|%\w+%|\{env:\w+\}", found[0])
+    return f"`{found[0]}`" if plain else "a part"
+
+
 def _unseen(entry: Entry, words: tuple[str, ...], cwd: str | None) -> Iterator[str]:
     """Control characters, bidirectional marks and their like: what is shown wouldn't be what runs."""
-    for what, texts in (("name", [entry.name]), ("command", [*words, cwd or ""]), ("`env`", list(entry.env))):
-        for one in texts:
+    shown = [*masked_arguments(words), cwd or ""]
+    for what, texts, seen in (
+        ("name", [entry.name], [entry.name]),
+        ("command", [*words, cwd or ""], shown),
+        ("`env`", list(entry.env), list(entry.env)),
+    ):
+        for one, other in zip(texts, seen, strict=True):
             if not all(char.isprintable() for char in one):
-                yield f"its {what} has characters that can't be seen: `{escaped(one[:80])}`"
+                yield f"its {what} has characters that can't be seen: `{escaped(other[:80])}`"
             if len(one) > MAX_TEXT:
                 yield f"its {what} is longer than {MAX_TEXT} characters"
     if len(words) > MAX_WORDS:

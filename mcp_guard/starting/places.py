@@ -77,5 +77,13 @@ def project_of(directory: Path, home: Path, guards: Path) -> Path | None:
 
 
 def inside(path: Path, directory: Path) -> bool:
-    """Does `path` lie in `directory`, or is it that, by whatever links?"""
-    return path.resolve().is_relative_to(directory.resolve())
+    """Does `path` lie in `directory`, or is it that, by whatever links? A loop of links leads nowhere else."""
+    return real(path).is_relative_to(real(directory))
+
+
+def real(path: Path) -> Path:
+    """Where a path leads, as far as that can be told: unlike `Path.resolve`, it takes any path that a file may name."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # a zero byte: there is no such path
+        return path

@@ -21,7 +21,7 @@ from mcp_guard.starting.client_entry import entry_name, guard_members
 from mcp_guard.starting.entry_rules import Server
 from mcp_guard.starting.guard_text import ServerLine
 from mcp_guard.starting.naming import server_name, variable_names
-from mcp_guard.starting.places import Program, directory_for, inside
+from mcp_guard.starting.places import Program, directory_for, inside, real
 from mcp_guard.starting.policy_text import policy_text, suggestions
 from mcp_guard.starting.recognise import GuardEntry
 from mcp_guard.starting.survey import Table
@@ -176,7 +176,7 @@ def _is_ours(guard: GuardEntry, table: Table, setting: Setting) -> bool:
     if guard.doubt or guard.config is None or not inside(guard.config, setting.guards):
         return False
     expected = _directory(table, setting) / GUARD_FILE
-    return table.scope is not Scope.PROJECT or guard.config.resolve() == expected.resolve()
+    return table.scope is not Scope.PROJECT or (guard.plain and real(guard.config) == real(expected))
 
 
 def _directory(table: Table, setting: Setting) -> Path:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from mcp_guard.clients import Client, Entry
 from mcp_guard.clients.masking import masked_address
 from mcp_guard.record.shown import escaped
-from mcp_guard.starting.entry_rules import Left, Server, dropped, members_in_the_way
+from mcp_guard.starting.entry_rules import Left, Server, dropped, is_text, members_in_the_way
 from mcp_guard.transports.http_link_remote import Remote
 
 _BEARER = re.compile(r"Bearer (\S+)", re.IGNORECASE)
@@ -46,12 +46,15 @@ def _reasons(client: Client, entry: Entry, url: str) -> Iterator[str]:
         yield "it has a command and an address: which of them counts is the client's choice"
     if kind == "sse" or (client.id == "gemini-cli" and "httpUrl" not in entry.members):
         yield "it speaks the older SSE transport, which the guard doesn't"
-    for what, one in (("name", entry.name), ("address", url), *(("headers", name) for name in entry.headers)):
+    address = masked_address(url)
+    for what, one in (("name", entry.name), ("address", address), *(("headers", name) for name in entry.headers)):
         if not all(char.isprintable() for char in one):
             yield f"its {what} has characters that can't be seen: `{escaped(one[:80])}`"
+    if not all(is_text(value) for value in entry.headers.values()):
+        yield "the value of a header is no text that could be sent"
     if "$" in url or "{" in url:
         yield f"{client.title} fills in its address; write it out"
-    if masked_address(url) != url:
+    if address != url:
         yield "its address holds what may be a secret; move it into a header: guard.yaml names secrets, it has none"
     try:
         local = Remote(url).local_only

@@ -12,7 +12,7 @@ from pathlib import Path
 from mcp_guard.clients import CLIENTS, Client, ConfigFile, Entry, Loaded, Places, Scope, Section, find, load
 from mcp_guard.errors import InputError
 from mcp_guard.starting.entry_rules import Left, Server, dropped, filled, why_left
-from mcp_guard.starting.places import Program, inside
+from mcp_guard.starting.places import Program, inside, real
 from mcp_guard.starting.recognise import GuardEntry, guard_in
 from mcp_guard.starting.remotes import remote_server
 from mcp_guard.starting.switched_off import switched_off
@@ -92,6 +92,12 @@ def _guarded(guard: GuardEntry, entry: Entry, scope: Scope, project: Path) -> Le
     if exposed:
         why = f"guarded by documents in the project, which whoever changes the project writes: {exposed[0]}"
         return Left(entry, why, guarded=True)
+    if guard.loose and scope is not Scope.PROJECT:
+        why = f"guarded by documents of whatever directory the client starts it in, here {guard.documents[0]}"
+        return Left(entry, f"{why}; write whole paths", guarded=True)
+    if guard.sets and scope is Scope.PROJECT:
+        why = "guarded, with variables from the project (`--set`), which whoever changes the project writes"
+        return Left(entry, why, guarded=True)
     return Left(entry, "guarded", guarded=True)
 
 
@@ -123,4 +129,4 @@ def _is_here(section: Section, places: Places) -> bool:
     """A local table is about one project, which the file names by its path."""
     if section.project is None:
         return True
-    return places.project is not None and Path(section.project).resolve() == places.project.resolve()
+    return places.project is not None and real(Path(section.project)) == real(places.project)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_guard.clients import Client, Places, Scope, Section
+from mcp_guard.starting.places import real
 from mcp_guard.starting.settings_files import settings_in
 
 
@@ -46,7 +47,8 @@ def _claude_code(client: Client, section: Section, places: Places) -> Iterator[t
 
 
 def _gemini(client: Client, section: Section, places: Places) -> Iterator[tuple[str, str]]:
-    for base in (places.home, places.project):
+    # What a project's file says counts for its own servers: it may be somebody else's, and would keep the guard away.
+    for base in (places.home, places.project if section.scope is Scope.PROJECT else None):
         if base is None:
             continue
         file = base / ".gemini" / "settings.json"
@@ -69,4 +71,4 @@ def _names(value: Any, key: str) -> list[str]:
 
 
 def _same(project: str, other: str | Path | None) -> bool:
-    return other is not None and Path(project).resolve() == Path(other).resolve()
+    return other is not None and real(Path(project)) == real(Path(other))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -271,3 +272,13 @@ async def test_a_package_of_the_guards_name_in_the_working_directory_is_not_run(
             "initialize", {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}
         )
         assert "serverInfo" in result
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\u202eb", os.fsdecode(b"\xff")])
+def test_a_directory_whose_name_no_document_can_say_is_refused(newcomer: Newcomer, name: str) -> None:
+    newcomer.configure("cursor", {"one": newcomer.raw()})
+    (newcomer.project / name).mkdir()
+    done = newcomer.run("init", "--apply", cwd=newcomer.project / name)
+    assert done.returncode == 2
+    assert "characters that can't be seen" in done.stderr
+    assert not newcomer.policy("cursor").exists()

@@ -250,6 +250,43 @@ def test_a_link_that_leads_elsewhere_by_now_is_not_followed(tmp_path: Path, file
     assert other.read_bytes() != OLD
 
 
+@pytest.mark.parametrize("how", list(IfChanged))
+@pytest.mark.parametrize("there", ["the same", "other", "nothing"])
+@pytest.mark.parametrize("link", ["file", "directory"])
+def test_no_link_makes_undo_write_elsewhere(
+    tmp_path: Path, file: ConfigFile, backups: Backups, how: IfChanged, there: str, link: str
+) -> None:
+    backups.change(file, OLD, guarded(load(file)), NOW)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    victim = elsewhere / file.path.name
+    if there != "nothing":
+        victim.write_bytes(file.path.read_bytes() if there == "the same" else b"{}")
+    before = victim.read_bytes() if victim.exists() else None
+    if link == "file":
+        file.path.unlink()
+        file.path.symlink_to(victim)
+    else:
+        file.path.parent.rename(tmp_path / "aside")
+        file.path.parent.symlink_to(elsewhere)
+    with contextlib.suppress(InputError):
+        assert not backups.undo(only(backups), how).done
+    assert (victim.read_bytes() if victim.exists() else None) == before
+
+
+def test_a_directory_that_somebody_else_may_have_filled_is_not_read(tmp_path: Path, backups: Backups) -> None:
+    planted = tmp_path / "state" / "clients" / "000001"
+    planted.mkdir(parents=True)
+    os.mkfifo(planted / "change.json")  # reading it would wait for a writer
+    (tmp_path / "state" / "clients").chmod(0o777)
+    with pytest.raises(InputError, match="chmod 700"):
+        backups.kept()
+    (tmp_path / "state" / "clients").rename(tmp_path / "theirs")
+    (tmp_path / "state" / "clients").symlink_to(tmp_path / "theirs")
+    with pytest.raises(InputError, match="no directory of yours"):
+        backups.kept()
+
+
 def test_a_damaged_backup_is_not_written(file: ConfigFile, backups: Backups) -> None:
     backups.change(file, OLD, guarded(load(file)), NOW)
     new = file.path.read_bytes()

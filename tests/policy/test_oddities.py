@@ -237,7 +237,9 @@ def test_a_server_that_a_pattern_or_an_effect_reaches_is_no_stranger(rule: str) 
         ("path: {under: $project/notes}, content: {max_length: 1000}", False),
     ],
 )
-def test_a_grant_to_write_what_starts_the_guard_is_pointed_out(limits: str, odd: bool) -> None:
+def test_a_grant_to_write_what_starts_servers_in_a_directory_of_the_project_is_pointed_out(
+    limits: str, odd: bool
+) -> None:
     for tool, pointed_out in (("files/write", odd), ("files/read", False)):
         found = oddities(under(f"grants: [{{id: a, tool: {tool}, args: {{{limits}}}}}]"), KNOWN, facts=Still())
-        assert ["from which a client starts the guard" in one.message for one in found] == [True] * pointed_out
+        assert ["a client opened there starts what it says" in one.message for one in found] == [True] * pointed_out

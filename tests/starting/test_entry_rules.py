@@ -156,3 +156,39 @@ def test_a_secret_among_the_words_is_noticed(words: list[str]) -> None:
 )
 def test_paths_names_and_digests_are_no_secrets(words: list[str]) -> None:
     assert not has_secret(words)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"command": "x", "args": ["${TOKEN:-hunter2}"]},
+        {"command": "x", "args": ["$(echo hunter2)"]},
+        {"command": "x", "args": ["Pa$hunter2"]},
+        {"command": "x", "args": ["--token", "hunter2\u200b"]},
+        {"command": "x", "args": ["--url", "https://a.example/?key=hunter2\u200b"]},
+        {"command": "TOKEN=hunter2/x"},
+        {"url": "https://a.example/?key=hunter2\u200b"},
+        {"url": "https://hunter2@a.example/\u200b"},
+        {"url": "https://a.example/?key=hunter2"},
+    ],
+)
+def test_the_reason_why_a_server_stays_shows_no_secret_of_it(tmp_path: Path, members: dict[str, Any]) -> None:
+    said = why(tmp_path, members)
+    assert said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("value", ["\ud800", "a\0b"])
+@pytest.mark.parametrize("form", ["env", "headers"])
+def test_a_value_that_no_file_and_no_process_takes_stops_its_own_server_alone(
+    tmp_path: Path, form: str, value: str
+) -> None:
+    way = {"command": "x"} if form == "env" else {"url": "https://a.example/mcp"}
+    home = Home(tmp_path)
+    home.servers({"odd": {**way, form: {"Authorization": value}}, "even": PLAIN})
+    assert home.change().names == ("even",)
+
+
+@pytest.mark.parametrize("cwd", ["~nobody-is-called-so/x", "~nobody-is-called-so"])
+def test_a_directory_of_a_user_that_does_not_exist_is_told_and_no_crash(tmp_path: Path, cwd: str) -> None:
+    assert "write the whole path" in why(tmp_path, {"command": "x", "cwd": cwd}, "shop/.vscode/mcp.json")

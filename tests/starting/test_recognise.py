@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,13 @@ def test_this_guard_is_recognised(members: dict[str, Any], program: Program) -> 
         ({"command": "mcp-guard", "args": RUN, "env": {"PATH": "."}}, "`PATH` in its `env`"),
         ({"command": OWN, "args": RUN, "env": {"LD_PRELOAD": "x.so"}}, "`LD_PRELOAD` in its `env`"),
         ({"command": OWN, "args": RUN, "env": {"XDG_CONFIG_HOME": "."}}, "`XDG_CONFIG_HOME` in its `env`"),
+        ({"command": OWN, "args": RUN, "env": {"OPENSSL_CONF": "x.cnf"}}, "`OPENSSL_CONF` in its `env`"),
+        ({"command": OWN, "args": RUN, "envFile": ".env"}, "`envFile` can make it another program"),
+        ({"command": OWN, "args": RUN, "dev": {"debug": {"type": "debugpy"}}}, "`dev` can make it another program"),
+        ({"command": OWN, "args": [*RUN, "--config", "x.yaml"]}, "has `--config` twice"),
+        ({"command": OWN, "args": ["wrap", "--policy=a", "--policy=b", "--", "x"]}, "has `--policy` twice"),
+        ({"command": OWN, "args": ["run", "--config", "a\0b"]}, "can't be seen"),
+        ({"command": "/a\0/mcp-guard", "args": RUN}, "can't be seen"),
         ({"command": OWN, "args": ["--version"]}, "isn't told to guard"),
         ({"command": OWN, "args": ["demo"]}, "isn't told to guard"),
         ({"command": OWN}, "isn't told to guard"),
@@ -76,6 +84,8 @@ def test_another_server_is_no_guard(members: dict[str, Any]) -> None:
         (RUN, [RUN[2]]),
         (["run"], ["/base/guard.yaml"]),
         (["run", "--config=x.yaml"], ["/base/x.yaml"]),
+        (["run", "--config", "~/x.yaml"], ["/base/~/x.yaml"]),  # no shell stands between: a directory called `~`
+        (["run", "--config", "~nobody-is-called-so/x"], ["/base/~nobody-is-called-so/x"]),
         (
             ["wrap", "--policy", "p.yaml", "--mandate", "/m.yaml", "--", "x", "--policy", "q"],
             ["/base/p.yaml", "/m.yaml"],
@@ -94,6 +104,48 @@ def test_a_guard_that_obeys_the_projects_own_documents_is_said_to(tmp_path: Path
     ((left,),) = (table.left for table in home.survey().tables)
     assert left.guarded
     assert "documents in the project" in left.why
+
+
+def test_documents_start_from_the_entrys_own_directory() -> None:
+    entry = entry_of({"command": OWN, "args": ["run", "--config", "../g.yaml"], "cwd": "sub"}, "vscode")
+    found = guard_in(entry, PROGRAM, Path("/base"))
+    assert found is not None
+    assert [str(one) for one in found.documents] == ["/base/sub/../g.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("path", "args", "said"),
+    [
+        ("shop/.mcp.json", ["run", "--config", "loop"], "documents in the project"),
+        ("shop/.mcp.json", ["run", "--config", "~/guard.yaml"], "documents in the project"),
+        ("shop/.mcp.json", [*RUN, "--set", "project=/home/iris"], "variables from the project"),
+        ("shop/.mcp.json", [*RUN, "--set=project=/home/iris"], "variables from the project"),
+        (".cursor/mcp.json", ["run"], "whatever directory the client starts it in"),
+        (".cursor/mcp.json", ["wrap", "--policy", "p.yaml", "--", "x"], "whatever directory the client starts it in"),
+    ],
+)
+def test_what_the_project_has_a_say_in_is_told(tmp_path: Path, path: str, args: list[str], said: str) -> None:
+    home = Home(tmp_path)
+    (home.project / "loop").symlink_to("loop")
+    home.servers({"g": {"command": "mcp-guard", "args": args}}, path)
+    ((left,),) = (table.left for table in home.survey().tables)
+    assert left.guarded
+    assert said in left.why
+
+
+@pytest.mark.parametrize("more", [["--set", "project=/"], ["--mandate", "m.yaml"], ["--http", "0.0.0.0:80"]])
+def test_no_server_joins_a_guard_that_a_project_starts_in_its_own_way(tmp_path: Path, more: list[str]) -> None:
+    home = Home(tmp_path)
+    home.servers({"one": {"command": "npx", "args": ["-y", "x"]}}, "shop/.mcp.json")
+    home.apply()
+    entries = json.loads((home.project / ".mcp.json").read_text())["mcpServers"]
+    (name,) = entries
+    entries[name]["args"] += more
+    home.servers({**entries, "two": {"command": "npx", "args": ["-y", "y"]}}, "shop/.mcp.json")
+    assert home.change().entry != name
+    entries[name]["args"] = entries[name]["args"][: -len(more)]
+    home.servers({**entries, "two": {"command": "npx", "args": ["-y", "y"]}}, "shop/.mcp.json")
+    assert home.change().entry == name
 
 
 def test_a_forged_guard_counts_as_reached_directly(tmp_path: Path) -> None:

@@ -61,6 +61,14 @@ def test_the_lists_of_gemini_hold(tmp_path: Path, rules: dict[str, Any], left: l
     assert moved(home) == left
 
 
+@pytest.mark.parametrize("rules", [{"excluded": ["on", "off"]}, {"allowed": ["other"]}])
+def test_a_project_does_not_keep_the_guard_from_a_persons_own_servers(tmp_path: Path, rules: dict[str, Any]) -> None:
+    home = Home(tmp_path)
+    home.write(".gemini/settings.json", TWO)
+    home.write("shop/.gemini/settings.json", {"mcp": rules, **TWO})
+    assert moved(home) == ["off", "on"], "and the project's own servers stay as it says"
+
+
 def test_a_list_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.write("shop/.mcp.json", TWO)
