@@ -43,9 +43,9 @@ class Watch:
     pids: dict[str, int]
     looks: dict[str, list[Look]] = field(default_factory=dict)
 
-    async def look_on(self, seconds: float) -> None:
-        """Until cancelled, every `seconds`."""
-        while True:
+    async def look_on(self, seconds: float, until: float) -> None:
+        """Every `seconds`, until the loop's time is `until`: then they begin to end."""
+        while asyncio.get_running_loop().time() < until - seconds:
             for name, pid in self.pids.items():
                 found = await asyncio.to_thread(look, pid)
                 if found is not None:

@@ -35,7 +35,9 @@ class HttpLane(Lane):
             "accept": "application/json, text/event-stream",
             "content-type": "application/json",
         }
-        self._http = httpx2.AsyncClient(headers=headers, timeout=PATIENCE)
+        # Shorter than the guard keeps an idle connection: else one may end under a request that is just being sent.
+        limits = httpx2.Limits(keepalive_expiry=2.0)
+        self._http = httpx2.AsyncClient(headers=headers, timeout=PATIENCE, limits=limits)
         if self._modern:
             return
         info = {"name": "soak", "version": "1"}

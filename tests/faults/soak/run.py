@@ -57,14 +57,14 @@ async def soak(home: Path, *, seconds: float, clients: int, servers: int, seed: 
     async with world.running(servers), _served(world, report) as (url, token, pid):
         lanes = _lanes(world, clients, seed, url, token)
         watch = Watch({"the guard that serves HTTP": pid})
-        looking = asyncio.create_task(watch.look_on(max(0.25, seconds / 60)))
         until = asyncio.get_running_loop().time() + seconds
+        looking = asyncio.create_task(watch.look_on(max(0.1, seconds / 60), until))
         living = [asyncio.create_task(lane.live(until)) for lane in lanes]
         await _name_stays(watch, lanes)
         for lane, ended in zip(lanes, await asyncio.gather(*living, return_exceptions=True), strict=True):
             if isinstance(ended, BaseException):
                 report.wrong.append(f"client {lane.number} failed: {ended!r}")
-        looking.cancel()
+        await looking
         for lane in lanes:
             if isinstance(lane, InsideLane):
                 lane.end()
