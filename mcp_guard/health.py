@@ -13,7 +13,7 @@ MAX_CRASHES = 3
 MAX_TIME_OUTS = 3
 """Calls in a row that were never answered in time; after them the server is left alone for a while."""
 REST = 30.0
-"""Seconds that it is left alone. Then calls go to it again: the first answer makes it well, one more time-out doesn't."""
+"""Seconds that it is left alone. Then calls go to it again: an answer makes it well, one more time-out begins anew."""
 STEADY = 10.0
 """Seconds a server must have been up for its next crash to count as the first one."""
 

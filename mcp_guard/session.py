@@ -193,7 +193,9 @@ class Session:
         return [
             server
             for server in self.servers
-            if server.listing is None and not server.unlistable and server.state in (State.READY, State.OPENING, State.DOWN)
+            if server.listing is None
+            and not server.unlistable
+            and server.state in (State.READY, State.OPENING, State.DOWN)
         ]
 
     def close(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from mcp_guard.deliveries import AFTER, LONGEST, _Pace
 
 
@@ -15,7 +17,7 @@ def test_a_list_that_changes_all_the_time_is_told_of_less_and_less_often_but_nev
     told = told_in(_Pace(), 120)
     assert told[0] == 0
     assert len(told) < 40
-    assert all(later - earlier <= LONGEST + 2 * AFTER for earlier, later in zip(told, told[1:], strict=False))
+    assert all(later - earlier <= LONGEST + 2 * AFTER for earlier, later in pairwise(told))
 
 
 def test_after_a_quiet_while_a_change_is_told_at_once_again() -> None:

@@ -71,7 +71,7 @@ async def test_a_handshake_cannot_be_cancelled(tmp_path: Path) -> None:
         assert (await client.result(begun))["protocolVersion"] == LEGACY
         await client.notify("notifications/initialized")
         assert len(await client.list_all()) == 15
-    assert "cancelled" in [row.detail for row in stand.rows() if row.reason == "malformed"][0]
+    assert "cancelled" in next(row.detail for row in stand.rows() if row.reason == "malformed")
 
 
 async def test_an_envelope_of_the_other_era_on_a_connection_that_is_settled_reaches_no_server(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ async def test_a_server_that_holds_on_to_its_calls_leaves_places_to_the_others(t
 async def test_calls_that_wait_for_a_listing_hold_no_more_places_than_others(tmp_path: Path) -> None:
     mute = holding("a", max_calls=4)
     with pair(tmp_path, Era.LEGACY, mute) as scene:
-        mute.request = lambda *_: lambda _: None  # type: ignore[assignment, method-assign, return-value]
+        mute.request = lambda *_: lambda _: None  # type: ignore[assignment, method-assign]
         waiting = [scene.start("tools/call", {"name": "a__echo", "arguments": {}})[1] for _ in range(4)]
         for _ in range(300):
             assert decision_in((await scene.call("a__echo"))["result"])["reason"] == "too_many"

@@ -1,4 +1,4 @@
-"""`python -m tests.faults.soak --minutes 5 --clients 8 --servers 5`: run it, print the figures, exit 1 if any is wrong."""
+"""`python -m tests.faults.soak --minutes 5 --clients 8 --servers 5`: figures, and exit 1 if one is wrong."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def show(report: Report) -> None:
     ends = ", ".join(f"{count:,} {end}" for end, count in sorted(ledger.ends.items()))
     print(f"{ledger.asked:,} requests: {ends}, {len(ledger.unanswered)} unanswered, {len(ledger.twice)} answered twice")
     print("faults: " + ", ".join(f"{fault} {count}" for fault, count in sorted(ledger.faults.items())))
-    print(f"{report.executed:,} calls executed with a mark of their own, each once; {report.entries:,} entries verified")
+    print(
+        f"{report.executed:,} calls executed with a mark of their own, each once; {report.entries:,} entries verified"
+    )
     for name, (early, late) in report.growth.items():
         print(
             f"{name}: descriptors {early.descriptors} -> {late.descriptors}, "

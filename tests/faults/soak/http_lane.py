@@ -1,4 +1,4 @@
-"""A client of the one guard that serves HTTP, in either era; it hangs up, comes back, and sends bodies that are none."""
+"""A client of the one guard that serves HTTP, in either era; it hangs up, comes back, sends bodies that are none."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,7 +76,7 @@ async def soak(home: Path, *, seconds: float, clients: int, servers: int, seed: 
 
 
 def _lanes(world: World, clients: int, seed: int, url: str, token: str) -> list[Lane]:
-    kinds = [
+    kinds: list[Callable[[int], Lane]] = [
         lambda number: StdioLane(world, number, seed, modern=False, stays=True),
         lambda number: HttpLane(world, number, seed, url=url, token=token, modern=True),
         lambda number: StdioLane(world, number, seed, modern=True, stays=True),
@@ -134,7 +134,7 @@ async def _errors_in(stream: asyncio.StreamReader) -> list[str]:
     found = []
     while line := await stream.readline():
         text = line.decode(errors="replace")
-        if "inside the guard" in text or "Traceback" in text or "Exception in callback" in text:
+        if any(sign in text for sign in ("inside the guard", "mcp_guard/", "Exception in callback")):
             found.append(text.strip()[:300])
     return found
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.faults.soak.lanes import GIVEN_UP_AFTER, PATIENCE, Lane
 from tests.faults.soak.world import World
+from tests.faults.test_fuzz import crashed
 from tests.fixtures.client import RawClient
 
 KEPT = 500
@@ -41,7 +42,7 @@ class StdioLane(Lane):
         self._look_back(client)
         if await client.close() != 0:
             self.ledger.broken.append(f"client {self.number}: its guard ended with {client.returncode}")
-        if "Traceback" in client.stderr or "Exception in callback" in client.stderr:
+        if crashed(client):
             self.ledger.broken.append(f"client {self.number}: {client.stderr[-500:]}")
 
     async def live(self, until: float) -> None:
