@@ -87,7 +87,8 @@ class Lane(ABC):
             async with asyncio.timeout(PATIENCE):
                 self.ledger.end(await self.answer_to(method, params))
         except TimeoutError:
-            self.ledger.unanswered.append(f"client {self.number}: {method} {params.get('name', '')}")
+            about = f"client {self.number}, its request {self._asked}: {method} {params.get('name', '')}"
+            self.ledger.unanswered[about] = str(params.get("arguments", {}).get("nonce", ""))
 
     @abstractmethod
     async def arrive(self) -> None:

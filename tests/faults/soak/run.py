@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mcp_guard.record.query import Filter, open_for_reading
+from mcp_guard.record.query import Filter, Row, open_for_reading
 from mcp_guard.record.verify import verify
 from tests.end_to_end.clients import _line
 from tests.faults.soak.figures import Look, Watch
@@ -22,7 +22,7 @@ from tests.faults.soak.lanes import Lane
 from tests.faults.soak.ledger import Ledger
 from tests.faults.soak.stdio_lane import StdioLane
 from tests.faults.soak.world import World, texts
-from tests.faults.test_kill import none_left, processes_with
+from tests.faults.test_kill import digest_of, none_left, processes_with
 from tests.fixtures.ledger import read_lines
 from tests.transports.processes import open_files
 
@@ -161,7 +161,6 @@ def _check_ledgers(world: World, report: Report) -> None:
     executed += ledger.remote
     report.executed = executed.total()
     report.wrong += [f"executed {times} times: {nonce}" for nonce, times in executed.items() if times > 1]
-    report.wrong += [f"unanswered: {one}" for one in ledger.unanswered]
     report.wrong += [f"a second answer: {one}" for one in ledger.twice]
     report.wrong += ledger.broken
     if ledger.asked != ledger.ends.total() + len(ledger.unanswered):
@@ -169,7 +168,18 @@ def _check_ledgers(world: World, report: Report) -> None:
     with open_for_reading(world.home / "state") as query:
         rows = list(query.entries(Filter()))
     report.entries = len(rows)
+    for about, nonce in ledger.unanswered.items():
+        report.wrong.append(f"unanswered: {about}, executed {executed[nonce]} times; {_entry_of(world, rows, nonce)}")
     allowed = sum(row.effect == "allow" and row.target == "echo" for row in rows)
     if allowed < report.executed:
         report.wrong.append(f"{report.executed} executed, {allowed} allowed")
     report.wrong += verify(world.home / "state")
+
+
+def _entry_of(world: World, rows: list[Row], nonce: str) -> str:
+    """What the record has of a call in the legacy era: where it was lost."""
+    digest = digest_of((world.home / "state" / "digest.key").read_bytes(), nonce)
+    found = [row for row in rows if row.body.get("digest") == digest]
+    if not found:
+        return "not in the record"
+    return "; ".join(f"{row.effect} {row.outcome or 'no outcome'} {row.duration_ms} ms {row.note}" for row in found)
