@@ -51,6 +51,7 @@ class ServerForm(_Form):
     headers_env: dict[str, str] = {}
     plain_http: bool = False
     timeout: Annotated[float, Field(gt=0, le=86400)] = 300.0
+    max_calls: Annotated[int, Field(ge=1, le=256)] = 64
 
 
 class RecordForm(_Form):
@@ -152,7 +153,7 @@ def _beside(directory: Path, value: str | None) -> Path | None:
 
 def _spec(name: str, form: ServerForm, remote: Remote | None, directory: Path) -> ServerSpec:
     if remote is not None:
-        return ServerSpec(name=name, remote=remote, timeout=form.timeout)
+        return ServerSpec(name=name, remote=remote, timeout=form.timeout, max_calls=form.max_calls)
     names = {name: name for name in MINIMAL_ENVIRONMENT} | form.env
     return ServerSpec(
         name=name,
@@ -160,6 +161,7 @@ def _spec(name: str, form: ServerForm, remote: Remote | None, directory: Path) -
         env={name: os.environ[source] for name, source in names.items() if source in os.environ},
         cwd=str(directory if form.cwd is None else directory / Path(form.cwd).expanduser()),
         timeout=form.timeout,
+        max_calls=form.max_calls,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from mcp_guard import log
@@ -15,6 +16,9 @@ from mcp_guard.wire import serialize
 
 AFTER = 0.05
 """Seconds that a change waits for others like it."""
+LONGEST = 5.0
+"""Seconds between two tellings that a list changed, for a list that changes all the time: a client that hears it asks
+all servers for theirs again. The wait doubles from telling to telling, and is short again after a quiet while."""
 MAX_DUE = 1000
 """Different things that may wait; what comes beyond is left out, as no server needs to tell so much in a moment."""
 MAX_TOLD = 64 << 10
@@ -34,6 +38,7 @@ class Deliveries:
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._due: dict[tuple[str, str, str], dict[str, Any] | None] = {}
+        self._paces: dict[str, _Pace] = {}  # by method, of those that say that a list changed
         self._timer: asyncio.TimerHandle | None = None
         self._open = False
         self._closed = False
@@ -66,13 +71,39 @@ class Deliveries:
         if self._open and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(AFTER, self._flush)
 
+    def _may_be_told(self, method: str, now: float) -> bool:
+        return method == UPDATED or self._paces.setdefault(method, _Pace()).take(now)
+
     def _flush(self) -> None:
         self._timer = None
+        now = asyncio.get_running_loop().time()
         due, self._due = self._due, {}
-        for (method, server, _), params in due.items():
+        for key, params in due.items():
+            method, server, _ = key
             if self._closed:
                 return
+            if not self._may_be_told(method, now):
+                self._due[key] = params
+                self._arm()
+                continue
             try:
                 self._tell(method, server, params)
             except Exception as error:  # a timer's exception reaches nobody; what can't be judged isn't told
                 log.warning("a client could not be told of a change", error=type(error).__name__)
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How often one thing is told that goes on being so."""
+
+    wait: float = AFTER
+    told: float = float("-inf")
+
+    def take(self, now: float) -> bool:
+        """May it be told now? Then it was."""
+        since = now - self.told
+        if since < self.wait:
+            return False
+        self.wait = min(LONGEST, self.wait * 2) if since < self.wait * 2 + AFTER else AFTER
+        self.told = now
+        return True

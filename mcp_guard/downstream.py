@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from mcp_guard.catalog import Listing, Withheld
 from mcp_guard.eras import LEGACY_REVISIONS, Era
 from mcp_guard.errors import GuardError, ServerGone
+from mcp_guard.health import STEADY, Health
 from mcp_guard.once import Once, OnceAnswer
 from mcp_guard.transports.front import Answer, Cancel
 from mcp_guard.transports.http_link_remote import Remote
@@ -26,8 +27,6 @@ from mcp_guard.wire import METHOD_NOT_FOUND, keyed_digest
 
 FIRST_BACK_OFF = 0.25
 LAST_BACK_OFF = 30.0
-STEADY = 10.0
-"""Seconds a server must have been up for its next crash to count as the first one."""
 OPENING_DEADLINE = 30.0
 """Seconds a call waits for a server that is starting before it is told that the server isn't there."""
 MAX_PARKED = 256
@@ -44,6 +43,7 @@ class ServerSpec:
     env: Mapping[str, str] | None = None  # None: the guard's own environment (`wrap` is a drop-in)
     cwd: str | None = None
     timeout: float = 86400.0  # seconds for one call; by default the client's patience is what counts
+    max_calls: int = 256  # requests of one client that may be at it at once; one more is refused
     remote: Remote | None = None  # where it is reached by URL; then there is no command
 
     @property
@@ -79,7 +79,7 @@ class Events(Protocol):
         """The server sent something that is no message."""
 
     def server_changed(self, server: Downstream, event: str, why: str) -> None:
-        """`started`, `ready`, `ended` or `refused` (it could not be opened), for record and log."""
+        """`started`, `ready`, `ended`, `refused` (it could not be opened), `ill` or `well`, for record and log."""
 
 
 @dataclass(slots=True)
@@ -114,12 +114,13 @@ class Downstream:
     listing: Listing | None = None  # what it offers, as last listed; None: not known or no longer true
     withheld: tuple[Withheld, ...] = ()
     hello: dict[str, Any] = field(default_factory=dict)  # its answer to `initialize` or `server/discover`
+    unlistable: bool = False  # what it offers is too much to be listed, as far as is known
     odd: int = 0  # lines that were no message
     restarted: bool = False
+    health: Health = field(init=False)
     _link: Link | None = None
     _opening: _Opening | None = None
     _parked: list[Once] = field(default_factory=list)
-    _crashes: int = 0
     _since: float = 0.0
     _timer: asyncio.TimerHandle | None = None
     _unopened: bool = False  # it answered the modern era's question with an error, and nothing has been asked since
@@ -127,6 +128,9 @@ class Downstream:
     _starting: asyncio.Task[None] | None = None
     _paused: bool = False  # also for the next process: one that restarts must not flood a client that doesn't read
     _life: int = 0  # counts processes, so that what an earlier one still says is not taken for this one's
+
+    def __post_init__(self) -> None:
+        self.health = Health(lambda event, why: self.events.server_changed(self, event, why))
 
     @property
     def name(self) -> str:
@@ -143,6 +147,12 @@ class Downstream:
         found = self.hello.get("capabilities")
         return found if isinstance(found, Mapping) else {}
 
+    @property
+    def resting(self) -> bool:
+        """Is it ill, so that a request to it is refused at once instead of waiting in vain?"""
+        down = self.state is State.DOWN or (self.state is State.OPENING and self._restarting)
+        return self.health.resting(asyncio.get_running_loop().time(), down=down)
+
     def open(self, era: Era, method: str, params: dict[str, Any], answer: Answer) -> None:
         """Open the server by `method` (`initialize` or `server/discover`) and pass on what it says, once.
 
@@ -156,7 +166,7 @@ class Downstream:
         self._no_timer()
         self._opening = _Opening(era, method, params)
         self.state = State.OPENING
-        self.listing = None
+        self.forget_listing()
         if fresh:
             return self._greet(answer)
         if replace:
@@ -169,14 +179,28 @@ class Downstream:
         self._drop()
         self._opening, self._unopened = None, False
         self.state = State.IDLE
-        self.listing = None
+        self.forget_listing()
         self._release(False)
+
+    def forget_listing(self) -> None:
+        """What it offered is no longer true."""
+        self.listing, self.unlistable = None, False
+
+    def answered(self) -> None:
+        """It answered a request of the client's, in its time."""
+        self.health.answered(steady=self._is_steady)
+
+    def timed_out(self) -> None:
+        """It didn't."""
+        self.health.timed_out(asyncio.get_running_loop().time())
 
     def when_ready(self, go_on: Callable[[bool], None]) -> None:
         """Call `go_on(True)` when the server can be talked to; False when it can't be within a bounded time."""
-        if self.state is State.READY:
+        if self.state in (State.CLOSED, State.IDLE) or self.resting:
+            go_on(False)
+        elif self.state is State.READY:
             go_on(True)
-        elif self.state in (State.CLOSED, State.IDLE) or len(self._parked) >= MAX_PARKED:
+        elif len(self._parked) >= MAX_PARKED:
             go_on(False)
         else:
             self._parked.append(Once(go_on))
@@ -337,7 +361,7 @@ class Downstream:
         if not self._current(life):
             return
         if method == "notifications/tools/list_changed":
-            self.listing = None
+            self.forget_listing()
         self.events.server_notified(self, method, params)
 
     def _asked(
@@ -354,17 +378,19 @@ class Downstream:
             return
         loop = asyncio.get_running_loop()
         self._link = None
-        self.listing = None
+        self.forget_listing()
         was = self.state
         self.events.server_changed(self, "ended", why)
         if self._opening is None or was is State.IDLE:
             self.state = State.IDLE  # it refused the client and left: to start it again would change nothing
             return
         self.state = State.DOWN
-        self._crashes = 1 if was is State.READY and loop.time() - self._since > STEADY else self._crashes + 1
-        delay = min(LAST_BACK_OFF, FIRST_BACK_OFF * 2.0 ** min(self._crashes - 1, 10))
+        self.health.crashed(why, steady=was is State.READY and self._is_steady)
+        delay = min(LAST_BACK_OFF, FIRST_BACK_OFF * 2.0 ** min(self.health.crashes - 1, 10))
         self._no_timer()
         self._timer = loop.call_later(delay, self._restart)
+        if self.resting:
+            self._release(False)
 
     def _restart(self) -> None:
         if self.state is State.DOWN:
@@ -378,6 +404,10 @@ class Downstream:
         if self._current(life) and self.state is State.OPENING:
             self._drop()
             self._ended(self._life, "it did not answer in time")
+
+    @property
+    def _is_steady(self) -> bool:
+        return asyncio.get_running_loop().time() - self._since > STEADY
 
     def _release(self, ready: bool) -> None:
         parked, self._parked = self._parked, []

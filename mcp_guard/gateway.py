@@ -156,10 +156,17 @@ class Gateway:
             log.warning("a tool server sent what is no message", server=server.name, why=why, count=server.odd)
 
     def server_changed(self, server: Downstream, event: str, why: str) -> None:
-        """A server was started, became ready, or ended."""
-        kinds = {"started": EntryKind.SERVER_STARTED, "ended": EntryKind.SERVER_EXITED}
+        """A server was started, became ready, ended, or is ill or well again."""
+        kinds = {
+            "started": EntryKind.SERVER_STARTED,
+            "ended": EntryKind.SERVER_EXITED,
+            "ill": EntryKind.SERVER_ILL,
+            "well": EntryKind.SERVER_WELL,
+        }
         if event in kinds:
             self.context.note(kinds[event], {"server": server.name, "why": why})
+        if event == "ill":
+            log.warning("a tool server is ill: calls to it are refused until it is well", server=server.name, why=why)
         if event == "ended" or (event == "refused" and server.era is Era.LEGACY):  # an old server refuses the new era
             log.warning(f"tool server {event}", server=server.name, why=why)
         if event == "ready":
@@ -222,6 +229,9 @@ class Gateway:
         name, arguments = params.get("name"), params.get("arguments", {})
         if not isinstance(name, str) or not isinstance(arguments, dict):
             return request.finish(refusal.invalid_params("`name` must be text and `arguments` an object"))
+        owner = listing.owner_by_name(self.context, name)
+        if owner is not None and not self.session.has_room(request, owner):
+            return self._call_absent(request, method, owner, name, params, Reason.TOO_MANY)
         return listing.known_tools(
             self.context,
             name,
@@ -271,13 +281,19 @@ class Gateway:
         return self.not_there(request, answer, method, tool.server, tool.name, reason=Reason.EXPIRED, detail=why)
 
     def _call_absent(
-        self, request: InFlight, method: str, server: Downstream, name: str, params: dict[str, Any]
+        self,
+        request: InFlight,
+        method: str,
+        server: Downstream,
+        name: str,
+        params: dict[str, Any],
+        reason: Reason = Reason.UNAVAILABLE,
     ) -> None:
-        """A server whose tools can't be told at the moment. The same for every name, so that it says of none."""
+        """A server that can't be asked at the moment. The same for every name, so that it says of none."""
         own = listing.own_name(self.context, server, name)
         call = self.call(method, server, own, {**params, "name": own})
         passage = Passage(self.context, request, call, server, None, self._refused_call)
-        passage.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
+        passage.refuse(Decision(Effect.DENY, reason))
 
     def _refused_call(self, decision: Decision, entry: str | None) -> dict[str, Any]:
         # What a schema says is known to the client, and helps it; other details are the person's.

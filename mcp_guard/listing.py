@@ -83,6 +83,11 @@ def shows_call(context: Context, call: Call) -> bool:
     return visible(context.guard.authority, call, context.facts(call.server))
 
 
+def owner_by_name(context: Context, exposed: str) -> Downstream | None:
+    """The server that a name belongs to, if it is a tool's at all; no two servers may own one name."""
+    return next((server for server in context.session.servers if _may_own(context, server, exposed)), None)
+
+
 def unlisted_owner(context: Context, exposed: str) -> Downstream | None:
     """The server that a name may belong to and whose tools can't be told at the moment."""
     servers = [server for server in context.session.servers if _may_own(context, server, exposed)]
@@ -282,7 +287,7 @@ def _sighted(context: Context, server: Downstream, listing: Listing, then: Calla
     def step() -> None:
         context.known[server.name] = record.first_sight(key, listing.names)
         previous = server.withheld
-        server.listing = listing
+        server.listing, server.unlistable = listing, False
         server.withheld = listing.withheld
         if listing.withheld and listing.withheld != previous:
             tools = [{"tool": gone.name, "why": gone.why} for gone in listing.withheld[:50]]
@@ -309,7 +314,17 @@ def _fetch(context: Context, server: Downstream, method: str, done: Fetched) -> 
 
     def late() -> None:
         give_up("timed out")
+        server.timed_out()
         log.warning("a listing takes too long", server=server.name, method=method)
+        end(None)
+
+    def too_long() -> None:
+        """Left out whole. Calls don't ask for it again: reading so much each time would hold up the others."""
+        log.warning("a listing is too long", server=server.name, method=method)
+        if method == "tools/list" and not server.unlistable:
+            server.unlistable = True
+            withheld = [{"tool": "(all)", "why": f"its listing is too long: {MAX_ITEMS} are read"}]
+            context.note(EntryKind.WITHHELD, {"server": server.name, "tools": withheld})
         end(None)
 
     def ask(cursor: str | None) -> None:
@@ -325,6 +340,8 @@ def _fetch(context: Context, server: Downstream, method: str, done: Fetched) -> 
 
     def page(reply: dict[str, Any]) -> None:
         nonlocal size
+        if "gone" not in reply:
+            server.answered()
         result = reply.get("result")
         found = result.get(key) if isinstance(result, dict) else None
         if result is None or not isinstance(found, list) or not is_complete(result):  # a listing can't ask anything
@@ -332,13 +349,14 @@ def _fetch(context: Context, server: Downstream, method: str, done: Fetched) -> 
         if not seen:
             first.update({name: value for name, value in result.items() if name not in (key, "nextCursor")})
         items.extend(found)
+        if len(items) > MAX_ITEMS:
+            return too_long()
         cursor = result.get("nextCursor")
         if not isinstance(cursor, str) or cursor == "":
             return end(items)
         size += len(serialize(result))
-        if cursor in seen or len(seen) >= MAX_PAGES or len(items) > MAX_ITEMS or size > MAX_SIZE:
-            log.warning("a listing is too long", server=server.name, method=method)
-            return end(None)
+        if cursor in seen or len(seen) >= MAX_PAGES or size > MAX_SIZE:
+            return too_long()
         seen.add(cursor)
         return ask(cursor)
 

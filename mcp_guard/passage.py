@@ -59,6 +59,10 @@ class Passage:
         """Judge it, then send or refuse it. `beside` are members of `params` that the method doesn't have."""
         if not all(may_extend(self.context, self.call.server, member) for member in beside):
             return self.refuse(Decision(Effect.DENY, Reason.UNEXPECTED_MEMBER))
+        if not self.context.session.has_room(self.request, self.server):
+            return self.refuse(Decision(Effect.DENY, Reason.TOO_MANY))
+        if self.server.resting:
+            return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
         self._members = tuple(sorted(beside))
         return patiently(self._judge, self._unrecorded)
 
@@ -193,6 +197,8 @@ class Passage:
             self._timer.cancel()
         if "unsent" in reply:  # only a link says that: no connection could be made, so that no byte of it left
             return self._not_sent(entry, str(reply["gone"]))
+        if "gone" not in reply:
+            self.server.answered()
         try:
             if look_alikes(reply.get("result", {}), ASKING):
                 return self._asked(entry, None, "it is written so that readers differ on whether it asks")
@@ -220,6 +226,7 @@ class Passage:
 
     def _timed_out(self, entry: Entry) -> None:
         self._cancel("timed out")
+        self.server.timed_out()
         why = f"The tool server did not answer within {self.server.spec.timeout:g} seconds."
         self._settle(entry, Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), "timed out")
 

@@ -30,7 +30,7 @@ _TEXT = {
     Reason.UNKNOWN_HANDLE: "its state is missing, was not given out for this call, was used before, or is too old.",
     Reason.TOO_MANY: "too much is under way at once.",
     Reason.UNRECORDED: "the decision could not be recorded, so the call was not made.",
-    Reason.UNAVAILABLE: "the tool server is not available; nothing was sent. It is being restarted.",
+    Reason.UNAVAILABLE: "the tool server is not available at the moment; nothing was sent.",
     Reason.INTERNAL: "the guard could not judge this call, so it was not made.",
 }
 _RETRY = {

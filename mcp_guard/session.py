@@ -28,7 +28,7 @@ MAX_COUNTED = 64
 class InFlight:
     """One request of the client. Answered exactly once, or cancelled and then never."""
 
-    __slots__ = ("_answer", "_cancel", "_notify", "_on_done", "ask", "at", "id", "logs")
+    __slots__ = ("_answer", "_cancel", "_notify", "_on_done", "ask", "at", "id", "logs", "to")
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class InFlight:
         self.id = request_id
         self.ask = ask  # asks the client on this request's own way to it; None: there is no such way
         self.at: tuple[str, int] | None = None  # the server that it is at, and its id there
+        self.to = ""  # the server that it is for, from before it is known whether that takes it
         self.logs = False  # modern era: it wants to be told what the server logs meanwhile
         self._answer: Answer | None = answer
         self._notify: Notify | None = notify
@@ -129,6 +130,16 @@ class Session:
         self.in_flight.add(request)
         return request
 
+    def has_room(self, request: InFlight, server: Downstream) -> bool:
+        """Note which server a request is for; False if too many are for that one already.
+
+        A server that holds on to its calls must leave places for those to the others.
+        """
+        if request.to == server.name:
+            return True
+        request.to = server.name
+        return sum(one.to == server.name for one in self.in_flight) <= server.spec.max_calls
+
     def counts_now(self, server: str, what: str) -> bool:
         """Count something that a server can send by the thousands: is this the time to record it? The 1st, 2nd, 4th…
 
@@ -189,7 +200,9 @@ class Session:
         return [
             server
             for server in self.servers
-            if server.listing is None and server.state in (State.READY, State.OPENING, State.DOWN)
+            if server.listing is None
+            and not server.unlistable
+            and server.state in (State.READY, State.OPENING, State.DOWN)
         ]
 
     def close(self) -> None:

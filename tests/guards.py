@@ -21,6 +21,7 @@ from mcp_guard.eras import Era
 from mcp_guard.errors import RecordFailed, ServerGone
 from mcp_guard.gateway import Gateway
 from mcp_guard.guard import Guard
+from mcp_guard.health import Health
 from mcp_guard.model import Approval, Call, Decision, Facts
 from mcp_guard.policy.document import Authority, load_text
 from mcp_guard.protection import Protection
@@ -155,6 +156,19 @@ class RecordingDownstream:
         self.odd = 0
         self.last = 0  # the id of the latest request
         self.restarted = False
+        self.unlistable = False
+        self.health = Health()
+        self.now = 0.0  # what its health takes for the time
+
+    @property
+    def resting(self) -> bool:
+        return self.health.resting(self.now, down=False)
+
+    def answered(self) -> None:
+        self.health.answered(steady=False)
+
+    def timed_out(self) -> None:
+        self.health.timed_out(self.now)
 
     @property
     def capabilities(self) -> Mapping[str, Any]:

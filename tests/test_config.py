@@ -161,6 +161,21 @@ def test_a_server_by_url_has_an_address_and_the_names_of_its_credentials(tmp_pat
     assert (docs.command, docs.env, docs.cwd, docs.timeout) == ((), None, None, 7)
 
 
+@pytest.mark.parametrize(("key", "places"), [("", 64), (", max_calls: 8", 8)])
+def test_a_server_has_so_many_places_by_default_or_as_many_as_its_entry_says(
+    tmp_path: Path, key: str, places: int
+) -> None:
+    servers = f"  files: {{command: [server]{key}}}\n  docs: {{{URL}{key}}}\n"
+    config = load_config(written(tmp_path, f"version: 1\nservers:\n{servers}"))
+    assert [spec.max_calls for spec in config.servers] == [places, places]
+
+
+@pytest.mark.parametrize("number", ["0", "257", "1.5", "many"])
+def test_a_number_of_places_that_no_client_could_use_is_an_error(tmp_path: Path, number: str) -> None:
+    with pytest.raises(InputError, match="max_calls"):
+        load_config(written(tmp_path, f"version: 1\nservers:\n  files: {{command: [server], max_calls: {number}}}\n"))
+
+
 def test_plain_http_beyond_this_machine_is_said_to_be_meant(tmp_path: Path) -> None:
     entry = '  docs: {url: "http://docs.internal:8080/mcp", plain_http: true}\n'
     remote = load_config(written(tmp_path, GOOD + entry)).servers[-1].remote

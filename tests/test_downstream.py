@@ -183,6 +183,29 @@ async def test_what_was_listed_is_forgotten_when_the_server_says_so_or_ends() ->
         assert raw.listing is None
 
 
+async def test_a_server_that_crashes_in_a_loop_is_not_waited_for_and_used_again_once_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downstream, "LAST_BACK_OFF", 0.5)
+    gate = tmp_path / "sound"
+    crashing = f"import os, sys; os.path.exists({str(gate)!r}) or sys.exit(3); os.execv(sys.argv[1], sys.argv[1:])"
+    command = (sys.executable, "-S", "-c", crashing, sys.executable, str(RAW_SERVER))
+    async with using(server(command=command)) as raw:
+        raw.open(Era.LEGACY, "initialize", INITIALIZE, lambda _: None)
+        waiting: list[bool] = []
+        raw.when_ready(waiting.append)
+        await until(lambda: [event for event, _ in raw.told.changed].count("ill") == 1)
+        assert waiting == [False]  # whoever waited for the restart is let go
+        again: list[bool] = []
+        await until(lambda: raw.state in (State.DOWN, State.OPENING))
+        raw.when_ready(again.append)
+        assert again == [False]
+        gate.touch()
+        await until(lambda: raw.state is State.READY)
+        raw.when_ready(again.append)
+        assert again == [False, True]
+
+
 async def test_crashes_in_a_row_are_further_and_further_apart() -> None:
     async with using(server(command=(sys.executable, "-c", "pass"))) as raw:
         reply = await raw.opened()

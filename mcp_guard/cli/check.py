@@ -17,6 +17,7 @@ from mcp_guard import __version__, listing, log
 from mcp_guard.catalog import Tool
 from mcp_guard.cli.effects import NOBODY, Origin, grouped, origin
 from mcp_guard.cli.explain import OfflineFacts
+from mcp_guard.cli.lately import Lately, lately
 from mcp_guard.cli.serving import end
 from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_principal, parse_settings, say_unset
 from mcp_guard.config import load_config
@@ -51,6 +52,7 @@ class ServerReport:
     shown: list[Tool] = field(default_factory=list)
     hidden: list[Tool] = field(default_factory=list)  # nothing grants them
     withheld: dict[str, str] = field(default_factory=dict)  # the server's own names: why
+    lately: Lately = field(default_factory=Lately)  # as the record has it
     effects: dict[str, Origin] = field(default_factory=dict)  # by the server's own names: what its tools can do
 
     @property
@@ -109,10 +111,13 @@ def check(
         specs = (ServerSpec(name or "server", command),)
     first, second = load_documents(policy, mandate, variables)
     guard = build_guard(specs, policy=first, mandate=second, prefixed=bool(own), own_files=own)
+    past = lately(guard.record.directory, clock())
     try:
         reports = asyncio.run(ask(guard)) if specs else []
     finally:
         end(guard)
+    for report in reports:
+        report.lately = past.get(report.name, report.lately)
     odd = [
         *strangers(guard.authority, [spec.name for spec in specs], wrapped=not own),
         *_oddities(guard, reports, every_server=bool(own)),
@@ -207,6 +212,8 @@ def _as_json(guard: Guard, reports: list[ServerReport], odd: list[Oddity]) -> di
                 "hidden": [tool.name for tool in report.hidden],
                 "arguments": {tool.name: _arguments(tool) for tool in report.tools},
                 "withheld": report.withheld,
+                "ended": report.lately.ended,
+                "ill": report.lately.ill,
                 "effects": {name: one.to_dict() for name, one in report.effects.items()},
             }
             for report in reports
@@ -247,6 +254,8 @@ def _show(console: Console, guard: Guard, reports: list[ServerReport], odd: list
 def _show_server(console: Console, report: ServerReport) -> None:
     state = "[green]answers[/]" if report.answered else "[red]doesn't answer[/]"
     console.print(f"\n[bold]{_plain(report.name)}[/] {_plain(' '.join(report.command))}: {state}")
+    if report.lately:
+        console.print(f"  [yellow]lately[/]   {_plain(report.lately.words)}")
     if not report.answered:
         if report.why:
             console.print(f"  {_plain(report.why)}")

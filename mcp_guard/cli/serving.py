@@ -15,6 +15,7 @@ from mcp_guard.conversations import Conversations
 from mcp_guard.errors import GuardError, InputError
 from mcp_guard.guard import Guard
 from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.schema import patiently
 from mcp_guard.transports.link import see_links_end
 from mcp_guard.transports.spawn import adopt_orphans, see_them_end
 from mcp_guard.transports.stdio_front import StdioFront, take_stdio
@@ -53,5 +54,5 @@ def end(guard: Guard) -> None:
     """Close the record in good order; the servers have been told to end."""
     see_them_end()
     with contextlib.suppress(GuardError):  # the client is gone: there is nobody to tell
-        guard.record.note(EntryKind.STOPPED, {})
+        patiently(lambda: guard.record.note(EntryKind.STOPPED, {}))
     guard.record.close()

@@ -22,6 +22,7 @@ from mcp_guard.policy.document import Authority, Document, load_mandate, load_po
 from mcp_guard.policy.oddities import strangers
 from mcp_guard.protection import Protection
 from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.schema import patiently
 from mcp_guard.record.shown import escaped
 from mcp_guard.record.store import Record
 from mcp_guard.starting.places import guards_home
@@ -133,7 +134,7 @@ def build_guard(
     principal = local_principal()
     session = client_session(principal, mandate.digest if mandate is not None else "")
     record = Record.open(session=session, clock=clock, durability=durability)
-    started = record.started(f"{mandate.digest}:{principal}") if mandate is not None else None
+    started = patiently(lambda: record.started(f"{mandate.digest}:{principal}")) if mandate is not None else None
     layers = tuple(document for document in (policy, mandate) if document is not None)
     guard = Guard(
         authority=Authority(layers, started),
@@ -153,7 +154,7 @@ def build_guard(
         }
         for layer in layers
     ]
-    record.note(EntryKind.LOADED, {"documents": loaded, "session": session})
+    patiently(lambda: record.note(EntryKind.LOADED, {"documents": loaded, "session": session}))
     return guard
 
 

@@ -65,6 +65,10 @@ def _told(kind: EntryKind, data: Any) -> str:
             return f"server {server} started{f' ({why})' if why else ''}"
         case EntryKind.SERVER_EXITED:
             return f"server {server} ended{f': {why}' if why else ''}"
+        case EntryKind.SERVER_ILL:
+            return f"server {server} is ill{f': {why}' if why else ''}"
+        case EntryKind.SERVER_WELL:
+            return f"server {server} is well again"
         case EntryKind.WITHHELD:
             tools = [f"{one.get('tool', '?')} ({one.get('why', '?')})" for one in _objects(known.get("tools"))]
             more = f" and {len(tools) - _MOST} more" if len(tools) > _MOST else ""

@@ -55,11 +55,12 @@ class Pool:
         except Exception as error:  # whatever it is, somebody waits for the answer, and nothing was sent
             why = str(error) if isinstance(error, _Refused) else _in_words(error)
             return exchange.give_last(lambda taker: taker.failed(why))
-        if exchange.open:
-            connection.begin(exchange)
-        else:
-            self.keep(connection)
-        return None
+        if not exchange.open:
+            return self.keep(connection)
+        if not self.users:
+            connection.end()
+            return exchange.give_last(lambda taker: taker.failed("the guard is leaving"))
+        return connection.begin(exchange)
 
     async def _connected(self) -> Connection:
         remote, loop = self.remote, asyncio.get_running_loop()
@@ -106,9 +107,9 @@ class Pool:
             self._ended.set_result(None)
 
     def close(self) -> None:
-        """End all connections."""
-        for task in self._connecting:
-            task.cancel()
+        """End all connections. One that is being made ends as soon as it is there, or at its deadline: cancelled at the
+        wrong step, asyncio would forget a socket that stands already, and the server would keep it.
+        """
         if self._all:
             self._ended = asyncio.get_running_loop().create_future()
             leaving(self._ended)

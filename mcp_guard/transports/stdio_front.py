@@ -107,7 +107,7 @@ class StdioFront:
         key = _key(request_id)
         if key in self._exchanges:
             return self._error(request_id, INVALID_REQUEST, "a request with this id is under way")
-        pending = self._exchanges[key] = _Pending()
+        pending = self._exchanges[key] = _Pending(message["method"] == "initialize")
 
         def answer(reply: dict[str, Any]) -> None:
             # Invariant: one answer for each request, and none after its cancellation; its id may be in use again.
@@ -124,7 +124,10 @@ class StdioFront:
             return self._conversation.notification(method, params)
         request_id = (params or {}).get("requestId")
         if request_id is not None and type(request_id) in (int, str):
-            pending = self._exchanges.pop(_key(request_id), None)
+            pending = self._exchanges.get(_key(request_id))
+            if pending is not None and pending.opens:  # the protocol forbids it: half a handshake is of no use
+                return self._conversation.refused("a handshake can't be cancelled")
+            self._exchanges.pop(_key(request_id), None)
             if pending is not None and pending.exchange is not None:
                 reason = (params or {}).get("reason")
                 pending.exchange.cancel(reason[:200] if isinstance(reason, str) else None)
@@ -176,6 +179,7 @@ class StdioFront:
 class _Pending:
     """A request under way; without its exchange until the conversation has taken it."""
 
+    opens: bool = False  # it is the handshake
     exchange: Exchange | None = None
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mcp_guard.cli.setting_up import clock
+from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.store import Record
 from tests.cli.commands import SERVER, guard
 
 POLICY = """\
@@ -149,3 +152,21 @@ def test_a_variable_that_is_not_set_is_said(tmp_path: Path) -> None:
     server = f"{{command: {json.dumps(SERVER)}, env: [NO_SUCH_VARIABLE_HERE]}}"
     (tmp_path / "guard.yaml").write_text(f"version: 1\nservers:\n  raw: {server}\n")
     assert "`NO_SUCH_VARIABLE_HERE` in `env`" in guard(tmp_path / "s", "check", cwd=tmp_path).stderr
+
+
+def test_it_says_how_often_a_server_ended_of_late_and_that_it_is_ill(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(POLICY)
+    words = ("check", "--policy", "p.yaml", "--name", "raw")
+    assert "lately" not in guard(tmp_path / "s", *words, "--", *SERVER, cwd=tmp_path).stdout
+    with Record.open(tmp_path / "s", session="s1", clock=clock) as record:
+        for _ in range(3):
+            record.note(EntryKind.SERVER_EXITED, {"server": "raw", "why": "closed"})
+        record.note(EntryKind.SERVER_EXITED, {"server": "another", "why": "closed"})
+        record.note(EntryKind.SERVER_ILL, {"server": "raw", "why": "it crashed \x1b[31m"})
+    result = guard(tmp_path / "s", *words, "--", *SERVER, cwd=tmp_path)
+    assert "was ill when it was last used, ended by itself 3 times in 24 hours: it crashed \\x1b" in result.stdout
+    with Record.open(tmp_path / "s", session="s1", clock=clock) as record:
+        record.note(EntryKind.SERVER_WELL, {"server": "raw", "why": "it answers again"})
+    result = guard(tmp_path / "s", *words, "--json", "--", *SERVER, cwd=tmp_path)
+    (server,) = json.loads(result.stdout)["servers"]
+    assert (server["ended"], server["ill"]) == (3, False)

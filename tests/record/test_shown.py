@@ -67,6 +67,8 @@ DOCUMENTS = [{"kind": "policy", "file": "/srv/p.yaml", "digest": "d"}, {"kind": 
         ),
         (EntryKind.SERVER_STARTED, {"server": "web", "why": "pid 7"}, "server web started (pid 7)"),
         (EntryKind.SERVER_EXITED, {"server": "web\x1b", "why": "it left"}, "server web\\x1b ended: it left"),
+        (EntryKind.SERVER_ILL, {"server": "web\x1b", "why": "it ended"}, "server web\\x1b is ill: it ended"),
+        (EntryKind.SERVER_WELL, {"server": "web", "why": "it answers"}, "server web is well again"),
         (
             EntryKind.WITHHELD,
             {"server": "web", "tools": TOOLS},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import gc
 import ipaddress
 import socket
 import ssl
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import h11
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,7 +23,9 @@ from mcp_guard.eras import Era
 from mcp_guard.transports import http_link_connection, http_link_pool, link
 from mcp_guard.transports.http_link import HttpLink
 from mcp_guard.transports.http_link_connection import Connection
+from mcp_guard.transports.http_link_pool import give_back, pool_for
 from mcp_guard.transports.http_link_remote import Remote
+from mcp_guard.transports.http_link_reply import Reply
 from mcp_guard.transports.link import see_links_end
 from tests.fixtures.http_server import Heard, HttpServer, Wire, result, serving
 from tests.transports.link_support import ENVELOPE, linked, said
@@ -293,3 +297,22 @@ async def test_a_server_that_speaks_no_tls_is_not_spoken_to_without() -> None:
         assert answer == {"gone": "no TLS connection could be made", "unsent": True}
         await until(lambda: heard)
     assert b"server/discover" not in heard[0]
+
+
+async def test_connections_that_are_given_up_while_they_are_made_do_not_stay_open() -> None:
+    """Whatever step of it the end comes at; and without the help of a garbage collection."""
+    gc.disable()
+    try:
+        async with serving() as server:
+            for steps in range(24):
+                pool = pool_for(Remote(server.url))
+                request = h11.Request(method="GET", target="/mcp", headers=[("Host", "127.0.0.1")])
+                exchange = pool.send(request, b"", Reply(1000, lambda _: None, lambda _: None))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                exchange.abort()
+                give_back(pool)
+            await see_links_end(5)
+            await until(lambda: server.open == 0, "connections stay open")
+    finally:
+        gc.enable()

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_guard.transports.lines import LineReader, LineWriter, connect
+from mcp_guard.transports.lines import PIPE_SIZE, LineReader, LineWriter, connect
 from tests.transports.processes import open_files, until
 
 
@@ -118,6 +118,20 @@ def test_reading_takes_time_linear_in_the_size() -> None:
         return min(once() for _ in range(3))
 
     assert seconds(32_000) < 80 * seconds(2_000)  # 16 times the size; quadratic would be 256
+
+
+def test_forty_megabytes_in_one_line_cost_four_times_what_ten_cost() -> None:
+    def seconds(megabytes: int) -> float:
+        def once() -> float:
+            taken = Taken(limit=1 << 26)
+            started = time.process_time()
+            taken.feed(*[b"x" * PIPE_SIZE] * (megabytes << 4), b"\n")
+            assert [len(line) for line in taken.lines] == [megabytes << 20]
+            return time.process_time() - started
+
+        return min(once() for _ in range(5))
+
+    assert seconds(40) < 10 * seconds(10)  # quadratic would be 16
 
 
 def test_no_line_follows_once_the_reader_is_closed() -> None:
