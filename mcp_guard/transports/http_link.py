@@ -16,9 +16,8 @@ from typing import Any
 
 from mcp_guard import log
 from mcp_guard.errors import Malformed, ServerGone
-from mcp_guard.transports.front import Answer
+from mcp_guard.transports.front import Answer, Asked
 from mcp_guard.transports.http_link_asides import DEADLINE, Asides, drop
-from mcp_guard.transports.http_link_asked import Asked, ServerRequests
 from mcp_guard.transports.http_link_call import MAX_RESUMES, OPENINGS, Call, error_in, names
 from mcp_guard.transports.http_link_headers import Unsayable, is_modern, message_headers
 from mcp_guard.transports.http_link_remote import Remote
@@ -26,6 +25,7 @@ from mcp_guard.transports.http_link_reply import Ending, Reply
 from mcp_guard.transports.http_link_sender import Sender
 from mcp_guard.transports.http_link_stream import ServerStream, patience
 from mcp_guard.transports.link import Progress, leaving
+from mcp_guard.transports.server_requests import ServerRequests
 from mcp_guard.wire import MAX_LINE, answered_id, parse
 
 MAX_OPEN = 100

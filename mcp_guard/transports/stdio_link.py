@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcp_guard.errors import Malformed, ServerGone
-from mcp_guard.transports.front import Answer, Asked, Cancel
+from mcp_guard.transports.front import Answer, Asked
 from mcp_guard.transports.lines import LineReader, LineWriter, connect
+from mcp_guard.transports.server_requests import ServerRequests
 from mcp_guard.transports.spawn import Child, end_orphans
-from mcp_guard.wire import INTERNAL_ERROR, INVALID_REQUEST, MAX_LINE, answered_id, parse, serialize
+from mcp_guard.wire import MAX_LINE, answered_id, parse, serialize
 
 MAX_WAITING = 32 << 20
 """Bytes that a server may leave unread in its pipe before calls to it are refused."""
-MAX_ASKED = 256
-"""Requests of one server that may wait for their answers; one more is refused."""
 Progress = Callable[[dict[str, Any]], None]
 
 
@@ -30,13 +29,6 @@ class _Pending:
     progress: Progress | None
     token: Any  # the client's own progress token
     listens: bool = False  # a stream of notifications, which the server may end by a cancellation
-
-
-@dataclass(slots=True, eq=False)
-class _Asking:
-    """A request of the server that waits for its answer."""
-
-    cancel: Cancel | None = None
 
 
 class StdioLink:
@@ -62,11 +54,10 @@ class StdioLink:
     ) -> None:
         self.child = child
         self._on_notification = on_notification
-        self._on_request = on_request
+        self._server_requests = ServerRequests(on_request, self._tell)
         self._on_odd = on_odd
         self._on_gone = on_gone
         self._pending: dict[int, _Pending] = {}
-        self._asking: dict[int | str, _Asking] = {}
         self._last = 0
         self._gone = False
         self._reader = LineReader(self._line, self._ended, limit)
@@ -127,8 +118,7 @@ class StdioLink:
         message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
         if params is not None:
             message["params"] = params
-        if not self._gone and self._writer.waiting <= MAX_WAITING:
-            self._writer.write(serialize(message))
+        self._tell(message)
 
     def pause(self, paused: bool) -> None:
         """Stop or go on reading: the client can't take more at the moment."""
@@ -140,7 +130,7 @@ class StdioLink:
         self.child.end()
         self._reader.close()
         collect(self.child)
-        self._ask_no_more("the tool server is closed")
+        self._server_requests.close("the tool server is closed", self._on_odd)
 
     def _line(self, line: bytes) -> None:
         # asyncio only logs what a callback raises, and a caller would wait for ever: nothing may leave this function.
@@ -152,7 +142,7 @@ class StdioLink:
             if "method" not in message:
                 return self._answered(message)
             if "id" in message:
-                return self._asked(message)
+                return self._server_requests.asked(message, None)
             self._notified(message["method"], message.get("params"))
         except Exception as error:
             self._on_odd(f"not taken: {type(error).__name__}")
@@ -177,51 +167,16 @@ class StdioLink:
             return self._on_odd("an answer to no request")
         pending.answer({"result": message["result"]} if "result" in message else {"error": message["error"]})
 
-    def _asked(self, message: dict[str, Any]) -> None:
-        request_id = message["id"]
-        if message["method"] == "ping":
-            return self._answer(request_id, {"result": {}})
-        # `7` and `"7"` are two requests; a second one of the same id would take the first one's answer.
-        key = request_id if type(request_id) is int else f"s{request_id}"
-        if key in self._asking or len(self._asking) >= MAX_ASKED:
-            error = {"code": INVALID_REQUEST, "message": "a request with this id, or too many, are under way"}
-            return self._answer(request_id, {"error": error})
-        asking = self._asking[key] = _Asking()
-
-        def answer(reply: dict[str, Any]) -> None:
-            # Invariant: one answer for each request, and none after its cancellation.
-            if self._asking.get(key) is asking:
-                del self._asking[key]
-                self._answer(request_id, reply)
-
-        try:
-            asking.cancel = self._on_request(message["method"], message.get("params"), answer, None)
-        except Exception:
-            answer({"error": {"code": INTERNAL_ERROR, "message": "The client could not be asked."}})
-            raise
-
-    def _answer(self, request_id: int | str, reply: dict[str, Any]) -> None:
+    def _tell(self, message: dict[str, Any]) -> None:
         if not self._gone and self._writer.waiting <= MAX_WAITING:
-            self._writer.write(serialize({"jsonrpc": "2.0", "id": request_id, **reply}))
+            self._writer.write(serialize(message))
 
     def _cancelled(self, params: dict[str, Any]) -> None:
         """The server takes back a request of its own, or ends a stream that we opened."""
-        request_id, reason = params.get("requestId"), params.get("reason")
+        request_id = params.get("requestId")
         if type(request_id) is int and request_id in self._pending and self._pending[request_id].listens:
             return self._give(self._pending.pop(request_id), {"gone": "the tool server ended the stream"})
-        key = request_id if type(request_id) is int else f"s{request_id}"
-        asking = self._asking.pop(key, None)
-        if asking is not None and asking.cancel is not None:
-            asking.cancel(reason[:200] if isinstance(reason, str) else None)
-
-    def _ask_no_more(self, why: str) -> None:
-        asked, self._asking = self._asking, {}
-        for asking in asked.values():
-            try:
-                if asking.cancel is not None:
-                    asking.cancel(why)
-            except Exception as error:  # it is one request's; the others end, too
-                self._on_odd(f"not taken: {type(error).__name__}")
+        return self._server_requests.cancelled(params)
 
     def _notified(self, method: str, params: dict[str, Any] | None) -> None:
         if method == "notifications/cancelled":
@@ -244,7 +199,7 @@ class StdioLink:
         collect(self.child)
         for waiting in pending.values():
             self._give(waiting, {"gone": why})  # no server can say this: an answer of its own is `result` or `error`
-        self._ask_no_more(why)
+        self._server_requests.close(why, self._on_odd)
         self._on_gone(why)
 
 

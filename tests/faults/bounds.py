@@ -29,6 +29,7 @@ from mcp_guard.transports import (
     http_link_pool,
     http_link_reply,
     http_relay,
+    server_requests,
     spawn,
     stdio_link,
 )
@@ -117,7 +118,7 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound("a schema checks one value against subschemas", catalog.MAX_VISITS, "", "the tool is withheld"),
     ),
     "What a server says unasked": (
-        Bound("its requests that wait for the client", stdio_link.MAX_ASKED, "", "refused"),
+        Bound("its requests that wait for the client", server_requests.MAX_ASKED, "", "refused"),
         Bound("its requests that one client looks at", asking.MAX_ASKED, "", "refused"),
         Bound("one that the client doesn't answer", asking.DEADLINE, SEC, "refused; taken back"),
         Bound("questions in one answer", rounds.MAX_QUESTIONS, "", "the answer is withheld"),

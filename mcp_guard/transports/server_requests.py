@@ -1,4 +1,4 @@
-"""Requests that a server makes of the client, over HTTP: which wait for an answer, and that each gets one."""
+"""Requests that a server makes of the client, on either link: which wait for an answer, and that each gets one."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mcp_guard.transports.front import Answer
+from mcp_guard.transports.front import Asked, Cancel
 from mcp_guard.wire import INTERNAL_ERROR, INVALID_REQUEST
 
 MAX_ASKED = 256
 """Requests of one server that may wait for their answers; one more is refused."""
-
-Cancel = Callable[["str | None"], None]
-Asked = Callable[[str, "dict[str, Any] | None", Answer, "int | None"], Cancel]
-"""Takes a request that a server makes: method, params, where its answer goes, and the request of ours on whose stream
-it came, if any. What it returns is called when the server takes its request back or the link ends."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,5 +72,5 @@ class ServerRequests:
 
 
 def _key(request_id: Any) -> int | str:
-    """`7` and `"7"` are two requests."""
+    """`7` and `"7"` are two requests; a second one of the same id would take the first one's answer."""
     return request_id if type(request_id) is int else f"s{request_id}"
