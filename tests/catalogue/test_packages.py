@@ -185,4 +185,4 @@ def test_every_command_has_an_answer(command: list[str]) -> None:
 @given(st.text(alphabet="ab@/:.~-_^ \n\u0661", max_size=12))
 def test_a_word_that_is_taken_for_a_package_is_that_name_to_the_letter(word: str) -> None:
     package, _ = identify(["npx", "-y", word])
-    assert package is None or word.partition("@")[0] == package.name or word.startswith(f"{package.name}@")
+    assert package is None or word == package.name or word.startswith(f"{package.name}@")
