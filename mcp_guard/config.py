@@ -159,6 +159,7 @@ def _spec(name: str, form: ServerForm, remote: Remote | None, directory: Path) -
         name=name,
         command=tuple(form.command),
         env={name: os.environ[source] for name, source in names.items() if source in os.environ},
+        given=tuple(form.env),
         cwd=str(directory if form.cwd is None else directory / Path(form.cwd).expanduser()),
         timeout=form.timeout,
         max_calls=form.max_calls,

@@ -44,6 +44,7 @@ class ServerSpec:
     cwd: str | None = None
     timeout: float = 86400.0  # seconds for one call; by default the client's patience is what counts
     max_calls: int = 256  # requests of one client that may be at it at once; one more is refused
+    given: tuple[str, ...] = ()  # the names of those variables that guard.yaml gives it beside the usual ones
     remote: Remote | None = None  # where it is reached by URL; then there is no command
 
     @property

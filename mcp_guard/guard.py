@@ -14,7 +14,7 @@ from typing import Any
 
 from mcp_guard.approvals.port import Approver, Nobody
 from mcp_guard.catalog import Tool
-from mcp_guard.catalogue import Known, find
+from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.handles import Handles
 from mcp_guard.model import (
@@ -117,6 +117,10 @@ class Guard:
         return bool(layers) and all(
             any(rule.is_grant and rule.kind is kind for rule in layer.rules) for layer in layers
         )
+
+    def known(self, spec: ServerSpec) -> Known | None:
+        """What the effects catalogue knows of a server; nothing if its variables may make its command another one."""
+        return None if steering(spec.given) else self.look_up(spec.command)
 
     def judge(self, call: Call, tool: Tool | None, facts: Facts, approvals: Collection[Approval] = ()) -> Decision:
         """The one judgement of a call (law 3), also of one that has been approved."""

@@ -274,7 +274,7 @@ def _fetch_tools(
 
 def _read(context: Context, server: Downstream, items: list[Any], frame: Mapping[str, Any]) -> Listing:
     """The listing, with what the effects catalogue knows of each tool: once for all the calls that go by it."""
-    known = context.guard.look_up(server.spec.command)
+    known = context.guard.known(server.spec)
     describe = {"describe": known.describe} if known is not None else {}
     return catalog.list_tools(server.name, items, prefixed=context.guard.prefixed, frame=frame, **describe)
 

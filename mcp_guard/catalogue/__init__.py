@@ -8,7 +8,7 @@ Only the file that a command needs is read.
 from __future__ import annotations
 
 from mcp_guard.catalogue.entries import Known, KnownTool
-from mcp_guard.catalogue.packages import Package, Registry, identify
+from mcp_guard.catalogue.packages import Package, Registry, identify, steering
 from mcp_guard.catalogue.store import find
 
-__all__ = ["Known", "KnownTool", "Package", "Registry", "find", "identify"]
+__all__ = ["Known", "KnownTool", "Package", "Registry", "find", "identify", "steering"]

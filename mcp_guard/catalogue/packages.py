@@ -9,7 +9,7 @@ alias) leaves the package unknown.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -47,8 +47,10 @@ class _Unclear(Exception):
     """The command doesn't say for certain what it starts; the text says why."""
 
 
-def identify(command: Words) -> tuple[Package | None, str]:
-    """The package that a command starts, or why that can't be told. Never raises."""
+def identify(command: Words, given: Iterable[str] = ()) -> tuple[Package | None, str]:
+    """The package that a command starts, or why that can't be told. Never raises. `given`: variables it gets."""
+    if variable := steering(given):
+        return None, f"`{variable[:60]}` in its `env` may change what is started"
     words = list(command)
     try:
         program = _program(words)
@@ -59,6 +61,19 @@ def identify(command: Words) -> tuple[Package | None, str]:
         return None, "its command names no package that could be looked up"
     except _Unclear as why:
         return None, str(why)
+
+
+_STEERING = re.compile(
+    r"(?:NODE_(?!ENV$)|NPM_|BUN_|DENO_|YARN_|PNPM_|COREPACK_|PYTHON(?!UNBUFFERED$|UTF8$|IOENCODING$)|UV_|PIP_|PIPX_|LD_|DYLD_"
+    r"|DOCKER_|CONTAINER|XDG_|SSL_CERT|HTTPS?_PROXY$|ALL_PROXY$).*|PATH|HOME|ENV|BASH_ENV",
+    re.IGNORECASE,
+)
+
+
+def steering(given: Iterable[str]) -> str:
+    """The first of these variables by which a launcher may start something else than the command names: another
+    registry, other code, another home with its settings. Empty if there is none."""
+    return next((name for name in given if _STEERING.fullmatch(name)), "")
 
 
 _PLACES = ("/bin/", "/usr/bin/", "/usr/local/bin/", "/opt/homebrew/bin/")

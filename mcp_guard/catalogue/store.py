@@ -5,7 +5,7 @@ Knows nothing of servers, listings and policies.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,12 +21,13 @@ INDEX = DATA / "index.json"
 """Which file is about which package: `{"npm:NAME": "FILE", ...}`. Made by `refresh`, held to the files by a test."""
 
 
-def find(command: Sequence[str]) -> Known | None:
-    """The catalogued server that this command starts; None if it can't be told, or isn't in the catalogue.
+def find(command: Sequence[str], given: Iterable[str] = ()) -> Known | None:
+    """The catalogued server that this command starts with the variables `given`; None if it can't be told, or isn't in
+    the catalogue.
 
     Says what the command *names*: each tool has to be bound by its descriptor, too (`Known.describe`).
     """
-    package, _ = identify(command)
+    package, _ = identify(command, given)
     return _load(package) if package is not None else None
 
 

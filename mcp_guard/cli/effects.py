@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,10 +43,10 @@ def origin(guard: Guard, spec: ServerSpec, tool: Tool, facts: Facts) -> Origin:
     classes = effect_classes(guard.authority.tools, call, facts)
     if call.name in guard.authority.tools:
         return Origin(classes, OPERATOR, "")
-    known = guard.look_up(spec.command)
+    known = guard.known(spec)
     if tool.described is not None and known is not None:
         return Origin(classes, CATALOGUE, _judged(known))
-    return Origin(classes, NOBODY, known.why_not(tool.descriptor) if known is not None else _unknown(spec.command))
+    return Origin(classes, NOBODY, known.why_not(tool.descriptor) if known is not None else _unknown(spec))
 
 
 def offline_origin(authority: Authority, specs: Iterable[ServerSpec], call: Call, facts: Facts) -> Origin:
@@ -54,22 +54,20 @@ def offline_origin(authority: Authority, specs: Iterable[ServerSpec], call: Call
     classes = effect_classes(authority.tools, call, facts)
     if call.name in authority.tools:
         return Origin(classes, OPERATOR, "")
-    command = next((spec.command for spec in specs if spec.name == call.server), None)
-    known = find(command) if command is not None else None
+    spec = next((spec for spec in specs if spec.name == call.server), None)
+    known = find(spec.command, spec.given) if spec is not None else None
     if known is not None and call.target in known.tools:
         return Origin(classes, CATALOGUE, f"{_judged(known)}; if its server still describes it so: see `check`")
-    if command is None:
+    if spec is None:
         return Origin(classes, NOBODY, "no `tools:` entry says what it does, and no command says what its server is")
-    return Origin(
-        classes, NOBODY, f"`{known.server}` in the catalogue has no such tool" if known else _unknown(command)
-    )
+    return Origin(classes, NOBODY, f"`{known.server}` in the catalogue has no such tool" if known else _unknown(spec))
 
 
 def assumed(specs: Iterable[ServerSpec]) -> dict[tuple[str, str], Described]:
     """What the catalogue says of all tools of these servers, as long as their descriptors are the ones judged."""
     found: dict[tuple[str, str], Described] = {}
     for spec in specs:
-        known = find(spec.command)
+        known = find(spec.command, spec.given)
         tools: Mapping[str, Any] = known.tools if known is not None else {}
         found.update({(spec.name, name): tool.described for name, tool in tools.items()})
     return found
@@ -91,8 +89,8 @@ def _judged(known: Known) -> str:
     return f"{known.source}; {runs}"
 
 
-def _unknown(command: Sequence[str]) -> str:
-    package, why = identify(command)
+def _unknown(spec: ServerSpec) -> str:
+    package, why = identify(spec.command, spec.given)
     return f"{package.key} is not in the effects catalogue" if package is not None else why
 
 

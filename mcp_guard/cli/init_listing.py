@@ -15,12 +15,12 @@ import click
 
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import find
-from mcp_guard.clients.masking import MASK, masked_arguments
+from mcp_guard.clients.masking import MASK, masked_address, masked_arguments
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.record.shown import escaped
 from mcp_guard.starting.entry_rules import Server
 from mcp_guard.starting.guard_text import ServerLine
-from mcp_guard.starting.naming import is_credential, steers
+from mcp_guard.starting.naming import says_secret, steers
 from mcp_guard.starting.tool_views import ServerView
 from mcp_guard.starting.views import view
 from mcp_guard.transports.spawn import MINIMAL_ENVIRONMENT
@@ -36,7 +36,7 @@ class Lister:
     def look(self, line: ServerLine, server: Server, config: Path) -> ServerView:
         """What is known of a server; it is started only if a person wants that."""
         tools = self._listed(line, server) if self._wanted(line, server) else None
-        return view(line.name, line.command, config, tools)
+        return view(line.name, line.command, config, tools, line.env)
 
     def _wanted(self, line: ServerLine, server: Server) -> bool:
         if server.url:
@@ -44,7 +44,7 @@ class Lister:
         if server.entry.name in self._named:
             _say(f"starting `{line.name}`, to list its tools:", line, server)
             return True
-        if not self._may_ask or find(line.command) is not None:
+        if not self._may_ask or find(line.command, line.env) is not None:
             return False
         _say(f"\n`{line.name}` isn't in the effects catalogue. This is what starts it:", line, server)
         return click.confirm("Start it once, to list its tools for the policy?", default=False, err=True)
@@ -81,9 +81,11 @@ def _say(head: str, line: ServerLine, server: Server) -> None:
 
 def _shown(name: str, value: str) -> str:
     """A value that changes what runs is shown whole; of the others, what may be a secret isn't."""
+    if says_secret(name):
+        return MASK
     if steers(name):
-        return value
-    return MASK if is_credential(name) else str(masked_arguments([value])[0])
+        return masked_address(value) if "://" in value else value
+    return str(masked_arguments([value])[0])
 
 
 def on_a_terminal() -> bool:

@@ -27,6 +27,11 @@ def is_credential(name: str) -> bool:
     return _CREDENTIAL.fullmatch(name) is not None and not steers(name)
 
 
+def says_secret(name: str) -> bool:
+    """Does the name say that its value is a secret, whatever else it does (`NODE_AUTH_TOKEN`)?"""
+    return _CREDENTIAL.fullmatch(name.upper()) is not None
+
+
 def steers(name: str) -> bool:
     """May a variable of this name change which program or which code a process runs?"""
     return _STEERING.fullmatch(name) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mcp_guard.catalog import Tool
@@ -13,9 +13,10 @@ from mcp_guard.starting.tool_views import ServerView, ToolView, view_of
 NOT_JUDGED = "nobody has judged it"
 
 
-def view(name: str, command: Sequence[str], config: Path, tools: Sequence[Tool] | None = None) -> ServerView:
-    """One server. `tools` is what it listed, if a person let it be started; None if it wasn't."""
-    known = find(command)
+def view(name: str, command: Sequence[str], config: Path, tools: Sequence[Tool] | None = None,
+         given: Iterable[str] = ()) -> ServerView:  # fmt: skip
+    """One server, which gets the variables `given`. `tools` is what it listed, if a person let it be started."""
+    known = find(command, given)
     if tools is not None:
         listed = tuple(_listed(tool, known) for tool in tools)
         return ServerView(name, _about(known) if known else "not in the effects catalogue", listed)

@@ -131,3 +131,24 @@ async def test_a_real_entry_does_not_help_a_server_that_only_has_its_name(tmp_pa
         assert await made.listed() == []
         call = Call("local:me", "tools/call", "raw", "read_text_file", {})
         assert effect_classes({}, call, made.gateway.context.facts("raw")) == EVERY_EFFECT
+
+
+@pytest.mark.parametrize(
+    ("variable", "listed"),
+    [
+        ("NPM_CONFIG_REGISTRY", []),
+        ("npm_config_registry", []),
+        ("NODE_OPTIONS", []),
+        ("PATH", []),
+        ("HOME", []),
+        ("DOCKER_HOST", []),
+        ("NODE_ENV", ["read"]),
+        ("GITHUB_TOKEN", ["read"]),
+    ],
+)
+async def test_a_variable_that_may_make_the_command_another_one_takes_the_catalogues_word_away(
+    tmp_path: Path, variable: str, listed: list[str]
+) -> None:
+    with scene(tmp_path, COMMAND) as made:
+        made.servers[0].spec = ServerSpec("raw", COMMAND, given=(variable,))
+        assert await made.listed() == listed

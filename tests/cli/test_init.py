@@ -282,3 +282,16 @@ def test_a_directory_whose_name_no_document_can_say_is_refused(newcomer: Newcome
     assert done.returncode == 2
     assert "characters that can't be seen" in done.stderr
     assert not newcomer.policy("cursor").exists()
+
+
+def test_what_is_shown_before_a_server_starts_has_what_steers_it_and_no_secret(newcomer: Newcomer) -> None:
+    env = {
+        "NODE_AUTH_TOKEN": "hunter2",
+        "PIP_INDEX_URL": "https://me:hunter2@pip.example/x",
+        "NODE_OPTIONS": "-r ./a.js",
+    }
+    newcomer.configure("cursor", {"one": {**newcomer.raw(), "env": env}})
+    _, seen = newcomer.on_a_terminal("init", answers="n\nn\n")
+    assert "hunter2" not in seen
+    assert "NODE_OPTIONS=-r ./a.js" in seen
+    assert "pip.example" in seen

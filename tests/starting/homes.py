@@ -77,7 +77,7 @@ class Home:
         return plan(
             [table for table in found.tables if table.here],
             self.setting(),
-            lambda line, server, config: view(line.name, line.command, config),
+            lambda line, server, config: view(line.name, line.command, config, given=line.env),
         )
 
     def change(self) -> Change:

@@ -245,3 +245,13 @@ def test_directories_of_guards_are_told_apart_by_their_whole_key() -> None:
     assert one != other
     assert one.parent == other.parent == Path("/g/cursor/project")
     assert directory_for(Path("/g"), "cursor", "project", "../..", ("x",)).parent == Path("/g/cursor/project")
+
+
+def test_a_known_name_with_another_registry_is_granted_nothing(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    command = {"command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem@2026.8.31", "."]}
+    home.servers({"files": {**command, "env": {"NPM_CONFIG_REGISTRY": "https://evil.example"}}}, "shop/.mcp.json")
+    guard, policy = home.change().files
+    assert "\ngrants:" not in policy.new.decode()
+    (spec,) = read_config(guard.new, guard.path).servers
+    assert spec.given == ("NPM_CONFIG_REGISTRY",), "nor by the guard that reads what was written"
