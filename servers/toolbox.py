@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +64,11 @@ def existing_directory(text: str) -> Path:
 
 def serve(name: str, instructions: str, tools: Sequence[Tool]) -> None:
     """Answer on stdin and stdout until the client closes them."""
-    MCPServer(name, instructions=instructions, version="1.0.0", tools=list(tools), log_level="CRITICAL").run("stdio")
+    server = MCPServer(name, instructions=instructions, version="1.0.0", tools=list(tools), log_level="CRITICAL")
+    try:
+        server.run("stdio")
+    except* BrokenPipeError:  # the client is gone before the last answer, which nobody wants any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or else the interpreter tries it once more
 
 
 def _closed(model: type[ArgModelBase]) -> type[ArgModelBase]:

@@ -87,7 +87,8 @@ def _put(
         console.print(_project(setting))
         show(console, found, planned, passed_over)
         agreed = not apply and bool(planned) and _agreed()
-        _conclude(console, found, planned, write() if agreed else notes, applied=apply or agreed)
+        waiting = any(table.movable and id(table) in passed_over for table in found.tables)
+        _conclude(console, found, planned, write() if agreed else notes, applied=apply or agreed, waiting=waiting)
     return 2 if found.faults else 0
 
 
@@ -134,7 +135,13 @@ def _agreed() -> bool:
 
 
 def _conclude(
-    console: Console, found: Survey, planned: tuple[FileChange, ...], notes: list[str], *, applied: bool
+    console: Console,
+    found: Survey,
+    planned: tuple[FileChange, ...],
+    notes: list[str],
+    *,
+    applied: bool,
+    waiting: bool,
 ) -> None:
     """What to do next."""
     console.print()
@@ -142,7 +149,7 @@ def _conclude(
         console.print(plain(note))
     changes = [change for one in planned for change in one.changes]
     if not planned:
-        console.print(_nothing(found))
+        console.print(_nothing(found, waiting=waiting))
     elif not applied:
         console.print("Nothing was changed. To do this: `mcp-guard init --apply`, with the same options.", style="bold")
     else:
@@ -159,7 +166,9 @@ def _conclude(
         console.print("See what goes past the guard: mcp-guard check --clients. Take it back: mcp-guard init --undo")
 
 
-def _nothing(found: Survey) -> str:
+def _nothing(found: Survey, *, waiting: bool) -> str:
+    if waiting:
+        return "Nothing was done: of the servers above that could stand behind a guard, each has its reason beside it."
     if any(table.guards for table in found.tables):
         return "Nothing to do: what can stand behind a guard does. What is left says `mcp-guard check --clients`."
     if found.tables:

@@ -45,6 +45,7 @@ def serve_http(guard: Guard, address: str, token_env: str | None) -> int:
             guard.protection.listen_on(own)
             never_dial(own)
             click.echo(f"mcp-guard: serving {url}\nmcp-guard: bearer token: {where}", err=True)
+            click.echo(f"mcp-guard: its holder, in documents and in the record: {access.principal}", err=True)
 
         async def main() -> None:
             await serve(

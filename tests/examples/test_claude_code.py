@@ -1,107 +1,65 @@
-"""Example 1: `.mcp.json` is started as Claude Code would start it, and the README's table comes true."""
+"""Story 1: the filesystem server in Claude Code. It is published elsewhere, so the calls need it installed."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
-from mcp.types import CallToolResult
 
+from tests.examples.following import Story, converse, stdio
+from tests.examples.readme import Asked, Command, Conversation, Step
 from tests.examples.stage import REPOSITORY, Stage, executed
 
 PUBLISHED = (
     REPOSITORY / ".servers" / "node_modules" / "@modelcontextprotocol" / "server-filesystem" / "dist" / "index.js"
 )
+NPX = '[ "$1 $2" = "-y @modelcontextprotocol/server-filesystem@2026.8.31" ] && [ -d "$3" ] || exit 2; '
+
+
+def claude_code(stage: Stage) -> StdioServerParameters:
+    (entry,) = json.loads((stage.home / ".claude.json").read_text())["mcpServers"].values()
+    return stdio(stage, entry["command"], entry["args"], entry.get("env", {}))
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    """The example's files in a project with sources, notes and a secret."""
-    stage = Stage.of("01-claude-code", tmp_path)
-    (stage.example / "notes").mkdir()
-    (stage.example / "src").mkdir()
-    (stage.example / "src" / "app.py").write_text("print('hello')\n")
-    (stage.example / ".env").write_text("TOKEN=secret\n")
-    return stage
+def stage(root: Path) -> Stage:
+    return Stage.of("01-claude-code", root)
 
 
-@asynccontextmanager
-async def claude_code(stage: Stage) -> AsyncIterator[Client]:
-    """A client that starts the one server of `.mcp.json`, in the project's directory."""
-    (server,) = json.loads((stage.example / ".mcp.json").read_text())["mcpServers"].values()
-    command = StdioServerParameters(**server, cwd=stage.example, env=stage.environment)
-    async with Client(command, read_timeout_seconds=60) as client:
-        yield client
+def needs_the_server(step: Step) -> bool:
+    """The conversation, and what `log` says of it."""
+    return isinstance(step, Conversation) or (isinstance(step, Command) and "mcp-guard log" in step.line)
 
 
-async def read(client: Client, path: Path | str) -> CallToolResult:
-    return await client.call_tool("read_text_file", {"path": str(path)})
+async def test_the_configuration_goes_to_the_guard_and_back_as_it_is_written(stage: Stage) -> None:
+    await Story(stage, claude_code).follow(without=needs_the_server)
+    before = stage.example / "home" / ".claude.json"
+    assert (stage.home / ".claude.json").read_bytes() == before.read_bytes()
 
 
-async def write(client: Client, path: Path) -> CallToolResult:
-    return await client.call_tool("write_file", {"path": str(path), "content": "a plan"})
-
-
-async def play_the_table(client: Client, project: Path) -> None:
-    """The rows of the README: what is granted works, and the rest is refused."""
-    for granted in (
-        await read(client, project / "README.md"),
-        await client.call_tool("list_directory", {"path": str(project)}),
-        await write(client, project / "notes" / "plan.md"),
-    ):
-        assert not granted.is_error, granted.content
-    for path in (
-        project / ".env",
-        project / ".ENV",
-        f"{project}/src/../.env",
-        "/etc/passwd",
-        "src/app.py",
-        project / "policy.yaml",
-    ):
-        answer = await read(client, path)
-        assert answer.is_error, path
-        assert (answer.meta or {}).get("mcp-guard/decision", {}).get("kind") == "denied", path
-    for path in (project / "src" / "app.py", project / "policy.yaml"):
-        assert (await write(client, path)).is_error
-
-
-async def test_the_table_of_the_readme_comes_true_and_the_ledger_agrees(stage: Stage) -> None:
-    state = stage.home / "state"
-    server = shlex.join([str(stage.home / "servers" / "files.py"), "--state", str(state), "--root"])
-    # Stands in for `npx -y PACKAGE DIRECTORY`: nothing is downloaded in a test.
-    stage.command("npx", f'[ "$1" = -y ] && [ -d "$3" ] || exit 2; shift 2; exec python {server}')
-    project = stage.example
-    async with claude_code(stage) as client:
-        assert {tool.name for tool in (await client.list_tools()).tools} == {
-            "list_directory",
-            "read_text_file",
-            "write_file",
-        }
-        await play_the_table(client, project)
-    assert executed(state / "ledger.jsonl") == [
-        ("read_text_file", {"path": str(project / "README.md")}),
-        ("list_directory", {"path": str(project)}),
-        ("write_file", {"path": str(project / "notes" / "plan.md"), "content": "a plan"}),
+async def test_a_server_that_only_has_the_known_ones_name_is_granted_nothing(stage: Stage) -> None:
+    """The starter policy rests on what was judged: tools that are described otherwise count as doing everything."""
+    other = [str(stage.example.parents[1] / "servers" / "files.py"), "--state", str(stage.home / "state"), "--root"]
+    stage.command("npx", f'{NPX} shift 2; exec python {shlex.join(other)} "$@"')
+    story = Story(stage, claude_code)
+    await story.follow(until=lambda step: isinstance(step, Command) and "explain" in step.line)
+    path = str(stage.home / "shop" / "README.md")
+    rows = [
+        Asked("", {}, ""),
+        Asked("files__read_text_file", {"path": path}, "no such tool"),
     ]
+    await converse(claude_code(stage), rows)
+    assert executed(stage.home / "state" / "ledger.jsonl") == []
 
 
 @pytest.mark.servers
-async def test_the_table_comes_true_with_the_published_server(stage: Stage) -> None:
-    stage.command("npx", f'[ "$1" = -y ] && [ -d "$3" ] || exit 2; shift 2; exec node {shlex.quote(str(PUBLISHED))}')
-    async with claude_code(stage) as client:
-        assert {tool.name for tool in (await client.list_tools()).tools} == {
-            "list_directory",
-            "directory_tree",
-            "search_files",
-            "read_text_file",
-            "write_file",
-        }
-        await play_the_table(client, stage.example)
-    assert (stage.example / "notes" / "plan.md").read_text() == "a plan"
-    assert (stage.example / "src" / "app.py").read_text() == "print('hello')\n"
+async def test_the_story_goes_as_it_is_written_with_the_published_server(stage: Stage) -> None:
+    stage.command("npx", f'{NPX} shift 2; exec node {shlex.quote(str(PUBLISHED))} "$@"')
+    await Story(stage, claude_code).follow()
+    project = stage.home / "shop"
+    assert (project / "notes" / "plan.md").read_text() == "a plan"
+    assert (project / "src" / "app.py").read_text() == "print('hello')\n"
+    assert (stage.home / ".config" / "mcp-guard" / "claude-code" / "policy.yaml").read_text() != "x"

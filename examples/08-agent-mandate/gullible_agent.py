@@ -2,7 +2,8 @@
 
 It starts `mcp-guard run` as its only MCP server, looks for the December bill in the mail, opens the help page that the
 mail links to, and does whatever these texts tell it to do. A scripted model makes the story the same every time; put a
-real one in its place and the guard does the same. Run it in this directory: `python agent.py`.
+real one in its place and the guard does the same. Run it in this directory: `python gullible_agent.py`, with `--without-mandate`
+or with `--mandate FILE`.
 """
 
 from __future__ import annotations
@@ -55,11 +56,15 @@ class GullibleModel:
 async def work(model: GullibleModel, client: Client) -> None:
     """The agent's loop: call, show, read, until nothing is left to do."""
     listed = await client.list_tools()
-    print("The agent sees:", ", ".join(sorted(tool.name for tool in listed.tools)))
+    names = sorted(tool.name for tool in listed.tools)
+    print("The agent sees:", ", ".join(names) or "nothing")
     while model.to_do:
         tool, arguments = model.to_do.pop()
-        result = await client.call_tool(tool, arguments)
         print(f"\n{tool} {json.dumps(arguments)}")
+        if tool not in names:
+            print("   NOT DONE: there is no such tool")
+            continue
+        result = await client.call_tool(tool, arguments)
         print("   NOT DONE:" if result.is_error else "   done:", first_line(result))
         if not result.is_error:
             model.read(result.structured_content or {})
@@ -95,4 +100,5 @@ async def main(options: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main([] if "--without-mandate" in sys.argv else ["--mandate", "pay-bill.mandate.yaml"]))
+    mandate = ["--mandate", "pay-bill.mandate.yaml"] if len(sys.argv) == 1 else sys.argv[1:]
+    asyncio.run(main([] if mandate == ["--without-mandate"] else mandate))
