@@ -1,0 +1,171 @@
+"""Which targets a comparison looks at, under which circumstances, and which rules meet there.
+
+Core. Every name that a document speaks of is looked at by itself; all others together, as "any other tool".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass, Kind
+from mcp_guard.policy.compare_atoms import Atom
+from mcp_guard.policy.compare_rules import Clause, Formula, Scene, names_of, speaks
+from mcp_guard.policy.compare_sides import Side, class_sets
+from mcp_guard.policy.compare_supposed import PLAIN, Supposed
+from mcp_guard.policy.document import Document
+from mcp_guard.policy.matching import Classes
+from mcp_guard.policy.rules import Rule
+
+Content = tuple[Effect, bool, frozenset[Atom], frozenset[Clause]]
+
+_NOTHING: frozenset[EffectClass] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The rules of one document that could be about the target."""
+
+    grants: tuple[Rule, ...]
+    asks: tuple[Rule, ...]
+    denies: tuple[Rule, ...]
+    end: datetime | timedelta | None
+
+    @classmethod
+    def of(cls, document: Document, scene: Scene, classes: Classes) -> Layer:
+        rules = [rule for rule in document.rules if scene.reaches(rule, classes)]
+        by = {effect: tuple(rule for rule in rules if rule.ref.effect is effect) for effect in Effect}
+        return cls(by[Effect.ALLOW], by[Effect.ASK], by[Effect.DENY], document.expires)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return (*self.grants, *self.asks, *self.denies)
+
+
+@dataclass(frozen=True, slots=True)
+class Reaching:
+    """The rules of one side, by document."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def grants(self) -> list[tuple[Rule, ...]]:
+        return [layer.grants for layer in self.layers]
+
+    @property
+    def asks(self) -> list[Rule]:
+        return [rule for layer in self.layers for rule in layer.asks]
+
+    @property
+    def denies(self) -> list[Rule]:
+        return [rule for layer in self.layers for rule in layer.denies]
+
+    @property
+    def ends(self) -> list[datetime | timedelta]:
+        return [layer.end for layer in self.layers if layer.end is not None]
+
+    @property
+    def rules(self) -> list[Rule]:
+        return [rule for layer in self.layers for rule in layer.rules]
+
+
+@dataclass(slots=True)
+class Meeting:
+    """The rules of both sides on one target, with what had to be supposed for these to be the ones."""
+
+    scene: Scene
+    target: str
+    old: Reaching
+    new: Reaching
+    supposed: Supposed
+    _formulas: dict[int, Formula] = field(default_factory=dict)
+    _contents: dict[int, Content] = field(default_factory=dict)
+
+    def formula(self, rule: Rule) -> Formula:
+        """When the rule speaks; made once. Not to be changed."""
+        if id(rule) not in self._formulas:
+            self._formulas[id(rule)] = speaks(rule, self.scene)
+        return self._formulas[id(rule)]
+
+    def same_content(self, one: Rule, other: Rule) -> bool:
+        """Do both speak about exactly the same calls, in the same way? A tightening one may be an ask or a deny."""
+        return self._content(one)[2:] == self._content(other)[2:]
+
+    def _content(self, rule: Rule) -> Content:
+        if id(rule) not in self._contents:
+            formula = self.formula(rule)
+            self._contents[id(rule)] = (
+                rule.ref.effect,
+                rule.asks,
+                frozenset(formula.atoms),
+                frozenset(formula.clauses),
+            )
+        return self._contents[id(rule)]
+
+    @property
+    def same(self) -> bool:
+        """Do both sides say the same here, rule by rule?"""
+        return len(self.old.layers) == len(self.new.layers) and all(
+            one.end == other.end
+            and {self._content(rule) for rule in one.rules} == {self._content(rule) for rule in other.rules}
+            for one, other in zip(self.old.layers, self.new.layers, strict=True)
+        )
+
+
+def meetings(old: Side, new: Side) -> Iterator[Meeting]:
+    """Every target, under all circumstances that make a difference to which rules are about it."""
+    for scene in _scenes(old, new):
+        seen: set[tuple[tuple[int, ...], ...]] = set()
+        for first_seen in (True, False):
+            for added in _added(scene, old, new):
+                meeting = _meeting(replace(scene, first_seen=first_seen), old, new, added)
+                key = tuple(tuple(id(rule) for rule in side.rules) for side in (meeting.old, meeting.new))
+                if key not in seen:
+                    seen.add(key)
+                    yield meeting
+
+
+def _added(scene: Scene, old: Side, new: Side) -> list[Classes]:
+    """The classes that a server may add, as far as they change which rules go by effect here."""
+    going = [(side, rule) for side in (old, new) for rule in side.rules if rule.effects and rule.kind is scene.kind]
+    name = f"{scene.server}/{scene.target}"
+    varies = old.beside or (scene.named and any(name in side.tools for side in (old, new)))
+    if not going or not varies:
+        return [EVERY_EFFECT if old.beside else _NOTHING]
+    found: dict[tuple[bool, ...], Classes] = {}
+    for added in class_sets():
+        if added or not old.beside:  # every tool does something
+            met = tuple(scene.reaches(rule, side.classes(name, added)) for side, rule in going)
+            found.setdefault(met, added)
+    return list(found.values())
+
+
+def _meeting(scene: Scene, old: Side, new: Side, added: Classes) -> Meeting:
+    name = f"{scene.server}/{scene.target}"
+    sides = [
+        Reaching(tuple(Layer.of(layer, scene, side.classes(name, added)) for layer in side.layers))
+        for side in (old, new)
+    ]
+    scene = replace(scene, names=names_of([*sides[0].rules, *sides[1].rules]))
+    supposed = replace(PLAIN, classes=added, first_seen=scene.first_seen)
+    return Meeting(scene, _said(scene), sides[0], sides[1], supposed)
+
+
+def _said(scene: Scene) -> str:
+    if not scene.named:
+        return f"any other {scene.kind}"
+    return scene.server if scene.kind is Kind.RESOURCE else f"{scene.server}/{scene.target}"
+
+
+def _scenes(old: Side, new: Side) -> Iterator[Scene]:
+    rules = [*old.rules, *new.rules]
+    for kind in Kind:
+        names = [name for rule in rules if rule.kind is kind for name in rule.names if name.exact]
+        found = {(name.server, name.target): None for name in names}
+        if kind is Kind.TOOL:
+            described = [name.partition("/") for side in (old, new) for name in side.tools]
+            found |= {(server, target): None for server, _, target in described}
+        yield from (Scene(kind, server, target) for server, target in found)
+        if any(rule.kind is kind for rule in rules):
+            yield Scene(kind, named=False)

@@ -1,0 +1,81 @@
+"""One side of a comparison: the documents that bind a session together.
+
+Core.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import chain, combinations
+
+from mcp_guard.model import EVERY_EFFECT, Call, Decision, EffectClass
+from mcp_guard.policy.building import ToolFacts
+from mcp_guard.policy.compare_supposed import ANY_DAY, Supposed
+from mcp_guard.policy.decide import decide, decide_layer
+from mcp_guard.policy.document import Authority, Document
+from mcp_guard.policy.matching import Classes
+from mcp_guard.policy.rules import Rule
+
+KNOWN = {"file", "digest", "kind", "rules", "tools", "expires", "task", "variables", "index"}
+"""The fields of a document that a comparison understands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A policy, a mandate, or both. `beside`: compared as a mandate beside any policy, whose tools aren't known."""
+
+    layers: tuple[Document, ...]
+    beside: bool = False
+    tools: Mapping[str, ToolFacts] = field(init=False)
+
+    def __post_init__(self) -> None:
+        policy = next((layer for layer in self.layers if layer.kind == "policy"), None)
+        object.__setattr__(self, "tools", policy.tools if policy is not None else {})
+
+    @property
+    def rules(self) -> list[Rule]:
+        return [rule for layer in self.layers for rule in layer.rules]
+
+    def classes(self, name: str, added: Classes) -> Classes:
+        """What a tool can do, once the server has added classes; beside any policy, exactly those."""
+        if self.beside:
+            return added
+        entry = self.tools.get(name)
+        return EVERY_EFFECT if entry is None else entry.effects | added
+
+    def judge(self, call: Call, facts: Supposed) -> Decision:
+        """What the judge says; beside any policy: under one whose facts about tools are the supposed classes."""
+        if not self.beside or facts.classes == EVERY_EFFECT:
+            return decide(Authority(self.layers, ANY_DAY), call, facts)
+        policy = Document("", "", "policy", (), _EveryTool(facts.classes))
+        (mandate,) = self.layers
+        return decide_layer(Authority((policy, mandate), ANY_DAY), 1, call, facts)
+
+    def beyond(self) -> str:
+        """What the documents say that a comparison doesn't know, to be equal or not."""
+        return repr(
+            [
+                {one.name: getattr(layer, one.name) for one in dataclasses.fields(layer) if one.name not in KNOWN}
+                for layer in self.layers
+            ]
+        )
+
+
+class _EveryTool(dict[str, ToolFacts]):
+    """Facts about tools that are the same for all."""
+
+    def __init__(self, classes: Classes) -> None:
+        super().__init__()
+        self._facts = ToolFacts(classes)
+
+    def get(self, key: object, default: object = None) -> ToolFacts:
+        return self._facts
+
+
+def class_sets() -> tuple[frozenset[EffectClass], ...]:
+    """Every set of classes, small ones first."""
+    members = list(EffectClass)
+    found = chain.from_iterable(combinations(members, size) for size in range(len(members) + 1))
+    return tuple(frozenset(one) for one in found)

@@ -1,0 +1,52 @@
+"""Facts that a comparison supposes: under which circumstances does the difference show?
+
+Core. Invented, so that a witness can be judged; a witness says what had to be supposed.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from mcp_guard.model import EffectClass, Usage
+
+ANY_DAY = datetime(2026, 6, 3, 12, 0, tzinfo=UTC)  # a Wednesday
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """A moment, symbolic links, used budgets, what a server says of its tools."""
+
+    now: datetime = ANY_DAY
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    classes: frozenset[EffectClass] = frozenset()
+    first_seen: bool = True
+    cwd: str = "/work"
+
+    def used(self, rule: str) -> Usage:
+        return self.usage.get(rule, Usage())
+
+    def resolve(self, path: str) -> str | None:
+        """As `realpath`: the outermost link first, then once more, up to a bound."""
+        full = posixpath.normpath(posixpath.join(self.cwd, path))
+        for _ in range(8):
+            parts = full.split("/")
+            heads = ("/".join(parts[:end]) for end in range(2, len(parts) + 1))
+            link = next((head for head in heads if head in self.links), None)
+            if link is None:
+                return full
+            full = posixpath.normpath(self.links[link] + full[len(link) :])
+        return None
+
+    def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
+        return self.classes
+
+    def known_at_first_sight(self, server: str, tool: str) -> bool:
+        return self.first_seen
+
+
+PLAIN = Supposed()
+"""Nothing special: no links, nothing used, every tool known."""
