@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "Guard several tool servers as one, on stdio or HTTP.",
     "check": "Do the documents load, what does each server offer, what would be shown, what is odd.",
     "explain": "Why a call is allowed or refused, by which line, and what would change it.",
+    "diff": "What a new policy or mandate permits that the old one did not, and the reverse.",
     "log": "What was blocked, why, when, by whom; what each grant was used for.",
 }
 

@@ -5,6 +5,7 @@ Core. Start here; the parts are small files.
     compare_sides      the documents of one side, and the judge under them
     compare_scenes     the targets to look at, one by one, and "any other tool"
     compare_rules      a rule -> atoms: when it carries a call, and all the ways in which it doesn't
+    compare_settle     one question: what the judge says of made-up calls tells which rules a proof needs
     compare_search     atoms and clauses -> proved impossible, or open ends
     compare_atoms      which atoms exclude each other (values, texts, numbers, nested, names, times)
     compare_witness    an open end -> a call that the judge confirms     (samples, supposed)
@@ -16,23 +17,23 @@ wider.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
 from mcp_guard.model import Effect, RuleRef
 from mcp_guard.policy.compare_atoms import Before
-from mcp_guard.policy.compare_rules import Clause, Formula, silent
+from mcp_guard.policy.compare_rules import Formula
 from mcp_guard.policy.compare_scenes import Meeting, meetings
-from mcp_guard.policy.compare_search import Search, TooManyCases
+from mcp_guard.policy.compare_settle import Goal, settle
 from mcp_guard.policy.compare_sides import Side
 from mcp_guard.policy.compare_verdicts import Comparison, Direction, Finding
-from mcp_guard.policy.compare_witness import Witness, find_witness
+from mcp_guard.policy.compare_witness import Witness
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.rules import Rule
 
+MAX_WITNESSES = 10  # of one target; the rest of its grants then isn't looked at, and that is said
 MAX_COMBINATIONS = 600  # of the grants of several layers, on one target
-MAX_TRIES = 24  # open ends of one question that a witness is looked for in
-MAX_FINDINGS = 5  # of one target
 
 
 def compare(old: tuple[Document, ...], new: tuple[Document, ...]) -> Comparison:
@@ -46,15 +47,21 @@ def compare(old: tuple[Document, ...], new: tuple[Document, ...]) -> Comparison:
 
 
 def _direction(old: Side, new: Side) -> Direction:
-    found: dict[tuple[str, tuple[str, ...]], Finding] = {}
+    found: dict[object, Finding] = {}
     if old.beyond() != new.beyond():
-        found["", ()] = Finding("", Effect.ALLOW, (), why="the documents differ in something that is not compared yet")
+        found[""] = Finding("", Effect.ALLOW, (), why="the documents differ in something that is not compared yet")
     for meeting in meetings(old, new):
         for finding in _Question(meeting, old, new).findings():
-            key = finding.target, tuple(rule.key for rule in finding.rules)
-            if key not in found or (finding.witness is not None and found[key].witness is None):
-                found[key] = finding
-    return Direction(tuple(found.values()))
+            found.setdefault(_key(finding), finding)
+    shown = {(one.target, one.rules) for one in found.values() if one.witness is not None}
+    kept = [one for one in found.values() if one.witness is not None or (one.target, one.rules) not in shown]
+    return Direction(tuple(kept))
+
+
+def _key(finding: Finding) -> object:
+    """Two witnesses of one target are one finding if the same rules judged them, for the same reason."""
+    old = None if finding.witness is None else finding.witness.old
+    return finding.target, finding.rules, None if old is None else (old.effect, old.reason, old.rules)
 
 
 @dataclass(slots=True)
@@ -75,68 +82,53 @@ class _Question:
             return [self._finding((), None, f"more than {MAX_COMBINATIONS} combinations of grants")]
         found: list[Finding] = []
         for grants in product(*self.meeting.new.grants):
-            if len(found) < MAX_FINDINGS and (one := self._of(grants)) is not None:
-                found.append(one)
+            if sum(one.witness is not None for one in found) >= MAX_WITNESSES:
+                why = f"after {MAX_WITNESSES} calls that show a difference, the other grants are not looked at"
+                return [*found, self._finding((), None, why)]
+            found += self._of(grants)
         return found
 
-    def _of(self, grants: tuple[Rule, ...]) -> Finding | None:
+    def _of(self, grants: tuple[Rule, ...]) -> list[Finding]:
         """What these grants, one of each layer, permit beyond the old documents."""
-        open_ends = False
-        try:
-            for asks_count in (False, True):
-                if asks_count and any(grant.asks for grant in grants):
-                    continue
-                for goal in self._goals(grants, asks_count=asks_count):
-                    witness, is_open = self._settle(goal)
-                    if witness is not None:
-                        return self._finding(grants, witness, "")
-                    open_ends = open_ends or is_open
-        except TooManyCases:
-            return self._finding(grants, None, "there are too many cases to look at")
-        return self._finding(grants, None, "no proof, and no call that shows it was found") if open_ends else None
+        found: list[Finding] = []
+        unknown, permitted = "", False
+        for asks_count in (False, True):
+            if asks_count and (permitted or any(grant.asks for grant in grants)):
+                continue  # what was denied and is allowed now says more than what was asked about
+            for goal in self._goals(grants, asks_count=asks_count):
+                settled = settle(goal, self.meeting, self.old, self.new)
+                if settled.witness is not None:
+                    permitted = permitted or settled.witness.new.effect is Effect.ALLOW
+                    found.append(self._finding(grants, settled.witness, ""))
+                unknown = unknown or settled.why
+        return found or ([self._finding(grants, None, unknown)] if unknown else [])
 
-    def _settle(self, goal: Formula) -> tuple[Witness | None, bool]:
-        """A witness if there is one; and is some end open?"""
-        is_open = False
-        for tries, state in enumerate(Search().open_ends(goal)):
-            is_open = True
-            if tries >= MAX_TRIES:
-                break
-            witness = find_witness(state, self.meeting.scene, self.old, self.new, self.meeting.supposed)
-            if witness is not None:
-                return witness, True
-        return None, is_open
-
-    def _goals(self, grants: tuple[Rule, ...], *, asks_count: bool) -> list[Formula]:
+    def _goals(self, grants: tuple[Rule, ...], *, asks_count: bool) -> Iterator[Goal]:
         """Each is satisfiable if the grants permit something that one old document, for one reason, did not.
 
         First without a word about asks: is something permitted that was denied? Then, where `asks_count`: is something
         allowed that was asked about?
         """
-        scene, new = self.meeting.scene, self.meeting.new
-        tight = [*new.denies, *(new.asks if asks_count else ())]
-        base = Formula()
+        meeting = self.meeting
+        tight = [*meeting.new.denies, *(meeting.new.asks if asks_count else ())]
+        refused = {meeting.content(rule) for rule in tight}
+        granted = {meeting.content(grant) for grant in grants}
+        clauses = {("new", rule.key): meeting.silent(rule) for rule in tight}
+        base = Formula([Before(end, True) for end in meeting.new.ends])
         for grant in grants:
-            part = self.meeting.formula(grant)
-            base.atoms += part.atoms
-            base.clauses += part.clauses
-        base.atoms += [Before(end, True) for end in new.ends]
-        for rule in tight:
-            base.add(silent(rule, scene))
-        goals: list[Formula] = []
-        for layer in self.meeting.old.layers:
-            enough = [one for one in layer.grants if not (asks_count and one.asks)]
-            if not any(self.meeting.same_content(one, grant) for one in enough for grant in grants):
-                goals.append(_with(base, *(silent(one, scene) for one in enough)))
-            refusing = layer.asks if asks_count else layer.denies
-            goals += [
-                _both(base, self.meeting.formula(rule))
-                for rule in refusing
-                if not any(self.meeting.same_content(rule, other) for other in tight)
-            ]
+            base = _both(base, meeting.formula(grant))
+        for layer in meeting.old.layers:
+            enough = {("old", one.key): one for one in layer.grants if not (asks_count and one.asks)}
+            if not any(meeting.content(one) in granted for one in enough.values()):
+                first = tuple(key for grant in grants if (key := ("old", grant.key)) in enough)
+                silences = {key: meeting.silent(one) for key, one in enough.items()}
+                yield Goal(base, {**clauses, **silences}, first)
+            for rule in layer.asks if asks_count else layer.denies:
+                if meeting.content(rule) not in refused:
+                    yield Goal(_both(base, meeting.formula(rule)), clauses)
             if layer.end is not None:
-                goals.append(_with(base, ((Before(layer.end, False),),)))
-        return goals
+                over = Formula([Before(layer.end, False)])
+                yield Goal(_both(base, over), clauses)
 
     def _finding(self, grants: tuple[Rule, ...], witness: Witness | None, why: str) -> Finding:
         rules: tuple[RuleRef, ...] = tuple(grant.ref for grant in grants)
@@ -144,13 +136,6 @@ class _Question:
         if witness is not None:
             rules, effect = witness.new.rules or rules, witness.new.effect
         return Finding(self.meeting.target, effect, rules, witness, why)
-
-
-def _with(base: Formula, *clauses: Clause) -> Formula:
-    formula = Formula(list(base.atoms), list(base.clauses))
-    for clause in clauses:
-        formula.add(clause)
-    return formula
 
 
 def _both(base: Formula, other: Formula) -> Formula:

@@ -14,7 +14,7 @@ from mcp_guard.model import Facts, Json
 from mcp_guard.policy.canonical import DEFAULT_PORTS
 from mcp_guard.policy.compare_automata import TooMany, automaton, find_text
 from mcp_guard.policy.compare_literals import Literal, Want
-from mcp_guard.policy.compare_regex import read_pattern
+from mcp_guard.policy.compare_regex import EVERY, Chars, Repeat, Tree, read_pattern
 from mcp_guard.policy.constraint_check import Check
 from mcp_guard.policy.constraint_kinds import (
     All,
@@ -39,6 +39,8 @@ from mcp_guard.policy.constraint_kinds import (
 )
 from mcp_guard.policy.constraint_paths import FILE_URI
 from mcp_guard.policy.constraints import compile_check
+
+_SOMETHING = Repeat(Chars(EVERY), 1, None)
 
 MAX_TEXT = 2_000_000  # characters of a guess
 MAX_LIST = 10_000
@@ -68,10 +70,19 @@ def _guesses(literals: Sequence[Literal], facts: Facts) -> Iterator[Json]:
     leaves = [leaf for one in literals for leaf in _leaves(one.constraint)]
     names = [name for leaf in leaves if isinstance(leaf, NotName) for name in _names(leaf)]
     yield from _words(literals)
+    yield from _of_one(literals, facts)
     for leaf in leaves:
         yield from _near(leaf, names, facts)
     yield from _COMMON
     yield from _long(leaves, facts)
+
+
+def _of_one(literals: Sequence[Literal], facts: Facts) -> Iterator[Json]:
+    """Lists of one element that satisfies all wishes about elements."""
+    leaves = [(leaf, one.want) for one in literals for leaf in _leaves(one.constraint)]
+    wishes = [Literal(leaf.element, want) for leaf, want in leaves if isinstance(leaf, (Each, Some))]
+    if wishes:
+        yield from ([value] for value in sample(wishes, facts, 2))
 
 
 def _leaves(constraint: Constraint) -> Iterator[Constraint]:
@@ -130,7 +141,8 @@ def _near(leaf: Constraint, names: Sequence[str], facts: Facts) -> Iterator[Json
 
 def _around(low: Number | None, high: Number | None) -> Iterator[Json]:
     if low is not None and high is not None:
-        yield from ((low + high) / 2, (low + high) // 2)
+        yield (low + high) // 2
+        yield low + (high - low) / 2
     for end in (high, low):
         if end is not None:
             yield from (end, end + 1, end - 1, end + 0.5, end - 0.5)
@@ -160,8 +172,11 @@ def _words(literals: Sequence[Literal]) -> Iterator[str]:
     trees = [(tree, want) for leaf, want in patterns if (tree := read_pattern(leaf.pattern)) is not None]
     inside = [tree for tree, want in trees if want in (Want.YES, Want.NOT_NO)]
     outside = [tree for tree, want in trees if want not in (Want.YES, Want.NOT_NO)]
-    for some in (inside, *([tree] for tree in inside)):
-        for others in (outside, *([tree] for tree in outside), []):
+    something: list[Tree] = [_SOMETHING]
+    choices: list[list[Tree]] = [inside, *([tree] for tree in inside), *([something] if outside else [])]
+    refusals: list[list[Tree]] = [outside, *([tree] for tree in outside), []]
+    for some in choices:
+        for others in refusals:
             try:
                 text = find_text([automaton(tree) for tree in some], [automaton(tree) for tree in others])
             except TooMany:

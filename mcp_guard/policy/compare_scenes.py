@@ -5,20 +5,20 @@ Core. Every name that a document speaks of is looked at by itself; all others to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass, Kind
 from mcp_guard.policy.compare_atoms import Atom
-from mcp_guard.policy.compare_rules import Clause, Formula, Scene, names_of, speaks
+from mcp_guard.policy.compare_rules import Clause, Formula, Scene, names_of, silent, speaks
 from mcp_guard.policy.compare_sides import Side, class_sets
 from mcp_guard.policy.compare_supposed import PLAIN, Supposed
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.matching import Classes
 from mcp_guard.policy.rules import Rule
 
-Content = tuple[Effect, bool, frozenset[Atom], frozenset[Clause]]
+Content = tuple[bool, frozenset[Atom], frozenset[Clause]]
 
 _NOTHING: frozenset[EffectClass] = frozenset()
 
@@ -33,8 +33,8 @@ class Layer:
     end: datetime | timedelta | None
 
     @classmethod
-    def of(cls, document: Document, scene: Scene, classes: Classes) -> Layer:
-        rules = [rule for rule in document.rules if scene.reaches(rule, classes)]
+    def of(cls, document: Document, candidates: Iterable[Rule], scene: Scene, classes: Classes) -> Layer:
+        rules = [rule for rule in candidates if scene.reaches(rule, classes)]
         by = {effect: tuple(rule for rule in rules if rule.ref.effect is effect) for effect in Effect}
         return cls(by[Effect.ALLOW], by[Effect.ASK], by[Effect.DENY], document.expires)
 
@@ -80,6 +80,7 @@ class Meeting:
     new: Reaching
     supposed: Supposed
     _formulas: dict[int, Formula] = field(default_factory=dict)
+    _silences: dict[int, Clause] = field(default_factory=dict)
     _contents: dict[int, Content] = field(default_factory=dict)
 
     def formula(self, rule: Rule) -> Formula:
@@ -88,29 +89,29 @@ class Meeting:
             self._formulas[id(rule)] = speaks(rule, self.scene)
         return self._formulas[id(rule)]
 
-    def same_content(self, one: Rule, other: Rule) -> bool:
-        """Do both speak about exactly the same calls, in the same way? A tightening one may be an ask or a deny."""
-        return self._content(one)[2:] == self._content(other)[2:]
+    def silent(self, rule: Rule) -> Clause:
+        """When it doesn't; made once."""
+        if id(rule) not in self._silences:
+            self._silences[id(rule)] = silent(rule, self.scene)
+        return self._silences[id(rule)]
 
-    def _content(self, rule: Rule) -> Content:
+    def content(self, rule: Rule) -> Content:
+        """What it says here, without its id, place and advice, and without its effect."""
         if id(rule) not in self._contents:
             formula = self.formula(rule)
-            self._contents[id(rule)] = (
-                rule.ref.effect,
-                rule.asks,
-                frozenset(formula.atoms),
-                frozenset(formula.clauses),
-            )
+            self._contents[id(rule)] = rule.is_grant, frozenset(formula.atoms), frozenset(formula.clauses)
         return self._contents[id(rule)]
 
     @property
     def same(self) -> bool:
         """Do both sides say the same here, rule by rule?"""
         return len(self.old.layers) == len(self.new.layers) and all(
-            one.end == other.end
-            and {self._content(rule) for rule in one.rules} == {self._content(rule) for rule in other.rules}
+            one.end == other.end and self._contents_of(one) == self._contents_of(other)
             for one, other in zip(self.old.layers, self.new.layers, strict=True)
         )
+
+    def _contents_of(self, layer: Layer) -> set[tuple[Effect, bool, Content]]:
+        return {(rule.ref.effect, rule.asks, self.content(rule)) for rule in layer.rules}
 
 
 def meetings(old: Side, new: Side) -> Iterator[Meeting]:
@@ -144,7 +145,12 @@ def _added(scene: Scene, old: Side, new: Side) -> list[Classes]:
 def _meeting(scene: Scene, old: Side, new: Side, added: Classes) -> Meeting:
     name = f"{scene.server}/{scene.target}"
     sides = [
-        Reaching(tuple(Layer.of(layer, scene, side.classes(name, added)) for layer in side.layers))
+        Reaching(
+            tuple(
+                Layer.of(layer, by_name.near(scene), scene, side.classes(name, added))
+                for layer, by_name in zip(side.layers, side.by_name, strict=True)
+            )
+        )
         for side in (old, new)
     ]
     scene = replace(scene, names=names_of([*sides[0].rules, *sides[1].rules]))

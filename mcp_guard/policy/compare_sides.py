@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 
-from mcp_guard.model import EVERY_EFFECT, Call, Decision, EffectClass
+from mcp_guard.model import EVERY_EFFECT, Call, Decision, EffectClass, Kind
 from mcp_guard.policy.building import ToolFacts
+from mcp_guard.policy.canonical import loose
+from mcp_guard.policy.compare_rules import Scene
 from mcp_guard.policy.compare_supposed import ANY_DAY, Supposed
 from mcp_guard.policy.decide import decide, decide_layer
 from mcp_guard.policy.document import Authority, Document
@@ -22,6 +24,28 @@ KNOWN = {"file", "digest", "kind", "rules", "tools", "expires", "task", "variabl
 """The fields of a document that a comparison understands."""
 
 
+class ByName:
+    """The rules of a document by what they name, so that each target meets only those that could be about it."""
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self._rules = rules
+        self._named: dict[tuple[Kind, str, str], list[int]] = {}
+        self._others: list[int] = []
+        for number, rule in enumerate(rules):
+            if rule.effects or not all(name.exact for name in rule.names):
+                self._others.append(number)
+                continue
+            for name in rule.names:
+                self._named.setdefault((rule.kind, name.loose_server, name.loose_target), []).append(number)
+
+    def near(self, scene: Scene) -> list[Rule]:
+        """The rules that could be about the target, in their order; of any other target, all."""
+        if not scene.named:
+            return list(self._rules)
+        named = self._named.get((scene.kind, loose(scene.server), loose(scene.target)), [])
+        return [self._rules[number] for number in sorted({*named, *self._others})]
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """A policy, a mandate, or both. `beside`: compared as a mandate beside any policy, whose tools aren't known."""
@@ -29,10 +53,12 @@ class Side:
     layers: tuple[Document, ...]
     beside: bool = False
     tools: Mapping[str, ToolFacts] = field(init=False)
+    by_name: tuple[ByName, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         policy = next((layer for layer in self.layers if layer.kind == "policy"), None)
         object.__setattr__(self, "tools", policy.tools if policy is not None else {})
+        object.__setattr__(self, "by_name", tuple(ByName(layer.rules) for layer in self.layers))
 
     @property
     def rules(self) -> list[Rule]:

@@ -9,6 +9,7 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from mcp_guard.model import EffectClass, Usage
 
@@ -31,14 +32,16 @@ class Supposed:
 
     def resolve(self, path: str) -> str | None:
         """As `realpath`: the outermost link first, then once more, up to a bound."""
-        full = posixpath.normpath(posixpath.join(self.cwd, path))
+        full = _absolute(self.cwd, path)
+        if not self.links:
+            return full
         for _ in range(8):
             parts = full.split("/")
             heads = ("/".join(parts[:end]) for end in range(2, len(parts) + 1))
             link = next((head for head in heads if head in self.links), None)
             if link is None:
                 return full
-            full = posixpath.normpath(self.links[link] + full[len(link) :])
+            full = _absolute("/", self.links[link] + full[len(link) :])
         return None
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
@@ -46,6 +49,11 @@ class Supposed:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return self.first_seen
+
+
+@lru_cache(maxsize=4096)
+def _absolute(cwd: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(cwd, path))
 
 
 PLAIN = Supposed()

@@ -5,7 +5,7 @@ Core. The judge has the last word: what it doesn't confirm isn't a witness.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,14 +41,28 @@ class Witness:
         return self.call.server if self.call.kind is Kind.RESOURCE else self.call.name
 
 
-def find_witness(state: State, scene: Scene, old: Side, new: Side, supposed: Supposed) -> Witness | None:
-    """A call in this open end that the judge allows (or asks about) under `new`, and not under `old`."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A call in an open end as the judge sees it on both sides."""
+
+    call: Call
+    supposed: Supposed
+    new: Decision
+    old: Decision
+
+    @property
+    def witness(self) -> Witness | None:
+        """It is one if the new side is milder."""
+        if self.new.effect < self.old.effect:
+            return Witness(self.call, self.supposed, self.new, self.old)
+        return None
+
+
+def judged_calls(state: State, scene: Scene, old: Side, new: Side, supposed: Supposed) -> Iterator[Judged]:
+    """Calls that were made up from this open end, judged under both sides."""
     for facts in _circumstances(state, supposed):
         for call in _calls(state, scene, facts):
-            after, before = new.judge(call, facts), old.judge(call, facts)
-            if after.effect < before.effect:
-                return Witness(call, facts, after, before)
-    return None
+            yield Judged(call, facts, new.judge(call, facts), old.judge(call, facts))
 
 
 def _circumstances(state: State, supposed: Supposed) -> Iterator[Supposed]:
@@ -57,15 +71,22 @@ def _circumstances(state: State, supposed: Supposed) -> Iterator[Supposed]:
     now = fitting_moment(windows, ends, ANY_DAY)
     if now is None:
         return
-    full = {
-        one.key: Usage(one.calls or 0, dict(one.sums))
-        for one in state.atoms()
-        if isinstance(one, Room) and not one.holds
-    }
-    plain = replace(supposed, now=now, usage=full)
-    yield plain
-    for root in list(dict.fromkeys(_roots(state)))[:MAX_LINKS]:
-        yield replace(plain, links={root: ELSEWHERE})
+    full = [one for one in state.atoms() if isinstance(one, Room) and not one.holds]
+    for used in _used_up(full):
+        plain = replace(supposed, now=now, usage=used)
+        yield plain
+        for root in list(dict.fromkeys(_roots(state)))[:MAX_LINKS]:
+            yield replace(plain, links={root: ELSEWHERE})
+
+
+def _used_up(full: Sequence[Room]) -> Iterator[Mapping[str, Usage]]:
+    """All that these budgets allow is used; or only the calls, or only the sums."""
+    if not full:
+        yield {}
+        return
+    yield {one.key: Usage(one.calls or 0, dict(one.sums)) for one in full}
+    yield {one.key: Usage(one.calls or 0, {}) for one in full}
+    yield {one.key: Usage(0, dict(one.sums)) for one in full}
 
 
 def _roots(state: State) -> Iterator[str]:

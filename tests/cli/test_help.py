@@ -21,6 +21,7 @@ CONTRACT = {
     "run": {"--config", "--mandate", "--set", "--http", "--token-env"},
     "check": {"--config", "--policy", "--mandate", "--set", "--name", "--json"},
     "explain": {"--config", "--policy", "--mandate", "--set", "--json"},
+    "diff": {"--set", "--set-old", "--markdown", "--json"},
     "log": {
         "--denied",
         "--tool",

@@ -73,16 +73,17 @@ def one_of(draw: st.DrawFn) -> OneOf:
     return OneOf(("a",), (1,), (True,))
 
 
-def _ranges() -> st.SearchStrategy[Constraint]:
-    pairs = st.tuples(st.none() | numbers, st.none() | numbers).filter(lambda pair: pair != (None, None))
-    return st.builds(lambda pair, a, b: Range(*pair, low_open=a, high_open=b), pairs, st.booleans(), st.booleans())
+@st.composite
+def ranges(draw: st.DrawFn) -> Range:
+    low, high = draw(st.tuples(st.none() | numbers, st.none() | numbers).filter(lambda ends: ends != (None, None)))
+    return Range(low, high, low_open=draw(st.booleans()), high_open=draw(st.booleans()))
 
 
 leaves: st.SearchStrategy[Constraint] = st.one_of(
     st.just(Anything()),
     one_of(),
     st.builds(NoneOf, one_of()),
-    _ranges(),
+    ranges(),
     st.builds(MaxLength, st.integers(0, 3)),
     st.builds(Matches, st.sampled_from(PATTERNS)),
     st.sampled_from(ROOTS),
