@@ -81,12 +81,11 @@ class Side:
 
     def beyond(self) -> str:
         """What the documents say that a comparison doesn't know, to be equal or not."""
-        return repr(
-            [
-                {one.name: getattr(layer, one.name) for one in dataclasses.fields(layer) if one.name not in KNOWN}
-                for layer in self.layers
-            ]
-        )
+        known = [
+            {one.name: getattr(layer, one.name) for one in dataclasses.fields(layer) if one.name not in KNOWN}
+            for layer in self.layers
+        ]
+        return repr([said for said in known if said])
 
 
 class _EveryTool(dict[str, ToolFacts]):

@@ -11,14 +11,14 @@ from typing import Any
 
 from mcp_guard.model import Call, Decision, Json, Kind, Usage
 from mcp_guard.policy.compare_atoms import Before, Given, Missing, Named, Rest, Room, Uri, Who, Within
-from mcp_guard.policy.compare_literals import Literal
+from mcp_guard.policy.compare_literals import Literal, Want
 from mcp_guard.policy.compare_rules import Scene
 from mcp_guard.policy.compare_samples import sample
 from mcp_guard.policy.compare_search import State
 from mcp_guard.policy.compare_sides import Side
 from mcp_guard.policy.compare_supposed import ANY_DAY, Supposed
 from mcp_guard.policy.compare_times import fitting_moment
-from mcp_guard.policy.constraint_kinds import All, Constraint, Each, OneOf, OrNull, Some, Under
+from mcp_guard.policy.constraint_kinds import All, Constraint, Each, OneOf, OrNull, Range, Some, Under
 
 ELSEWHERE = "/elsewhere"
 MAX_LINKS = 8
@@ -80,13 +80,14 @@ def _circumstances(state: State, supposed: Supposed) -> Iterator[Supposed]:
 
 
 def _used_up(full: Sequence[Room]) -> Iterator[Mapping[str, Usage]]:
-    """All that these budgets allow is used; or only the calls, or only the sums."""
+    """All that these budgets allow is used; or only the calls, or only the sums; or nothing, for a large amount."""
     if not full:
         yield {}
         return
     yield {one.key: Usage(one.calls or 0, dict(one.sums)) for one in full}
     yield {one.key: Usage(one.calls or 0, {}) for one in full}
     yield {one.key: Usage(0, dict(one.sums)) for one in full}
+    yield {}
 
 
 def _roots(state: State) -> Iterator[str]:
@@ -129,7 +130,7 @@ def _arguments(state: State, scene: Scene, facts: Supposed) -> Mapping[str, Json
             found |= {_fresh(one.like, scene): "x" for one in atoms if isinstance(one, Rest) and one.given}
         if kind != "argument" or any(isinstance(atom, Missing) for atom in atoms):
             continue
-        values = sample(_wishes(atoms), facts, 1)
+        values = sample([*_wishes(atoms), *_amounts(name, state, facts)], facts, 1)
         if not values:
             return None
         found[name] = values[0]
@@ -138,6 +139,17 @@ def _arguments(state: State, scene: Scene, facts: Supposed) -> Mapping[str, Json
 
 def _wishes(atoms: tuple[Any, ...]) -> list[Literal]:
     return [atom.literal for atom in atoms if isinstance(atom, (Given, Uri)) and atom.literal is not None]
+
+
+def _amounts(name: str, state: State, facts: Supposed) -> Iterator[Literal]:
+    """What a budget that sums this argument wants: an amount that there is room for, and none where it is full."""
+    rooms = [one for one in state.atoms() if isinstance(one, Room) and name in dict(one.sums)]
+    for one in rooms:
+        limit = float(dict(one.sums)[name])
+        if one.holds:
+            yield Literal(Range(0, limit), Want.YES)
+        elif not facts.usage:
+            yield Literal(Range(low=limit, low_open=True), Want.YES)
 
 
 def _fresh(like: str, scene: Scene) -> str:
