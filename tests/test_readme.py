@@ -169,4 +169,4 @@ def test_what_is_run_is_what_is_written() -> None:
         "servers.yaml",
         "notes.mandate.yaml",
     }
-    assert {command.line.split()[1] for command in commands()} == {"check", "explain", "log"}
+    assert {command.line.split()[1] for command in commands()} == {"check", "diff", "explain", "log"}
