@@ -202,6 +202,20 @@ def test_too_many_combinations_are_unknown_and_said() -> None:
     assert [one.why for one in answer.gained.findings] == ["more than 600 combinations of grants"]
 
 
+def test_many_rules_on_one_tool_are_told_apart_by_few_of_them() -> None:
+    """With every rule taken into account at once, this would take minutes."""
+    limits = "args: {{path: {{under: $project/d{0}, not_name: ['*.env']}}, n: {{max: {1}}}}}"
+
+    def many(more: int) -> str:
+        return "grants:\n" + "".join(f"  - {{id: g{i}, tool: s/t, {limits.format(i, i + more)}}}\n" for i in range(200))
+
+    answer = found(many(1), many(0))
+    assert (answer.gained.verdict, answer.lost.verdict) == (PROVED, WITNESS)
+    *shown, last = answer.lost.findings
+    assert [one.verdict for one in shown] == [WITNESS] * 10
+    assert last.why == "after 10 calls that show a difference, the other grants are not looked at"
+
+
 def test_every_field_of_a_rule_is_one_that_a_comparison_knows() -> None:
     """A new one is compared for equality until it is put here and into the atoms."""
     for kind in (Rule, Budget, When, Arguments):
