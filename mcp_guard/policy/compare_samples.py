@@ -44,13 +44,19 @@ _SOMETHING = Repeat(Chars(EVERY), 1, None)
 
 MAX_TEXT = 2_000_000  # characters of a guess
 MAX_LIST = 10_000
+MAX_DEPTH = 3  # lists and objects within each other
 MAX_GUESSES = 4000
 
 _COMMON: tuple[Json, ...] = ("x", 1, "", 0, -1, True, None, "/elsewhere/x", "X", 0.5, [], ["x"], {}, {"x": 1})
 
 
 def sample(literals: Sequence[Literal], facts: Facts, most: int = 4) -> list[Json]:
-    """Up to `most` values that satisfy all wishes under these facts; none if no guess does."""
+    """Up to `most` values that satisfy all wishes under these facts; none if no guess does.
+
+    What is nested too deeply isn't guessed at: each level multiplies the guesses.
+    """
+    if any(_depth(one.constraint) > MAX_DEPTH for one in literals):
+        return []
     checks = [(check_of(one.constraint), one.want) for one in literals]
     fitting = (
         value
@@ -58,6 +64,21 @@ def sample(literals: Sequence[Literal], facts: Facts, most: int = 4) -> list[Jso
         if all(want.fits(check(value, facts)) for check, want in checks)
     )
     return list(islice(fitting, most))
+
+
+@lru_cache(maxsize=4096)
+def _depth(constraint: Constraint) -> int:
+    match constraint:
+        case Each(element=inner) | Some(element=inner):
+            return 1 + _depth(inner)
+        case OrNull(other=inner):
+            return _depth(inner)
+        case Fields(named):
+            return 1 + max((_depth(part) for _, part in named), default=0)
+        case All(parts):
+            return max(_depth(part) for part in parts)
+        case _:
+            return 0
 
 
 @lru_cache(maxsize=4096)

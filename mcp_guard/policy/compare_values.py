@@ -35,7 +35,7 @@ from mcp_guard.policy.constraint_kinds import (
     json_types,
 )
 
-MAX_BRANCHES = 256  # ways to satisfy the wishes that are looked at
+MAX_BRANCHES = 400  # ways to satisfy the wishes that are looked at, of one type
 _CROSSED = ({Want.YES, Want.NOT_YES}, {Want.YES, Want.NO}, {Want.NO, Want.NOT_NO})
 _KINDS = ("other", "null", "boolean", "number", "string", "array", "object")
 
@@ -59,10 +59,7 @@ def _impossible(literals: Sequence[Literal]) -> bool:
 
 
 def _no_value(kind: str, literals: Sequence[Literal]) -> bool:
-    for number, leaves in enumerate(_branches(kind, literals)):
-        if number >= MAX_BRANCHES or not _refuted(kind, leaves):
-            return False
-    return True
+    return all(leaves is not None and _refuted(kind, leaves) for leaves in _branches(kind, literals, [MAX_BRANCHES]))
 
 
 def _refuted(kind: str, leaves: Sequence[Literal]) -> bool:
@@ -81,9 +78,16 @@ def _refuted(kind: str, leaves: Sequence[Literal]) -> bool:
             return False  # null, or no finite number: what is left is about other types, and satisfied
 
 
-def _branches(kind: str, literals: Sequence[Literal]) -> Iterator[tuple[Literal, ...]]:
-    """The ways in which a value of this type can satisfy all wishes, each as wishes about single constraints."""
-    todo, leaves = list(literals), list[Literal]()
+def _branches(kind: str, literals: Sequence[Literal], left: list[int]) -> Iterator[tuple[Literal, ...] | None]:
+    """The ways in which a value of this type can satisfy all wishes, each as wishes about single constraints.
+
+    None ends it where there are more than are `left`: dead ends count as well.
+    """
+    left[0] -= 1
+    if left[0] < 0:
+        yield None
+        return
+    todo, leaves, choices = list(literals), list[Literal](), list[Literal]()
     while todo:
         literal = todo.pop()
         constraint, want = literal.constraint, literal.want
@@ -102,10 +106,8 @@ def _branches(kind: str, literals: Sequence[Literal]) -> Iterator[tuple[Literal,
             case All(parts):
                 if want in (Want.YES, Want.NOT_NO):
                     todo.extend(Literal(part, want) for part in parts)
-                    continue
-                for part in parts:
-                    yield from _branches(kind, [*todo, *leaves, Literal(part, want)])
-                return
+                else:
+                    choices.append(literal)
             case OneOf() | Range() | MaxLength() | Matches() | Under() | Within() | NotName():
                 if not _keep(kind, literal, leaves):
                     return
@@ -114,7 +116,14 @@ def _branches(kind: str, literals: Sequence[Literal]) -> Iterator[tuple[Literal,
                     return
             case _:
                 assert_never(constraint)
-    yield tuple(dict.fromkeys(leaves))
+    if not choices:
+        yield tuple(dict.fromkeys(leaves))
+        return
+    chosen = choices.pop()
+    for part in chosen.constraint.parts if isinstance(chosen.constraint, All) else ():
+        yield from _branches(kind, [*leaves, *choices, Literal(part, chosen.want)], left)
+        if left[0] < 0:
+            return
 
 
 def _keep(kind: str, literal: Literal, leaves: list[Literal]) -> bool:

@@ -216,6 +216,14 @@ def test_many_rules_on_one_tool_are_told_apart_by_few_of_them() -> None:
     assert last.why == "after 10 calls that show a difference, the other grants are not looked at"
 
 
+def test_a_hostile_document_ends_in_unknown_and_not_in_an_endless_search() -> None:
+    deep = "{max: 3}"
+    for _ in range(15):
+        deep = f"{{each: {deep}, max_items: 2}}"
+    old, new = grant(f"args: {{a: {deep}}}"), grant(f"args: {{a: {deep.replace('max: 3', 'max: 4')}}}")
+    assert verdicts(old, new) == (UNKNOWN, PROVED)
+
+
 def test_every_field_of_a_rule_is_one_that_a_comparison_knows() -> None:
     """A new one is compared for equality until it is put here and into the atoms."""
     for kind in (Rule, Budget, When, Arguments):
