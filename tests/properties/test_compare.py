@@ -19,7 +19,7 @@ from mcp_guard.policy.document import Authority, Document
 from tests.policy.drawn import Written, calls, constraints, documents, facts, grants, loaded, tightenings, with_ids
 from tests.policy.scene import NOON, Still
 
-PAIRS = int(os.environ.get("COMPARED_PAIRS", "100"))
+PAIRS = int(os.environ.get("COMPARED_PAIRS", "60"))
 CALLS = 12  # drawn for each pair
 EXAMPLES = settings(
     max_examples=PAIRS,
