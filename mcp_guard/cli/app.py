@@ -21,6 +21,7 @@ COMMANDS = {
     "check": "Do the documents load, what does each server offer, what would be shown, what is odd.",
     "explain": "Why a call is allowed or refused, by which line, and what would change it.",
     "test": "Run the cases beside a policy, with coverage and mutation.",
+    "diff": "What a new policy or mandate permits that the old one did not, and the reverse.",
     "log": "What was blocked, why, when, by whom; what each grant was used for.",
 }
 

@@ -24,6 +24,7 @@ CONTRACT = {
     "check": {"--config", "--policy", "--mandate", "--set", "--name", "--clients", "--json"},
     "explain": {"--config", "--policy", "--mandate", "--set", "--json"},
     "test": {"--config", "--policy", "--min-coverage", "--mutate", "--json", "--junit"},
+    "diff": {"--set", "--set-old", "--markdown", "--json"},
     "log": {
         "--denied",
         "--tool",
