@@ -2,7 +2,7 @@
 
 It starts `mcp-guard run` as its only MCP server, looks for the December bill in the mail, opens the help page that the
 mail links to, and does whatever these texts tell it to do. A scripted model makes the story the same every time; put a
-real one in its place and the guard does the same. Run it in this directory: `python gullible_agent.py`, with
+real one in its place and the guard does the same. Run it in this directory: `python gullible_agent.py`, alone, with
 `--without-mandate` or with `--mandate FILE`.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from mcp_guard.catalog import Tool
 from mcp_guard.cli.effects import NOBODY, Origin, grouped, origin
 from mcp_guard.cli.explain import OfflineFacts
 from mcp_guard.cli.lately import Lately, lately
+from mcp_guard.cli.not_passed import in_words, not_passed
 from mcp_guard.cli.serving import end
 from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_principal, parse_settings, say_unset
 from mcp_guard.config import load_config
@@ -49,6 +51,7 @@ class ServerReport:
     answered: bool = False
     revision: str = ""
     why: str = ""  # it didn't answer, as far as the guard could tell
+    missing: list[str] = field(default_factory=list)  # variables that it may need, and doesn't get
     shown: list[Tool] = field(default_factory=list)
     hidden: list[Tool] = field(default_factory=list)  # nothing grants them
     withheld: dict[str, str] = field(default_factory=dict)  # the server's own names: why
@@ -183,6 +186,7 @@ def _report(gateway: Gateway, spec: ServerSpec, why: str) -> ServerReport:
     report = ServerReport(spec.name, spec.shown, spec.remote is not None, why=why)
     server = gateway.context.server(spec.name)
     if server is None or server.listing is None:
+        report.missing = not_passed(spec, os.environ)
         return report
     report.answered = True
     report.revision = str(server.hello.get("protocolVersion", ""))
@@ -259,6 +263,8 @@ def _show_server(console: Console, report: ServerReport) -> None:
     if not report.answered:
         if report.why:
             console.print(f"  {_plain(report.why)}")
+        if report.missing:
+            console.print(f"  {_plain(in_words(report.missing))}")
         return
     rows = [
         *_rows("shown", "green", [(tool.exposed, tool) for tool in report.shown]),

@@ -98,6 +98,8 @@ def explain(
         loaded = load_config(config or Path("guard.yaml"))
         policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
         variables = {**loaded.variables, **variables}
+    else:
+        _say_config(policy, settings, config)
     first, second = load_documents(policy, mandate, variables)
     layers = tuple(document for document in (first, second) if document is not None)
     if not (server and slash and tool):
@@ -128,6 +130,23 @@ def explain(
         if any(rule.effects for layer in layers for rule in layer.rules):
             console.print(f"\nits effects: {_plain(effects.words)}", style="dim")
     return 0 if decision.allowed else 1
+
+
+def _say_config(policy: Path, settings: tuple[str, ...], config: Path | None) -> None:
+    """A policy that stands beside its guard.yaml, as `init` writes them, has its `$project` from there."""
+    beside = policy.absolute().parent / "guard.yaml"
+    if settings or config is not None or not beside.is_file():
+        return
+    try:
+        found = load_config(beside)
+    except InputError:
+        return  # it isn't asked about
+    if found.variables and found.policy is not None and found.policy.resolve() == policy.resolve():
+        click.echo(
+            f"mcp-guard: {escaped(str(beside))} sets {', '.join(found.variables)} for this policy, which doesn't count "
+            "here; to explain under it, write `--config` and its path instead of `--policy`",
+            err=True,
+        )
 
 
 def _meant(subject: str, layers: Iterable[Document], specs: Iterable[ServerSpec]) -> str:

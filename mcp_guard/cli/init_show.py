@@ -64,7 +64,8 @@ def _table(console: Console, table: Table, change: Change | None, why: str) -> N
     for left in table.left:
         style = "green" if left.guarded else "dim" if left.disabled else "yellow"
         state = f"[{style}]{'guarded' if left.guarded else 'left'}[/]"
-        console.print(f"  {state}: [bold]{plain(left.entry.name)}[/]: {plain(left.why)}")
+        why = "" if left.why == "guarded" else f": {plain(left.why)}"  # said once is enough
+        console.print(f"  {state}: [bold]{plain(left.entry.name)}[/]{why}")
 
 
 def table_line(table: Table) -> str:

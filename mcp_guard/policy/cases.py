@@ -14,7 +14,7 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from mcp_guard.errors import InputError
-from mcp_guard.model import Call, Effect, Json, Kind, Reason
+from mcp_guard.model import Call, Described, Effect, Json, Kind, Reason
 from mcp_guard.policy.canonical import why_not_absolute, why_not_relative
 from mcp_guard.policy.cases_errors import first_error, in_case
 from mcp_guard.policy.cases_form import CallForm, CaseFileForm, CaseForm
@@ -72,6 +72,7 @@ class CaseFile:
     cases: tuple[Case, ...]
     mandates: Mapping[str, Place]
     inline: Mapping[Place, Source] = field(repr=False)
+    described: Mapping[str, Described] = field(default_factory=dict)  # what tools do, by `server/tool`
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Suite:
     file: str
     document: Document
     cases: tuple[Case, ...]
+    described: Mapping[str, Described] = field(default_factory=dict)
 
     @property
     def base(self) -> str:
@@ -105,7 +107,8 @@ def load_cases(data: bytes, file: str) -> CaseFile:
     _check_sizes(source, form)
     reader = _Reader(source)
     cases = tuple(case for number, one in enumerate(form.cases) for case in reader.cases(one, ("cases", number)))
-    return CaseFile(file, _variables(source, form.set), cases, reader.mandates, reader.inline)
+    described = MappingProxyType({name: Described(frozenset(effects)) for name, effects in form.effects.items()})
+    return CaseFile(file, _variables(source, form.set), cases, reader.mandates, reader.inline, described)
 
 
 def bind(cases: CaseFile, document: Document, mandates: Mapping[str, Document]) -> Suite:
@@ -128,7 +131,7 @@ def bind(cases: CaseFile, document: Document, mandates: Mapping[str, Document]) 
                 cases.file, "a case of a mandate can't name another one", case.place, "leave `mandate` out"
             )
         bound.append(replace(case, mandate=mandate))
-    return Suite(cases.file, document, tuple(bound))
+    return Suite(cases.file, document, tuple(bound), cases.described)
 
 
 def _refuse_empty(source: Source, value: object, path: Path) -> None:

@@ -22,6 +22,7 @@ _ONLY = {
     (StepForm, "after"): "earlier calls stand in one list",
     (CaseForm, "times"): "only an earlier call is repeated",
     (CaseFileForm, "version"): "a case file has no version: leave it out",
+    (CaseFileForm, "tools"): "did you mean `effects`? It is written {server/tool: [read]}",
 }
 _MEANT = {
     "tool": "call",

@@ -1,7 +1,8 @@
 """What is known in a case run: its time, what its earlier calls have used, the links that it names. No file, no server.
 
 A path leads to itself unless the case names a link. A tool that a case calls was there at first sight, so patterns in
-grants reach it, and no server's annotation adds an effect.
+grants reach it, and no server's annotation adds an effect. What tools do is known from the documents, and where they
+say nothing, from the case file.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
-from mcp_guard.model import Charge, EffectClass, Usage
+from mcp_guard.model import Charge, Described, EffectClass, Usage
 from mcp_guard.policy.canonical import is_inside
 
 _MAX_LINKS = 40  # followed for one path, as the kernel does; more is a loop
@@ -22,12 +23,15 @@ _NOTHING = Usage()
 class CaseFacts:
     """The facts of one session; implements `model.Facts` in memory."""
 
-    __slots__ = ("_base", "_links", "_used", "now")
+    __slots__ = ("_base", "_described", "_links", "_used", "now")
 
-    def __init__(self, now: datetime, base: str, links: Mapping[str, str]) -> None:
+    def __init__(
+        self, now: datetime, base: str, links: Mapping[str, str], described: Mapping[str, Described] | None = None
+    ) -> None:
         self.now = now
         self._base = base
         self._links = links
+        self._described = described or {}
         self._used: dict[str, Usage] = {}
 
     def used(self, rule: str) -> Usage:
@@ -52,8 +56,9 @@ class CaseFacts:
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         return frozenset()
 
-    def described(self, server: str, tool: str) -> None:
-        return None  # nobody lists the tool here, so the catalogue can't know it
+    def described(self, server: str, tool: str) -> Described | None:
+        """What the case file says: nobody lists the tool here, so the catalogue can't know it."""
+        return self._described.get(f"{server}/{tool}")
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return True

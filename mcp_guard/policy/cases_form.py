@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mcp_guard.model import Effect, Reason
 from mcp_guard.policy.canonical import why_not_absolute
-from mcp_guard.policy.form import SERVER_REQUESTS, Form, Moment, Text, said
+from mcp_guard.policy.form import SERVER_REQUESTS, Effects, Form, Moment, Text, said
 from mcp_guard.policy.times import parse_moment
 from mcp_guard.policy.yaml_source import quoted
 
@@ -113,6 +113,12 @@ def _some_of(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _tools(value: dict[str, Any]) -> dict[str, Any]:
+    for name in value:
+        _name(name)
+    return _some_of(value)
+
+
 Names = Annotated[list[Annotated[str, AfterValidator(_name)]], BeforeValidator(_one_or_more), AfterValidator(_some)]
 AskedNames = Annotated[
     list[Annotated[str, AfterValidator(_asked)]], BeforeValidator(_one_or_more), AfterValidator(_some)
@@ -206,3 +212,4 @@ class CaseFileForm(Form):
 
     cases: Annotated[list[CaseForm], AfterValidator(_some)]
     set: dict[str, str] = Field(default_factory=dict)
+    effects: Annotated[dict[str, Effects], AfterValidator(_tools)] = Field(default_factory=dict)

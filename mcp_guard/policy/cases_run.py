@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mcp_guard.model import Decision, Effect, RuleRef
+from mcp_guard.model import Decision, Effect, Kind, RuleRef
 from mcp_guard.policy.cases import Case, Step, Suite
 from mcp_guard.policy.cases_facts import CaseFacts
 from mcp_guard.policy.decide import decide
@@ -44,7 +44,7 @@ def play(suite: Suite, case: Case, document: Document | None = None) -> Played:
     """Judge a case's calls in order. `document` stands in for the suite's own, as mutation wants it."""
     layers = suite.layers(case, document or suite.document)
     authority = Authority(layers, case.before[0].at if case.before else case.at)
-    facts = CaseFacts(case.at, suite.base, case.links)
+    facts = CaseFacts(case.at, suite.base, case.links, suite.described)
     surprises = tuple(_before(case.before, authority, facts))
     facts.now = case.at
     return Played(case, authority, facts, decide(authority, case.call, facts), surprises)
@@ -86,7 +86,22 @@ def problems(played: Played) -> list[str]:
     if case.rule is not None and (missed := _missed(played, case.rule)):
         said.append(missed)
     said += [f"`{rule.id}` ({rule.file}:{rule.line}:{rule.column}) allows it" for rule in _allowing(decision)]
-    return said if decision.allowed or not decision.detail else [*said, decision.detail]
+    if not decision.allowed and decision.detail:
+        said.append(decision.detail)
+    if _nobody_knows(played):
+        said.append(
+            f"nothing here says what {case.call.name} does, so it counts as doing everything: say it at the top of the "
+            f"case file, as `mcp-guard check` has it: effects: {{{case.call.name}: read}}"
+        )
+    return said
+
+
+def _nobody_knows(played: Played) -> bool:
+    """Does a rule go by the effects of a tool of which neither the documents nor the case file speak?"""
+    call, authority = played.case.call, played.authority
+    if call.kind is not Kind.TOOL or call.name in authority.tools or played.facts.described(call.server, call.target):
+        return False
+    return any(layer.index.speakers(call.kind, call.server, call.target).by_effect for layer in authority.layers)
 
 
 def _by(case: Case) -> str:

@@ -124,10 +124,23 @@ def _tightening(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, c
     rule = reach.rule
     if fires(reach, call, arguments, classes, facts):
         verdict = "denies" if rule.ref.effect is Effect.DENY else "asks"
-        return Said(rule.ref, verdict, "nothing in it is a clear no")
+        return Said(rule.ref, verdict, _why_it_fires(rule, arguments, classes, facts))
     if not covers(reach, call, classes, facts):
         return Said(rule.ref, "says nothing", "its effect, time, principal or URI clearly doesn't fit")
     return Said(rule.ref, "says nothing", _clear_no(rule, arguments or {}, facts))
+
+
+def _why_it_fires(rule: Rule, arguments: Mapping[str, Any] | None, classes: Classes, facts: Facts) -> str:
+    """An ask or a deny needs no clear yes: say which it was, and what counted where the rule goes by effects."""
+    listed = rule.arguments.listed if rule.arguments else {}
+    fits = arguments is not None and all(
+        name in arguments and answer(limit, arguments[name], facts) is Answer.YES for name, limit in listed.items()
+    )
+    how = "everything fits" if fits or not listed else "nothing in it is a clear no"
+    if not rule.effects:
+        return how
+    counts = f"the tool counts as {', '.join(sorted(classes & rule.effects))}"
+    return f"{counts}; {how}" if listed else counts
 
 
 def _clear_no(rule: Rule, arguments: Mapping[str, Any], facts: Facts) -> str:

@@ -235,7 +235,8 @@ def _heading(table: Table, setting: Setting) -> list[str]:
     return [
         f"A first policy for {table.client.title}, written by `mcp-guard init` on {setting.today}; it is yours now.",
         f"Granted is what is known to only read. {opened}",
-        "What would be wider stands here as comments, with the reason.",
+        "What would be wider stands here as comments, with the reason. To grant one, take the `# ` away, and its",
+        "effects beside `read` out of the rule `only-reading` at the end: until then that rule denies it.",
     ]
 
 

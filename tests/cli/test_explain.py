@@ -107,3 +107,16 @@ def test_an_entry_that_is_no_call_is_told_in_words(tmp_path: Path) -> None:
     assert "happened: server web ended: it left" in text
     assert "decision" not in text
     assert "arguments" not in text
+
+
+def test_a_policy_that_has_its_project_from_a_guard_yaml_beside_it_is_pointed_there(tmp_path: Path) -> None:
+    config = "version: 1\npolicy: p.yaml\nset: {project: /srv/project}\nservers: {files: {command: [x]}}\n"
+    (tmp_path / "guard.yaml").write_text(config)
+    call = ("files/write_file", json.dumps({"path": "/srv/project/a.txt", "content": "x"}))
+    code, text = explain(tmp_path, *call)
+    assert code == 1
+    assert "sets project for this policy" in text
+    assert "--config" in text
+    assert "--config" not in explain(tmp_path, "--set", "project=/srv/project", *call)[1]
+    (tmp_path / "guard.yaml").write_text(config.replace("p.yaml", "other.yaml"))
+    assert "--config" not in explain(tmp_path, *call)[1]

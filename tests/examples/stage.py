@@ -21,7 +21,7 @@ STORIES = sorted(path.name for path in (REPOSITORY / "examples").iterdir() if (p
 
 @dataclass(frozen=True)
 class Stage:
-    """`root` holds all that a run may touch: the clone, and `home`, as long as the /tmp/iris that it stands for."""
+    """`root` holds everything that a run may touch: the clone, and `home`, as long as the /tmp/iris it stands for."""
 
     root: Path
     example: Path

@@ -61,5 +61,6 @@ async def test_the_story_goes_as_it_is_written_with_the_published_server(stage: 
     await Story(stage, claude_code).follow()
     project = stage.home / "shop"
     assert (project / "notes" / "plan.md").read_text() == "a plan"
-    assert (project / "src" / "app.py").read_text() == "print('hello')\n"
+    before = stage.example / "home" / "shop"
+    assert (project / "src" / "app.py").read_bytes() == (before / "src" / "app.py").read_bytes()
     assert (stage.home / ".config" / "mcp-guard" / "claude-code" / "policy.yaml").read_text() != "x"

@@ -37,7 +37,11 @@ FILES: list[tuple[str, str, str]] = [
     ("version: 1\ncases: [{why: w, call: s/t, expect: deny}]\n", "1:1", "a case file has no version"),
     ("grants: []\ncases: [{why: w, call: s/t, expect: deny}]\n", "1:1", "unknown key `grants`"),
     ("case: []\n", "1:1", "did you mean `cases`?"),
-    ("cases: [{why: w, call: s/t, expect: deny}]\ntools: {}\n", "2:1", "unknown key `tools`"),
+    ("cases: [{why: w, call: s/t, expect: deny}]\ntools: {}\n", "2:1", "did you mean `effects`"),
+    ("cases: [{why: w, call: s/t, expect: deny}]\neffects: {}\n", "2:10", "an empty mapping says nothing"),
+    ("cases: [{why: w, call: s/t, expect: deny}]\neffects: {t: read}\n", "2:10", "write `server/name`"),
+    ("cases: [{why: w, call: s/t, expect: deny}]\neffects: {s/*: read}\n", "2:10", "isn't one name"),
+    ("cases: [{why: w, call: s/t, expect: deny}]\neffects: {s/t: reed}\n", "2:16", "`reed` isn't an effect"),
     ("cases: [{why: w, call: s/t, expect: deny}]\nmandate: required\n", "2:1", "unknown key `mandate`"),
     # variables
     ("set: []\ncases: [{why: w, call: s/t, expect: deny}]\n", "1:6", "`set` must be a mapping"),

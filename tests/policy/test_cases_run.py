@@ -6,8 +6,8 @@ import pytest
 
 from mcp_guard.errors import InputError
 from mcp_guard.model import Effect
-from mcp_guard.policy.cases import load_cases
-from mcp_guard.policy.cases_run import problems
+from mcp_guard.policy.cases import bind, load_cases
+from mcp_guard.policy.cases_run import play, problems
 from tests.policy.case_scene import played, suite
 from tests.policy.scene import mandate, policy
 
@@ -232,3 +232,37 @@ def test_a_sum_that_the_record_could_not_keep_is_no_call() -> None:
     grant = "grants: [{id: a, tool: s/t, args: {n: any}, budget: {sum: {n: 1e60}}}]"
     big, small = "{call: s/t, args: {n: 1e59}, expect: allow}", "{call: s/t, args: {n: 1e-9}, expect: deny}"
     assert said(grant, f"after: [{big}, {small}], call: s/t, args: {{n: 1}}, expect: allow") == []
+
+
+GOES_BY_EFFECT = """
+grants: [{id: look, tool: b/look, args: any}, {id: pay, tool: b/pay, args: any}]
+deny: [{id: only-reading, effect: [write, spend]}]
+"""
+
+
+def with_effects(case: str, effects: str, document: str = GOES_BY_EFFECT) -> list[str]:
+    cases = load_cases(f"cases:\n  - {{why: w, {case}}}\neffects: {effects}\n".encode(), "p.cases.yaml")
+    found = bind(cases, policy(document), {})
+    return [line for one in found.cases for line in problems(play(found, one))]
+
+
+def test_a_case_file_says_what_tools_do_where_the_policy_goes_by_it() -> None:
+    assert with_effects("call: b/look, expect: allow, rule: look", "{b/look: read}") == []
+    assert with_effects("call: b/pay, expect: deny, rule: only-reading", "{b/pay: [read, spend]}") == []
+    assert with_effects("call: b/pay, expect: allow", "{b/look: read}")[0] == (
+        "expected allow, got deny by `only-reading` (denied)"
+    )
+
+
+def test_what_the_policy_says_of_a_tool_stands_before_what_its_cases_say() -> None:
+    document = "tools: {b/look: {effect: write}}" + GOES_BY_EFFECT
+    assert with_effects("call: b/look, expect: deny, rule: only-reading", "{b/look: read}", document) == []
+
+
+def test_a_failing_case_tells_that_nobody_said_what_the_tool_does_if_a_rule_goes_by_it() -> None:
+    hint = "nothing here says what b/look does"
+    assert any(hint in line for line in said(GOES_BY_EFFECT, "call: b/look, expect: allow"))
+    assert not any(hint in line for line in said(PAY, "call: b/look, expect: deny"))
+    known = "tools: {b/look: {effect: read}}" + GOES_BY_EFFECT
+    assert not any(hint in line for line in said(known, "call: b/look, expect: deny"))
+    assert not any(hint in line for line in with_effects("call: b/look, expect: deny", "{b/look: read}"))

@@ -118,7 +118,7 @@ def test_an_explanation_is_plain_data() -> None:
         "line": 6,
         "column": 5,
         "verdict": "asks",
-        "why": "nothing in it is a clear no",
+        "why": "everything fits",
     }
     assert plain["changes"][0]["words"].startswith("narrow or remove ask `big`")
 
@@ -214,3 +214,19 @@ deny:
 def test_a_mandate_begins_with_its_task_and_its_end(expires: str, end: str) -> None:
     lines = sentence(mandate("grants: [{id: a, tool: s/t, args: {}}]", expires=expires))
     assert lines == [f"For this task, which {end}: a task", "a: may call s/t with no arguments."]
+
+
+def test_why_a_deny_fired_tells_a_clear_yes_from_what_could_not_be_told() -> None:
+    document = """
+deny:
+  - {id: sure, tool: s/t, args: {x: {max: 5}}}
+  - {id: unsure, tool: s/t, args: {x: {max: 5}, y: any}}
+  - {id: wide, effect: [write, spend]}
+  - {id: always, tool: s/t}
+"""
+    [layer] = explain_call(under(document), call("s/t", x=3, y=1), Still()).layers
+    whys = {said.rule.id: said.why for said in layer.rules}
+    assert whys["sure"] == whys["always"] == "everything fits"
+    assert whys["wide"] == "the tool counts as spend, write"
+    [layer] = explain_call(under(document), call("s/t", x="three", y=1), Still()).layers
+    assert {said.rule.id: said.why for said in layer.rules}["sure"] == "nothing in it is a clear no"
