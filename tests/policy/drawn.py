@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mcp_guard.model import Call, EffectClass, Kind, Usage
+from mcp_guard.model import Call, Described, EffectClass, Kind, Usage
 from mcp_guard.policy.document import Document, load_text
 from tests.policy.scene import NOON, Still
 
@@ -130,5 +130,8 @@ def facts(draw: st.DrawFn) -> Still:
         now=NOON + timedelta(hours=draw(st.sampled_from([-1, 0, 13]))),
         usage={f"{layer}/grants{i}": used for i in range(4) for layer in ("policy", "mandate")},
         added=draw(st.dictionaries(names, st.frozensets(st.sampled_from(list(EffectClass)), max_size=1), max_size=1)),
+        catalogued=draw(
+            st.dictionaries(names, st.builds(Described, st.frozensets(st.sampled_from(list(EffectClass)), min_size=1)))
+        ),
         new=draw(st.frozensets(names, max_size=2)),
     )
