@@ -63,6 +63,8 @@ def summary(table: Table) -> str:
     low, high = line.attacks.clean.interval
     parts = [
         f"**Clean {line.attacks.clean}**, interval {low:.1%} to {high:.1%}, worst suite {markdown.worst(table, OURS)}",
+        f"of the pairs whose calls the package ships {line.shipped.clean}",
+        f"excess authority {line.attacks.excess}",
         f"tasks done {line.utility.useful} with nobody to ask and {line.utility_approved.useful} with approvals",
         f"asks {line.utility.asked_calls}",
         f"over-block {line.utility.blocked_tasks} of the tasks",
