@@ -32,7 +32,7 @@ EXAMPLES = settings(
 def edited(draw: st.DrawFn, written: Written) -> Written:
     """The document after a few small edits, most of which narrow it."""
     changed: Written = json.loads(json.dumps(with_ids(written)))
-    for _ in range(draw(st.integers(1, 3))):
+    for number in range(draw(st.integers(1, 3))):
         edit = draw(
             st.sampled_from(["drop", "limit", "add deny", "add ask", "add grant", "ask", "budget", "until", "id"])
         )
@@ -40,11 +40,11 @@ def edited(draw: st.DrawFn, written: Written) -> Written:
         rules: list[dict[str, Any]] = changed[section if edit in ("drop", "limit") else "grants"]
         rule = draw(st.sampled_from(rules)) if rules else None
         if edit == "add deny":
-            changed["deny"].append({"id": f"new{len(changed['deny'])}", **draw(tightenings())})
+            changed["deny"].append({"id": f"new{number}", **draw(tightenings())})
         elif edit == "add ask":
-            changed["ask"].append({"id": f"new-ask{len(changed['ask'])}", **draw(tightenings())})
+            changed["ask"].append({"id": f"new-ask{number}", **draw(tightenings())})
         elif edit == "add grant":
-            changed["grants"].append({"id": f"new-grant{len(changed['grants'])}", **draw(grants())})
+            changed["grants"].append({"id": f"new-grant{number}", **draw(grants())})
         elif rule is None:
             continue
         elif edit == "drop" and len(changed["grants"]) > 1:
