@@ -134,13 +134,13 @@ def _facts(scene: Scene, old: Side, new: Side) -> list[tuple[Classes, Classes]]:
         return [(EVERY_EFFECT if old.beside else _NOTHING, EVERY_EFFECT)]
     name = f"{scene.server}/{scene.target}"
     found: dict[tuple[bool, ...], tuple[Classes, Classes]] = {}
-    for added, catalogued in _possible(scene.named, name, old, new):
+    for added, catalogued in possible(scene.named, name, old, new):
         met = tuple(scene.reaches(rule, side.classes(name, added, catalogued)) for side, rule in going)
         found.setdefault(met, (added, catalogued))
     return list(found.values())
 
 
-def _possible(named: bool, name: str, old: Side, new: Side) -> Iterator[tuple[Classes, Classes]]:
+def possible(named: bool, name: str, old: Side, new: Side) -> Iterator[tuple[Classes, Classes]]:
     """What makes a difference: to a tool with an entry, what is added; to one without, the catalogue's and that."""
     some = [classes for classes in class_sets() if classes]  # every tool does something
     if old.beside:
@@ -153,7 +153,7 @@ def _possible(named: bool, name: str, old: Side, new: Side) -> Iterator[tuple[Cl
     if not all(described):
         yield from ((_NOTHING, catalogued) for catalogued in some)
     if any(described) and not all(described):  # what is added is added on both sides, so the larger set holds it
-        yield from ((added, catalogued) for catalogued in some for added in some if added < catalogued)
+        yield from ((added, catalogued) for catalogued in some for added in some if added <= catalogued)
 
 
 def _meeting(scene: Scene, old: Side, new: Side, added: Classes, catalogued: Classes) -> Meeting:

@@ -9,7 +9,9 @@ import pytest
 from mcp_guard.model import Effect, EffectClass
 from mcp_guard.policy.compare import compare
 from mcp_guard.policy.compare_rules import KNOWN
+from mcp_guard.policy.compare_scenes import possible
 from mcp_guard.policy.compare_sides import KNOWN as KNOWN_OF_DOCUMENTS
+from mcp_guard.policy.compare_sides import Side, class_sets
 from mcp_guard.policy.compare_verdicts import Comparison, Verdict
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority, Document, load_policy
@@ -222,6 +224,16 @@ def test_a_hostile_document_ends_in_unknown_and_not_in_an_endless_search() -> No
         deep = f"{{each: {deep}, max_items: 2}}"
     old, new = grant(f"args: {{a: {deep}}}"), grant(f"args: {{a: {deep.replace('max: 3', 'max: 4')}}}")
     assert verdicts(old, new) == (UNKNOWN, PROVED)
+
+
+@pytest.mark.parametrize("described", [(True, True), (True, False), (False, True), (False, False)])
+def test_whatever_server_and_catalogue_say_of_a_tool_is_looked_at(described: tuple[bool, bool]) -> None:
+    entry, other = policy("tools: {s/t: {effect: read}}\ngrants: []"), policy("grants: []")
+    old, new = (Side((entry if there else other,)) for there in described)
+    seen = {tuple(side.classes("s/t", *facts) for side in (old, new)) for facts in possible(True, "s/t", old, new)}
+    for added in class_sets():
+        for catalogued in class_sets()[1:]:  # every tool does something
+            assert tuple(side.classes("s/t", added, catalogued) for side in (old, new)) in seen
 
 
 def test_every_field_of_a_rule_is_one_that_a_comparison_knows() -> None:
