@@ -55,9 +55,9 @@ class ServerForm(_Form):
 
 
 class RecordForm(_Form):
-    """How much a power failure may cost: `normal` keeps what the system had written, `full` waits for the disk."""
+    """What the record survives: a killed process (`process`), or a power failure too (`disk`, slower)."""
 
-    durability: Literal["normal", "full"] = "normal"
+    durability: Literal["process", "disk"] = "process"
 
 
 class ConfigForm(_Form):
@@ -80,7 +80,7 @@ class Config:
     mandate: Path | None
     variables: Mapping[str, str]
     servers: tuple[ServerSpec, ...]
-    durability: Literal["normal", "full"]
+    durability: Literal["process", "disk"]
     unset: tuple[str, ...] = ()  # variables that some `env` names and the environment doesn't have
 
 

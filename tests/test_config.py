@@ -95,7 +95,7 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
         ("mode: fast", "mode: 5", ":3:", "string"),
         ("servers:", "lock: guard.lock\nservers:", ":4:1", "isn't in this version yet"),
         ("servers:", "record: {values: true}\nservers:", ":4:10", "isn't in this version yet"),
-        ("servers:", "record: {durability: most}\nservers:", ":4:22", "normal"),
+        ("servers:", "record: {durability: most}\nservers:", ":4:22", "process"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place_and_a_way_out(

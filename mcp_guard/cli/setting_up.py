@@ -128,7 +128,7 @@ def build_guard(
     mandate: Document | None,
     prefixed: bool,
     own_files: Iterable[Path],
-    durability: Literal["normal", "full"] = "normal",
+    durability: Literal["process", "disk"] = "process",
 ) -> Guard:
     """Open the record and put the parts together."""
     principal = local_principal()

@@ -50,7 +50,7 @@ class Record:
         *,
         session: str,
         clock: Callable[[], datetime],
-        durability: schema.Durability = "normal",
+        durability: schema.Durability = "process",
     ) -> Record:
         """Begin a chain in the record of `directory` (default: the platform's), making the record at first use.
 
@@ -174,7 +174,7 @@ class Record:
             moment.connection.execute("UPDATE chains SET bound=seq WHERE seq > bound")
             added = moment.connection.execute("INSERT INTO chains VALUES (NULL, ?, -1, ?, -1)", (self.chain, START))
             moment.head = Head(added.lastrowid or 0, self.chain, -1, START)
-            opened = {"kind": EntryKind.OPENED.value, "session": self.session, "version": __version__, "heads": heads}
+            opened = {"kind": EntryKind.OPENED.value, "session": self.session, "version": __version__, "format": schema.VERSION, "heads": heads}
             moment.append(opened)
 
     def _stored_tools(self, server_key: str) -> frozenset[str] | None:
