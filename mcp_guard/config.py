@@ -22,6 +22,7 @@ from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.policy.form_errors import did_you_mean, value_at
 from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
+from mcp_guard.record.sinks import Sink, sink_of
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.spawn import MINIMAL_ENVIRONMENT
 
@@ -58,6 +59,7 @@ class RecordForm(_Form):
     """What the record survives: a killed process (`process`), or a power failure too (`disk`, slower)."""
 
     durability: Literal["process", "disk"] = "process"
+    heads: str | None = None
 
 
 class ConfigForm(_Form):
@@ -81,6 +83,7 @@ class Config:
     variables: Mapping[str, str]
     servers: tuple[ServerSpec, ...]
     durability: Literal["process", "disk"]
+    heads: Sink | None = None  # where signed heads of the record go
     unset: tuple[str, ...] = ()  # variables that some `env` names and the environment doesn't have
 
 
@@ -130,6 +133,7 @@ def read_config(data: bytes, path: Path) -> Config:
         variables={name: as_path(value, directory) for name, value in form.set.items()},
         servers=tuple(_spec(name, server, remotes[name], directory) for name, server in form.servers.items()),
         durability=form.record.durability,
+        heads=_sink(form.record.heads, directory),
         unset=tuple(
             dict.fromkeys(
                 one for server in form.servers.values() for one in server.env.values() if one not in os.environ
@@ -210,6 +214,12 @@ def share_prefix(name: str, other: str) -> bool:
 
 def _begins(name: str, start: str) -> bool:
     return f"{name}{SEPARATOR}".casefold().startswith(f"{start}{SEPARATOR}".casefold())
+
+
+def _sink(text: str | None, directory: Path) -> Sink | None:
+    if text is None:
+        return None
+    return sink_of(text, directory / Path(text).expanduser())
 
 
 def _check_variables(source: Source, form: ConfigForm) -> None:

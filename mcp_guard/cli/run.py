@@ -41,6 +41,7 @@ def run(
         prefixed=True,
         own_files=(config,),
         durability=loaded.durability,
+        heads=loaded.heads,
     )
     say_strangers(guard)
     say_unset(loaded)

@@ -115,6 +115,19 @@ def open_file_for_reading(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def write_back(directory: Path) -> None:
+    """Write the log back into the file, on a connection of its own: nobody who reads or writes waits for this."""
+    try:
+        connection = sqlite3.connect(f"{(directory / DATABASE).as_uri()}?mode=rw", uri=True, timeout=0)
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        if not isinstance(explained(error), RecordBusy):
+            raise explained(error) from error
+
+
 def patiently(action: Callable[[], T]) -> T:
     """Try again while the record is busy, for some seconds. For the start of a process, never inside its loop."""
     for _ in range(_START_TRIES):
