@@ -213,7 +213,7 @@ class Query:
 
     def is_long(self) -> bool:
         """Too long to be read through for one answer?"""
-        return int(self._connection.execute("SELECT count(*) FROM entries").fetchone()[0]) > index.SMALL
+        return self.last() > index.SMALL
 
     def counts(self, field: str, wanted: Filter) -> Counter[str]:
         """How often each value of a field occurs (`COUNTED`), among what is wanted; like refusals count as often."""

@@ -19,6 +19,8 @@ from mcp_guard.record.place import SIDES
 RESERVE = 8 << 20
 """Bytes. An outcome takes 12 to 24 KiB of the log, so this is room for some 350 calls under way at once."""
 STEP = 4 << 20  # bytes allocated at once beyond the reserve
+_REGION = 32 << 10  # bytes of the log's index at a time, for 4096 pages of the log, the first time for 34 fewer
+_FIRST_REGION = 4062 * (4096 + 24)
 _KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE
 _CANNOT = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
@@ -33,6 +35,7 @@ class Room:
             self._log = os.open(directory / SIDES[0], flags)
         except OSError as error:
             raise RecordFailed(f"can't open the record's log: {(error.strerror or '').lower()}") from error
+        self._index = directory / SIDES[1]
         self._allocated = 0
         self._allocate = _fallocate()
 
@@ -47,6 +50,8 @@ class Room:
             raise _no_room()
         if size + RESERVE > self._allocated:
             self._grow(size)
+        if size + RESERVE > _FIRST_REGION:
+            self._see_to_index(size + RESERVE)
 
     def _grow(self, size: int) -> None:
         for wanted in (size + RESERVE + STEP, size + RESERVE):
@@ -59,6 +64,15 @@ class Room:
                 if found.f_bavail * found.f_frsize >= RESERVE:
                     return
         raise _no_room()
+
+    def _see_to_index(self, length: int) -> None:
+        """SQLite's index of the log grows too. Nobody else may open that file (closing it would drop SQLite's locks),
+        so what it may need is looked for on the disk; a log that long is rare: it waits for a reader, or for room.
+        """
+        if self._index.stat().st_size < -(-length // _FIRST_REGION) * _REGION:
+            found = os.fstatvfs(self._log)
+            if found.f_bavail * found.f_frsize < STEP:
+                raise _no_room()
 
 
 def _no_room() -> RecordFailed:

@@ -56,7 +56,7 @@ TABLES = {
 }
 
 _SYNCHRONOUS = {"process": "NORMAL", "disk": "FULL"}
-_WAL_PAGES = 4000  # 16 MB; how long the log may get if nobody writes it back in time (`upkeep`)
+_WAL_PAGES = 2000  # 8 MB; how long the log may get if nobody writes it back in time (`upkeep`)
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _OPENINGS = "SELECT body FROM entries WHERE seq = 0"
 _START_TRIES, _START_PAUSE = 250, 0.02  # seconds; five processes that start together take turns, at most 5 s

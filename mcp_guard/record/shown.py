@@ -45,8 +45,15 @@ def what(row: Row) -> str:
             return "the guard stopped"
         case EntryKind.OUTCOME:
             return escaped(row.outcome)
+        case EntryKind.CHECKPOINT:
+            return f"the record was signed up to here, with {len(_heads(row))} chains"
         case _:
             return escaped(_told(row.kind, row.body.get("data")))
+
+
+def _heads(row: Row) -> Mapping[str, Any]:
+    heads = row.body.get("heads")
+    return heads if isinstance(heads, Mapping) else {}
 
 
 def _told(kind: EntryKind, data: Any) -> str:
@@ -59,6 +66,8 @@ def _told(kind: EntryKind, data: Any) -> str:
         case EntryKind.FIRST_SIGHT:
             name = str(server).rpartition(":")[0] or server
             return f"server {name} seen for the first time, with {known.get('count', '?')} tools"
+        case EntryKind.CLOCK_SET:
+            return f"a person set the clock: time had stood at {known.get('from', '?')}"
         case EntryKind.FIRST_USE:
             return f"mandate used for the first time by {str(known.get('key', '?')).partition(':')[2]}: its time runs"
         case EntryKind.SERVER_STARTED:

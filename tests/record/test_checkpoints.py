@@ -92,7 +92,7 @@ def test_a_record_with_checkpoints_verifies_and_says_up_to_where_it_is_signed(
 def test_a_forgery_without_the_key_is_found_at_the_first_checkpoint_after_it(
     signed: tuple[Path, str, list[KeptHead]],
 ) -> None:
-    directory, public, heads = signed
+    directory, _, heads = signed
     forge(directory, hide)
     report = look(directory)
     assert report.findings[0].position == heads[0].position
