@@ -38,6 +38,7 @@ COMMANDS = {
     "head": "One line to keep elsewhere: it shows later whether the record was cut or rewritten before it.",
     "key": "The public key that checkpoints are signed with.",
     "was": "Was it this value? Holds arguments against what an entry keeps of them.",
+    "schema": "What each kind of entry says: JSON Schema, with an example each.",
     "set-clock": "The clock is right and the record's times are not: go on from the clock.",
 }
 

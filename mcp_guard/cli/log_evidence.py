@@ -1,4 +1,4 @@
-"""`mcp-guard log verify | head | key | was | set-clock`: the record as evidence."""
+"""`mcp-guard log verify | head | key | was | schema | set-clock`: the record as evidence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from mcp_guard.errors import InputError, Malformed, RecordFailed
-from mcp_guard.record import place, schema
+from mcp_guard.record import place
+from mcp_guard.record import schema as tables
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.heads import KeptHead, heads_in, newest_head, parse_head
 from mcp_guard.record.shown import escaped
@@ -54,9 +55,9 @@ def _open(state: Path | None, file: Path | None) -> tuple[sqlite3.Connection, in
     if file is not None:
         if not file.is_file():
             raise InputError(f"there is no file `{file}`")
-        connection = schema.open_file_for_reading(file)
+        connection = tables.open_file_for_reading(file)
     else:
-        connection = schema.open_for_reading(_directory(state))
+        connection = tables.open_for_reading(_directory(state))
     return connection, int(connection.execute("SELECT count(*) FROM entries").fetchone()[0])
 
 
@@ -140,7 +141,7 @@ def head(state: Path | None) -> int:
 
     It stands for every entry before it; those after it are covered by the next one.
     """
-    connection = schema.open_for_reading(_directory(state))
+    connection = tables.open_for_reading(_directory(state))
     try:
         found = newest_head(connection)
     finally:
@@ -219,9 +220,18 @@ def set_clock(yes: bool, state: Path | None) -> int:
         question = f"the latest entry is {ahead} ahead of the clock; is it really {now:%Y-%m-%d %H:%M} now?"
         if not yes and not click.confirm(question, err=True):
             return 1
-        schema.patiently(record.set_clock)
+        tables.patiently(record.set_clock)
     return 0
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+@click.command("schema", epilog="Example: mcp-guard log schema > entry.schema.json")
+def schema() -> int:
+    """Print the JSON Schema of every kind of entry, with an example each: what `log --jsonl` gives as `body`."""
+    from mcp_guard.record.codes import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+    return 0
