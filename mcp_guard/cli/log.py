@@ -107,6 +107,7 @@ class _Log(click.Group):
 @click.option("--count-by", type=click.Choice(list(COUNTED)), help="How many there are of each.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated, with a header.")
 @click.option("--jsonl", is_flag=True, help="Every entry of the record, with its hash, one JSON object a line.")
+@click.option("--file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="A closed file.")
 @click.option("--follow", is_flag=True, help="Go on with what comes in, until Ctrl-C.")
 @click.option("--counts", is_flag=True, help="Per rule: how often it let a call through or refused one.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="The newest so many.")
@@ -123,6 +124,8 @@ def log(context: click.Context, /, **options: Any) -> None:
     if context.invoked_subcommand is not None:
         return
     shown_as = [name for name in ("counts", "count_by", "as_csv", "jsonl") if options[name]]
+    if options["follow"] and options["file"]:
+        raise click.UsageError("nothing comes in any more in a closed file; leave `--follow` out")
     if len(shown_as) + options["follow"] > 1:
         raise click.UsageError("--follow, --counts, --count-by, --csv and --jsonl are different views; choose one")
     filtering = {name: options[name] for name in FILTERS}
@@ -139,7 +142,7 @@ def log(context: click.Context, /, **options: Any) -> None:
 
 def _log(directory: Path, wanted: Filter, options: dict[str, Any]) -> None:
     follow, as_json = options["follow"], options["as_json"]
-    if not place.is_there(directory):
+    if options["file"] is None and not place.is_there(directory):
         _say(
             f"nothing is recorded yet in {shown.escaped(str(directory))}: put a server behind the guard with "
             "`mcp-guard wrap -- COMMAND`, or see one at work with `mcp-guard demo`"
@@ -152,7 +155,7 @@ def _log(directory: Path, wanted: Filter, options: dict[str, Any]) -> None:
     if follow:
         follow_record(directory, wanted, show, lambda: time.sleep(POLL))
         return None
-    with open_for_reading(directory) as query:
+    with open_for_reading(directory, options["file"]) as query:
         query.progress = _progress
         if options["jsonl"]:
             return show_jsonl(query)

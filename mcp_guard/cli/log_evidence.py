@@ -16,7 +16,7 @@ from mcp_guard.record import schema as tables
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.heads import KeptHead, heads_in, newest_head, parse_head
 from mcp_guard.record.shown import escaped
-from mcp_guard.record.verify import Report, examine, told
+from mcp_guard.record.verify import Report, examine, open_all, told
 
 _STATE = click.option("--state", type=click.Path(path_type=Path), help="The record's directory.")
 _HEADS_LIMIT = 64 * 2**20  # bytes of a file of heads
@@ -27,23 +27,24 @@ _HEADS_LIMIT = 64 * 2**20  # bytes of a file of heads
 @click.option("--head", "heads", multiple=True, metavar="HEAD|FILE", help="A head kept elsewhere, or a file of them.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @_STATE
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
 def verify(
-    key_files: tuple[Path, ...], heads: tuple[str, ...], as_json: bool, state: Path | None, file: Path | None
+    key_files: tuple[Path, ...], heads: tuple[str, ...], as_json: bool, state: Path | None, files: tuple[Path, ...]
 ) -> int:
     """Was anything of the record changed, removed, moved or cut off? Needs the file and, to know who wrote it, the key.
 
-    FILE is a copy of `guard.db`; without it, the record in use. Exit code 1 if something is wrong.
+    FILEs are copies of `guard.db`, closed ones first; without them, the record in use. Exit code 1: something is wrong.
     """
     from rich.console import Console
     from rich.progress import Progress
 
     keys = [_public_key(path) for path in key_files]
     kept = [head for text in heads for head in _heads(text)]
-    connection, count = _open(state, file)
+    opened = _open(state, files)
+    count = sum(int(one.execute("SELECT count(*) FROM entries").fetchone()[0]) for one in opened)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("verifying", total=count)
-        report = examine(connection, keys=keys, heads=kept, progress=lambda done: progress.update(task, completed=done))
+        report = examine(*opened, keys=keys, heads=kept, progress=lambda done: progress.update(task, completed=done))
     if as_json:
         click.echo(json.dumps(_as_json(report, kept)).replace("\x7f", "\\u007f"))
     else:
@@ -51,14 +52,11 @@ def verify(
     return 1 if report.count else 0
 
 
-def _open(state: Path | None, file: Path | None) -> tuple[sqlite3.Connection, int]:
-    if file is not None:
+def _open(state: Path | None, files: tuple[Path, ...]) -> list[sqlite3.Connection]:
+    for file in files:
         if not file.is_file():
             raise InputError(f"there is no file `{file}`")
-        connection = tables.open_file_for_reading(file)
-    else:
-        connection = tables.open_for_reading(_directory(state))
-    return connection, int(connection.execute("SELECT count(*) FROM entries").fetchone()[0])
+    return [tables.open_file_for_reading(file) for file in files] or open_all(_directory(state))
 
 
 def _directory(state: Path | None) -> Path:

@@ -21,6 +21,7 @@ from mcp_guard.guard import Guard
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
 from mcp_guard.policy.oddities import strangers
 from mcp_guard.protection import Protection
+from mcp_guard.record.closing import Limits
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.schema import patiently
 from mcp_guard.record.shown import escaped
@@ -133,11 +134,12 @@ def build_guard(
     own_files: Iterable[Path],
     durability: Literal["process", "disk"] = "process",
     heads: Sink | None = None,
+    limits: Limits | None = None,
 ) -> Guard:
     """Open the record and put the parts together."""
     principal = local_principal()
     session = client_session(principal, mandate.digest if mandate is not None else "")
-    record = Record.open(session=session, clock=clock, durability=durability)
+    record = Record.open(session=session, clock=clock, durability=durability, limits=limits)
     say_clock(record)
     started = patiently(lambda: record.started(f"{mandate.digest}:{principal}")) if mandate is not None else None
     layers = tuple(document for document in (policy, mandate) if document is not None)

@@ -89,7 +89,7 @@ CODES: dict[EntryKind, Code] = {
         "A guard process began its chain; the ends of all other chains that nothing had bound are in `heads`.",
         _entry(EntryKind.OPENED, seq=0, version="0.1.0", format=2, heads={"77aa1c2e5b7d8090": [9, "ab" * 32]}),
         {"version": TEXT, "heads": HEADS},
-        {"format": COUNT},
+        {"format": COUNT, "before": an_object({"file": TEXT, "position": COUNT, "hash": HEX})},
     ),
     EntryKind.DECISION: Code(
         "A request was judged, or refused before judgement. `shape` and `values` (keyed digests) stand for arguments.",
@@ -192,6 +192,11 @@ CODES: dict[EntryKind, Code] = {
         "The ends of all chains that nothing had bound, its own included, signed: everything before is signed for.",
         _entry(EntryKind.CHECKPOINT, heads={"3f9a1c2e5b7d8090": [16, "ab" * 32]}, key="cd" * 32, signature="ef" * 64),
         {"heads": HEADS, "key": HEX, "signature": HEX},
+    ),
+    EntryKind.RETIRED: Code(
+        "Closed files of the record that are older than the retention are about to be removed.",
+        _note(EntryKind.RETIRED, files=["guard-1-90210.db"]),
+        data=an_object({"files": TEXTS}),
     ),
     EntryKind.CLOCK_SET: Code(
         "A person said that the record's times were ahead of the true one; `from` is where time had stood.",

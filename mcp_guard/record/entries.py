@@ -55,6 +55,8 @@ class EntryKind(StrEnum):
     """The guard process ended in good order; a chain without it was cut short."""
     CHECKPOINT = "checkpoint"
     """The heads of all chains at this moment, signed: what stands before it can't be changed without the key."""
+    RETIRED = "retired"
+    """Closed files of the record that are older than the retention are about to be removed."""
     CLOCK_SET = "clock_set"
     """A person said that recorded times were ahead of the true one: from here on time runs from the clock again."""
 

@@ -228,7 +228,10 @@ class Query:
     def _index_up_to_date(self) -> index.Index:
         """As of now: what is recorded later isn't in it."""
         if self._index is None:
-            self._index = index.Index(self._connection, self._path.parent, self.progress)
+            beside = (
+                self._path.parent if self._path.name == place.DATABASE else None
+            )  # one index: that of the file in use
+            self._index = index.Index(self._connection, beside, self.progress)
         return self._index
 
     def _indexed(self, wanted: Filter) -> Iterator[Row]:
@@ -258,8 +261,10 @@ class Query:
             raise schema.explained(error) from error
 
 
-def open_for_reading(directory: Path | None = None) -> Query:
-    """The record of `directory` (default: the platform's). Raises RecordFailed where there is none."""
+def open_for_reading(directory: Path | None = None, file: Path | None = None) -> Query:
+    """The record of `directory` (default: the platform's), or a closed file. Raises RecordFailed if there is none."""
+    if file is not None:
+        return Query(schema.open_file_for_reading(file), file)
     directory = place.state_directory(directory)
     place.check(directory)
     path = directory / place.DATABASE

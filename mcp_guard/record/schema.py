@@ -53,6 +53,12 @@ TABLES = {
     "first_used": """CREATE TABLE first_used (
         key TEXT PRIMARY KEY,
         time TEXT NOT NULL) WITHOUT ROWID""",
+    # Where the closed file ended that went before this one; empty in the first.
+    "carried": """CREATE TABLE carried (
+        file TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        time TEXT NOT NULL,
+        hash BLOB NOT NULL)""",
 }
 
 _SYNCHRONOUS = {"process": "NORMAL", "disk": "FULL"}

@@ -66,6 +66,9 @@ def _told(kind: EntryKind, data: Any) -> str:
         case EntryKind.FIRST_SIGHT:
             name = str(server).rpartition(":")[0] or server
             return f"server {name} seen for the first time, with {known.get('count', '?')} tools"
+        case EntryKind.RETIRED:
+            files = known.get("files")
+            return f"old files removed: {', '.join(map(str, files)) if isinstance(files, list) else '?'}"
         case EntryKind.CLOCK_SET:
             return f"a person set the clock: time had stood at {known.get('from', '?')}"
         case EntryKind.FIRST_USE:

@@ -21,6 +21,7 @@ from mcp_guard.errors import RecordFailed
 from mcp_guard.model import Decision, Effect, Outcome
 from mcp_guard.record import entries, place, schema
 from mcp_guard.record.chain import START, Head, new_chain_id
+from mcp_guard.record.closing import Limits, Presence, close_if_large, retire
 from mcp_guard.record.entries import NOTES, Entry, EntryKind, Request
 from mcp_guard.record.heads import KeptHead
 from mcp_guard.record.keys import digest_key
@@ -45,6 +46,7 @@ class Record:
         self.key = key  # 32 bytes, for keyed digests of arguments
         self.session = session
         self._writer = writer
+        self._presence: Presence | None = None  # until it is closed, nobody closes the file behind it
         self._signed = -1  # the place in this chain of the last checkpoint
 
     @classmethod
@@ -55,6 +57,7 @@ class Record:
         session: str,
         clock: Callable[[], datetime],
         durability: schema.Durability = "process",
+        limits: Limits | None = None,
     ) -> Record:
         """Begin a chain in the record of `directory` (default: the platform's), making the record at first use.
 
@@ -66,13 +69,22 @@ class Record:
         directory = place.state_directory(directory)
         place.prepare(directory)
         key = digest_key(directory)
-        connection = schema.open_for_writing(directory, durability)
+        limits = limits or Limits()
+        close_if_large(directory, limits)
+        presence = schema.patiently(lambda: Presence(directory))
+        try:
+            connection = schema.open_for_writing(directory, durability)
+        except BaseException:
+            presence.close()
+            raise
         record = cls(directory, Writer(connection, clock, Head(0, new_chain_id(), -1, START)), key, session)
+        record._presence = presence
         try:
             schema.patiently(record._begin_chain)
             place.check(directory)  # SQLite's side files are there now
             record._writer.watch = place.Watch(directory)
             record._writer.room = Room(directory)
+            retire(directory, limits, clock(), record._retired)
         except BaseException:
             record.close()
             raise
@@ -89,6 +101,9 @@ class Record:
         if self._writer.room is not None:
             self._writer.room.close()
             self._writer.room = None
+        if self._presence is not None:
+            self._presence.close()
+            self._presence = None
 
     def __enter__(self) -> Record:
         return self
@@ -205,6 +220,9 @@ class Record:
         head = moment.append(entries.decision_body(request, decision, count))
         return Entry(head.chain, head.seq, position, request.session, decision, moment.now)
 
+    def _retired(self, files: list[str]) -> None:
+        schema.patiently(lambda: self.note(EntryKind.RETIRED, {"files": files}))
+
     def _begin_chain(self) -> None:
         """The opening entry binds the heads that no opening has bound yet: later, no end can be cut off unnoticed."""
         with self._writer.transaction() as moment:
@@ -212,7 +230,8 @@ class Record:
             added = moment.connection.execute("INSERT INTO chains VALUES (NULL, ?, -1, ?, -1)", (self.chain, START))
             moment.head = Head(added.lastrowid or 0, self.chain, -1, START)
             opened = {"kind": EntryKind.OPENED.value, "session": self.session, "version": __version__, "heads": heads}
-            moment.append(opened | {"format": schema.VERSION})
+            before = {} if moment.carried is None else {"before": moment.carried}
+            moment.append(opened | {"format": schema.VERSION} | before)
 
     def _stored_tools(self, server_key: str) -> frozenset[str] | None:
         text = self._stored("SELECT tools FROM first_seen WHERE server=?", server_key)

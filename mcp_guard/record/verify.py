@@ -18,6 +18,7 @@ import orjson
 
 from mcp_guard.record import place, schema
 from mcp_guard.record.chain import START, entry_hash
+from mcp_guard.record.closing import closed_files
 from mcp_guard.record.entries import BINDING, EntryKind, canonical, entry_id
 from mcp_guard.record.heads import KeptHead
 from mcp_guard.record.ledger import Ledger
@@ -52,6 +53,7 @@ class Report:
     first: int = 0  # position of the first entry that is there
     last: int = 0
     checkpoints: int = 0
+    unseen_heads: int = 0  # heads from before the first entry that is there
     signed: int = 0  # position of the last checkpoint with a good signature: everything up to it is signed for
     keys: list[str] = field(default_factory=list)  # the public keys of good signatures, in order of appearance
 
@@ -63,28 +65,44 @@ class Report:
 
 def verify(directory: Path) -> list[str]:
     """What is wrong with the record, one sentence each; empty: nothing. Raises RecordFailed if it can't be opened."""
+    return [finding.text for finding in examine(*open_all(directory)).findings]
+
+
+def open_all(directory: Path) -> list[sqlite3.Connection]:
+    """The closed files of a record and the one in use, oldest first."""
     place.check(directory)
-    return [finding.text for finding in examine(schema.open_for_reading(directory)).findings]
+    found = []
+    try:
+        for path in (*closed_files(directory), directory / place.DATABASE):
+            found.append(schema.open_file_for_reading(path))
+    except BaseException:
+        for connection in found:
+            connection.close()
+        raise
+    return found
 
 
 def examine(
-    connection: sqlite3.Connection,
-    *,
+    *files: sqlite3.Connection,
     keys: Collection[str] = (),
     heads: Iterable[KeptHead] = (),
     progress: Callable[[int], object] = lambda _: None,
 ) -> Report:
-    """Everything that can be told of the record behind `connection`, which is closed afterwards.
+    """Everything that can be told of the record in these files, in their order; they are closed afterwards.
 
     `keys` are the public keys that are trusted (none: any, and the report names it); `heads` were kept elsewhere.
     """
     try:
-        connection.execute("BEGIN")  # one state of the record, however long this takes
-        return _Check(connection, frozenset(keys), heads).run(progress)
+        check = _Check(frozenset(keys), heads)
+        for connection in files:
+            connection.execute("BEGIN")  # one state of the record, however long this takes
+            check.file(connection, progress)
+        return check.end()
     except sqlite3.Error as error:
         raise schema.explained(error) from error
     finally:
-        connection.close()
+        for connection in files:
+            connection.close()
 
 
 @dataclass(slots=True)
@@ -97,13 +115,11 @@ class _Chain:
 
 
 class _Check:
-    """One pass over all entries in order; then the tables that follow from them."""
+    """One pass over all entries in order, file after file; then the tables that follow from them."""
 
-    def __init__(self, connection: sqlite3.Connection, keys: frozenset[str], heads: Iterable[KeptHead]) -> None:
-        self._connection = connection
-        rows = connection.execute("SELECT number, id FROM chains")
-        self._chains = {number: _Chain(str(chain)) for number, chain in rows}
-        self._by_id = {chain.id: chain for chain in self._chains.values()}
+    def __init__(self, keys: frozenset[str], heads: Iterable[KeptHead]) -> None:
+        self._chains: dict[int, _Chain] = {}
+        self._by_id: dict[str, _Chain] = {}
         self._grown: dict[str, _Chain] = {}  # chains that have entries which nothing has bound yet
         self._bound: dict[str, int] = {}
         self._keys = keys
@@ -113,23 +129,67 @@ class _Check:
         self._ledger = Ledger()
         self._next = 1
         self._time = ""
-        self.report = Report(chains=len(self._chains))
+        self._end = b""  # the hash of the last entry
+        self._carried: dict[str, Any] | None = None  # what the first entry of this file has to say of the one before
+        self._at_beginning = True
+        self._lost = ""  # the closed file that the first one here goes on from
+        self._retired: set[str] = set()
+        self.report = Report()
 
-    def run(self, progress: Callable[[int], object]) -> Report:
-        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM entries ORDER BY position")  # noqa: S608
-        for row in rows:
+    def file(self, connection: sqlite3.Connection, progress: Callable[[int], object]) -> None:
+        """The next file of the record."""
+        self._goes_on(connection)
+        self._at_beginning = True
+        for row in connection.execute(f"SELECT {_COLUMNS} FROM entries ORDER BY position"):  # noqa: S608
             self._entry(*row)
             self.report.entries += 1
             if not self.report.entries % STEP:
                 progress(self.report.entries)
-        self._ends()
-        self._signatures()
+        self._ends(connection)
+        if self._lost:
+            return  # what was used before, nothing here adds up to
         try:
-            for text in self._ledger.differences(self._connection):
+            for text in self._ledger.differences(connection):
                 self.report.found(text)
         except _UNREADABLE:
             self.report.found("the tables beside the entries can't be read")
+
+    def end(self) -> Report:
+        """After the last file."""
+        self.report.chains = len(self._by_id)
+        for position in sorted(self._heads):
+            if position >= self.report.first:
+                what = f"a head was kept of position {position}, and the record ends at {self.report.last}: it was cut"
+                self.report.found(what, "", position)
+            else:
+                self.report.unseen_heads += 1
+        if self._lost and self._lost not in self._retired:
+            self.report.found(f"the closed file {self._lost} isn't here, and no entry says that it was removed")
+        if self._keys and not self.report.signed and self.report.entries:
+            self.report.found("no checkpoint is signed with the key given")
         return self.report
+
+    def _goes_on(self, connection: sqlite3.Connection) -> None:
+        """Where a file begins: at the beginning of all, or where the one before it ended."""
+        is_first = self._next == 1 and not self._by_id
+        carried = connection.execute("SELECT file, position, time, hash FROM carried").fetchone()
+        rows = connection.execute("SELECT number, id, seq, head FROM chains").fetchall()
+        alive = {row[0] for row in connection.execute("SELECT DISTINCT chain FROM entries WHERE seq = 0")}
+        self._chains = {number: self._by_id.get(str(chain)) or _Chain(str(chain)) for number, chain, _, _ in rows}
+        self._by_id |= {chain.id: chain for chain in self._chains.values()}
+        self._carried = None
+        if carried is not None:
+            file, position, time, hashed = carried
+            self._carried = {"file": file, "position": position, "hash": hashed.hex()}
+            if is_first:
+                self._lost, self._next, self._time = str(file), position + 1, str(time)
+                for number, _, seq, head in rows:
+                    if number not in alive:  # ended before this file began, and didn't grow since
+                        self._chains[number].seq, self._chains[number].hash = seq, head
+            elif (position, time, hashed) != (self._next - 1, self._time, self._end):
+                self.report.found(f"what goes on after position {position} doesn't go on where {file} ends here")
+        elif not is_first:
+            self.report.found("a file that doesn't say which one was before it stands after others")
 
     def _entry(
         self, position: int, number: int, seq: int, time: str, finishes: int | None, text: bytes, hashed: bytes
@@ -165,7 +225,7 @@ class _Check:
         # What follows is held to the hash that stands here: one changed entry is one finding, and not all after it.
         chain.hash = hashed if isinstance(hashed, bytes) else before
         self._grown[chain.id] = chain
-        self._time = time
+        self._time, self._end, self._at_beginning = time, chain.hash, False
 
     def _found(self, chain: _Chain, position: int, what: str) -> None:
         name = entry_id(chain.id, chain.seq)
@@ -174,6 +234,10 @@ class _Check:
     def _meaning(self, chain: _Chain, position: int, body: Mapping[str, Any]) -> None:
         """What an entry says of others."""
         kind = EntryKind(body["kind"])
+        if body.get("before") != (self._carried if self._at_beginning else None):
+            self._found(chain, position, "doesn't go on where the closed file before it ended")
+        if kind is EntryKind.RETIRED:
+            self._retired.update(map(str, body["data"]["files"]))
         if kind in BINDING:
             self._binds(chain, position, body["heads"])
         if (kind is EntryKind.OPENED) != (chain.seq == 0):
@@ -198,7 +262,7 @@ class _Check:
                 self.report.found(
                     f"{lost} was there when {binder} was written; it is gone or another now", lost, position
                 )
-        for name in self._grown.keys() - heads.keys():
+        for name in () if self._lost and self._at_beginning else self._grown.keys() - heads.keys():
             self._found(chain, position, f"doesn't bind the chain {name}, which had grown")
         self._grown.clear()
 
@@ -220,22 +284,13 @@ class _Check:
             what = "isn't what stood at its position when the head was kept: the record before it was rewritten"
             self._found(chain, position, what)
 
-    def _ends(self) -> None:
-        for number, seq, head, bound in self._connection.execute("SELECT number, seq, head, bound FROM chains"):
+    def _ends(self, connection: sqlite3.Connection) -> None:
+        for number, seq, head, bound in connection.execute("SELECT number, seq, head, bound FROM chains"):
             chain = self._chains[number]
             if (chain.seq, chain.hash) != (seq, head):
                 self.report.found(f"chain {chain.id} ends at {chain.seq}, where it was written up to {seq}")
-            if bound != self._bound.get(chain.id, -1):
+            if bound != self._bound.get(chain.id, bound if self._lost else -1):
                 self.report.found(f"chain {chain.id} counts as bound up to {bound}, which is not what the entries say")
-        for position in sorted(self._heads):
-            there = f"ends at {self.report.last}" if position > self.report.last else "doesn't have that position"
-            self.report.found(
-                f"a head was kept of position {position}, and the record {there}: it was cut", "", position
-            )
-
-    def _signatures(self) -> None:
-        if self._keys and not self.report.signed and self.report.entries:
-            self.report.found("no checkpoint is signed with the key given")
 
 
 def _is_filed(
@@ -265,6 +320,13 @@ def told(report: Report) -> Iterator[str]:
     """What the record's state shows and what it can't show, in exactly these words; for a person."""
     if report.count:
         return
+    if report.first > 1:
+        yield (
+            f"the entries before position {report.first} aren't here: their file was removed, as an entry says; the "
+            "chain goes on from its end, and what budgets had used by then can't be added up any more"
+        )
+    if report.unseen_heads:
+        yield f"{report.unseen_heads} of the heads are from before that, and could not be looked at"
     rest = report.last - report.signed
     if not report.signed:
         yield "nothing is signed: hashes alone show no forgery by somebody who could write the file"

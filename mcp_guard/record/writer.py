@@ -39,10 +39,11 @@ class Writer:
 class Transaction:
     """The record as it is now, locked for others. An error inside leaves record and chain as they were."""
 
-    __slots__ = ("_watched", "_writer", "connection", "head", "now", "position")
+    __slots__ = ("_watched", "_writer", "carried", "connection", "head", "now", "position")
 
     head: Head
     now: datetime  # UTC: max(clock, latest entry of any process)
+    carried: dict[str, Any] | None  # the end of the closed file before, for the first entry of a new one
     position: int  # of the next entry, among those of all chains
 
     def __init__(self, writer: Writer, watched: bool) -> None:
@@ -117,8 +118,13 @@ class Transaction:
             if writer.room is not None:
                 writer.room.ensure()
         self.now = writer.clock().astimezone(UTC)
-        self.position = 1
+        self.position, self.carried = 1, None
         last = self.connection.execute("SELECT position, time FROM entries ORDER BY position DESC LIMIT 1").fetchone()
+        if last is None:  # a new file: it goes on where the closed one ended
+            found = self.connection.execute("SELECT position, time, file, hash FROM carried").fetchone()
+            if found is not None:
+                last = found[:2]
+                self.carried = {"file": found[2], "position": found[0], "hash": found[3].hex()}
         if last is not None:
             self.position = last[0] + 1
             self.now = max(self.now, _time_of(last[1]))

@@ -34,7 +34,7 @@ CONTRACT = {
         "--follow",
         "--counts",
         *("--until", "--entry", "--kind", "--effect", "--reason", "--rule", "--outcome", "--principal", "--client"),
-        *("--method", "--count-by", "--csv", "--jsonl"),
+        *("--method", "--count-by", "--csv", "--jsonl", "--file"),
         "--limit",
         "--json",
         "--state",
