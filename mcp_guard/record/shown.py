@@ -6,27 +6,15 @@ that moves the cursor, changes colours, reverses the direction of writing, or fa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from mcp_guard.escaping import escaped as escaped
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.query import Row
 
 _MOST = 5  # withheld tools that one line names
-
-
-def escaped(text: str) -> str:
-    """The text with everything that isn't a visible character or a single space written as its code."""
-    return re.sub(r"(?<= ) ", r"\\x20", "".join(char if char.isprintable() else _code(char) for char in text))
-
-
-def _code(char: str) -> str:
-    number = ord(char)
-    if number < 0x100:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def who(row: Row) -> str:

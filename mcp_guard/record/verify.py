@@ -180,11 +180,15 @@ class _Check:
         self._carried = None
         if carried is not None:
             file, position, time, hashed = carried
+            if not (type(file) is type(time) is str and type(position) is int and type(hashed) is bytes):
+                self.report.found("where this file goes on from can't be read")
+                return
             self._carried = {"file": file, "position": position, "hash": hashed.hex()}
             if is_first:
-                self._lost, self._next, self._time = str(file), position + 1, str(time)
+                self._lost, self._next, self._time = file, position + 1, time
                 for number, _, seq, head in rows:
-                    if number not in alive:  # ended before this file began, and didn't grow since
+                    # It ended before this file began, and didn't grow since.
+                    if number not in alive and type(seq) is int and type(head) is bytes:
                         self._chains[number].seq, self._chains[number].hash = seq, head
             elif (position, time, hashed) != (self._next - 1, self._time, self._end):
                 self.report.found(f"what goes on after position {position} doesn't go on where {file} ends here")
