@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from mcp_guard.cli.setting_up import say_clock
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.keys import signing_seed
 from mcp_guard.record.query import Filter, open_for_reading
@@ -58,3 +61,18 @@ def test_a_time_that_goes_back_without_a_person_is_found(tmp_path: Path) -> None
             "WHERE CAST(body AS TEXT) LIKE '%clock_set%'"
         )
     assert any("is older" in text for text in verify(record.directory))
+
+
+def test_a_guard_that_starts_says_how_far_the_record_is_ahead(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock()
+    with open_record(tmp_path, clock) as record:
+        say_clock(record)
+        assert capsys.readouterr().err == ""
+        clock.move(days=365)
+        record.step(request(), deny)
+        clock.now = NOON
+        say_clock(record)
+        assert "365 days, 0:00:00 ahead of the clock" in (said := capsys.readouterr().err)
+        assert "mcp-guard log set-clock" in said
