@@ -40,7 +40,9 @@ from mcp_guard.protection import Protection, local_resolve
 from mcp_guard.record.entries import Request
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
+from mcp_guard.record.was import value_digests
 from mcp_guard.transports.spawn import Child
+from mcp_guard.upkeep import Upkeep
 from mcp_guard.wire import keyed_digest, shape
 
 
@@ -81,11 +83,13 @@ class Guard:
     latest: datetime | None = None  # of the entries of this process
     approver: Approver = field(default_factory=Nobody)
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
+    upkeep: Upkeep = field(init=False)  # of the record, between calls
     authority_digest: str = field(init=False)
     handles: Handles = field(init=False)  # what clients hold beyond one call
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
     def __post_init__(self) -> None:
+        self.upkeep = Upkeep(self.record)
         self.handles = Handles(self.record.key)
         self.authority_digest = self.authority.digest
         self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}
@@ -139,6 +143,7 @@ class Guard:
             digest=keyed_digest(self.record.key, {"method": call.method, "params": without_progress(call.params)}),
             authority_digest=self.authority_digest,
             client=client,
+            values=value_digests(self.record.key, call.arguments, names),
         )
 
     def session_for(self, principal: str) -> str:

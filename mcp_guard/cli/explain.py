@@ -33,7 +33,7 @@ from mcp_guard.policy.explain import Explanation, explain_call
 from mcp_guard.protection import local_resolve
 from mcp_guard.record import place
 from mcp_guard.record.entries import EntryKind
-from mcp_guard.record.query import Filter, open_for_reading
+from mcp_guard.record.query import open_for_reading
 from mcp_guard.record.shown import escaped, what
 from mcp_guard.refusal import reason_text
 from mcp_guard.wire import parse_arguments
@@ -223,7 +223,7 @@ def _entry(entry: str, as_json: bool) -> int:
     directory = place.state_directory(None)
     if place.is_there(directory):
         with open_for_reading(directory) as query:
-            found = next((row for row in query.entries(Filter()) if row.id == entry), None)
+            found = query.find(entry)
     if found is None:
         raise InputError(f"no entry `{entry}` is in the record; `mcp-guard log` shows the ids")
     if as_json:

@@ -7,7 +7,7 @@ in (law 8): a call arrives as shape and keyed digest. Texts are stored as they a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -53,6 +53,12 @@ class EntryKind(StrEnum):
     """Tools that the client isn't shown, beyond what no grant names: drift, collisions, unusable schemas."""
     STOPPED = "stopped"
     """The guard process ended in good order; a chain without it was cut short."""
+    CHECKPOINT = "checkpoint"
+    """The heads of all chains at this moment, signed: what stands before it can't be changed without the key."""
+    RETIRED = "retired"
+    """Closed files of the record that are older than the retention are about to be removed."""
+    CLOCK_SET = "clock_set"
+    """A person said that recorded times were ahead of the true one: from here on time runs from the clock again."""
 
 
 NOTES = frozenset(EntryKind) - {
@@ -61,8 +67,12 @@ NOTES = frozenset(EntryKind) - {
     EntryKind.OUTCOME,
     EntryKind.FIRST_SIGHT,
     EntryKind.FIRST_USE,
+    EntryKind.CHECKPOINT,
+    EntryKind.CLOCK_SET,
 }
 """The kinds that `Record.note` takes; the others are written together with what they tell about."""
+BINDING = frozenset({EntryKind.OPENED, EntryKind.CHECKPOINT})
+"""The kinds that bind the ends of all chains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,7 @@ class Request:
     digest: str  # keyed digest of what is judged and sent
     authority_digest: str  # of the documents that judged
     client: str = ""  # what the client calls itself; for display, never for a judgement
+    values: Mapping[str, str] = field(default_factory=dict)  # by argument: keyed digest of its value (`was`)
 
     def __post_init__(self) -> None:
         check_session(self.session)
@@ -153,6 +164,8 @@ def decision_body(request: Request, decision: Decision, count: int) -> dict[str,
         "effect": EFFECTS[decision.effect],
         "rules": [_rule(rule) for rule in decision.rules[:LIST_LIMIT]],
     }
+    if request.values:
+        body["values"] = {bounded_text(name): digest for name, digest in request.values.items()}
     if decision.reason is not None:
         body["reason"] = decision.reason.value
     if charges := charged(decision):

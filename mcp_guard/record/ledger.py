@@ -40,6 +40,8 @@ class Ledger:
             self._seen[body["data"]["server"]] = body["data"]["sha256"]
         elif kind is EntryKind.FIRST_USE:
             self._used[body["data"]["key"]] = body["time"]
+        elif kind is EntryKind.CLOCK_SET:
+            self._used = {key: min(time, body["time"]) for key, time in self._used.items()}
         return True
 
     def differences(self, connection: sqlite3.Connection) -> Iterator[str]:

@@ -33,6 +33,8 @@ CONTRACT = {
         "--since",
         "--follow",
         "--counts",
+        *("--until", "--entry", "--kind", "--effect", "--reason", "--rule", "--outcome", "--principal", "--client"),
+        *("--method", "--count-by", "--csv", "--jsonl", "--file"),
         "--limit",
         "--json",
         "--state",
