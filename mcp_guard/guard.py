@@ -19,6 +19,7 @@ from mcp_guard.downstream import ServerSpec
 from mcp_guard.handles import Handles
 from mcp_guard.model import (
     EVERY_EFFECT,
+    Admitted,
     Approval,
     Call,
     Decision,
@@ -180,6 +181,19 @@ class LiveFacts:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return tool in self.known.get(server, frozenset())
+
+    def labels(self) -> frozenset[str]:
+        """Only a judgement within its transaction can tell: elsewhere it raises, which closes what goes by it."""
+        return self._usage().labels()
+
+    def admitted(self) -> Admitted:
+        """As `labels`."""
+        return self._usage().admitted()
+
+    def _usage(self) -> UsageView:
+        if self.usage is None:
+            raise LookupError("what a session has met and done is known within a transaction only")
+        return self.usage
 
 
 def without_made_up_names(decision: Decision, call: Call, names: Mapping[str, Any]) -> Decision:

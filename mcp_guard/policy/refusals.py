@@ -38,7 +38,13 @@ def denied(fired: Sequence[Rule], examined: Iterable[Examined], call: Call) -> D
     )
 
 
-def asking(asks: Sequence[Rule], carrying: Sequence[Rule], charges: Sequence[Charge], call: Call) -> Decision:
+def asking(
+    asks: Sequence[Rule],
+    carrying: Sequence[Rule],
+    charges: Sequence[Charge],
+    call: Call,
+    gives: frozenset[str] = frozenset(),
+) -> Decision:
     """A person has to be asked: by ask rules, or because only grants with `ask: true` carry the call."""
     speaking = [*asks, *(rule for rule in carrying if rule.asks)]
     return Decision(
@@ -49,6 +55,7 @@ def asking(asks: Sequence[Rule], carrying: Sequence[Rule], charges: Sequence[Cha
         advice=_advice(speaking),
         permitted=permitted(carrying, call),
         detail="; ".join(f"{'grant' if rule.is_grant else 'ask'} {place(rule)} asks" for rule in speaking[:_MOST]),
+        gives=gives,
     )
 
 
@@ -76,7 +83,11 @@ def nearest(examined: Iterable[Examined]) -> list[Examined]:
 
 
 def _reason(examined: Sequence[Examined]) -> tuple[Reason, list[Examined]]:
-    for reason, clause in ((Reason.BUDGET_SPENT, Clause.BUDGET), (Reason.EXPIRED, Clause.UNTIL)):
+    for reason, clause in (
+        (Reason.BUDGET_SPENT, Clause.BUDGET),
+        (Reason.HISTORY, Clause.HISTORY),
+        (Reason.EXPIRED, Clause.UNTIL),
+    ):
         only = [one for one in examined if one.clauses == {clause}]
         if only:
             return reason, only

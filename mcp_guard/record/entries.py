@@ -51,6 +51,12 @@ class EntryKind(StrEnum):
     """It answers again."""
     WITHHELD = "withheld"
     """Tools that the client isn't shown, beyond what no grant names: drift, collisions, unusable schemas."""
+    EXPOSED = "exposed"
+    """A server said something beside its tools' answers, which gave a session labels: which server, which labels."""
+    LABELS_CLEARED = "labels_cleared"
+    """A person took a session's labels away: which session, which labels."""
+    SESSION_RENEWED = "session_renewed"
+    """A person began a new history for a session's next start: which session, how often by now."""
     STOPPED = "stopped"
     """The guard process ended in good order; a chain without it was cut short."""
 
@@ -61,6 +67,9 @@ NOTES = frozenset(EntryKind) - {
     EntryKind.OUTCOME,
     EntryKind.FIRST_SIGHT,
     EntryKind.FIRST_USE,
+    EntryKind.EXPOSED,
+    EntryKind.LABELS_CLEARED,
+    EntryKind.SESSION_RENEWED,
 }
 """The kinds that `Record.note` takes; the others are written together with what they tell about."""
 
@@ -98,6 +107,7 @@ class Entry:
     session: str
     decision: Decision
     time: datetime
+    called: tuple[Kind, str, str] = (Kind.TOOL, "", "")  # kind, server and target, as they are recorded
 
     @property
     def id(self) -> str:
@@ -155,6 +165,8 @@ def decision_body(request: Request, decision: Decision, count: int) -> dict[str,
     }
     if decision.reason is not None:
         body["reason"] = decision.reason.value
+    if decision.effect is Effect.ALLOW:
+        body["gives"] = sorted(decision.gives)  # all of them: what follows from an entry must be in it
     if charges := charged(decision):
         body["charges"] = [_charge(charge) for charge in charges]
     if decision.approvals:
