@@ -138,7 +138,7 @@ class Builder:
         tools = tuple(NamePattern.of(name) for name in dict.fromkeys(form.after) if "/" in name)
         grants = tuple(f"{self.kind}/{name}" for name in dict.fromkeys(ids))
         times = form.times if isinstance(form, TighteningForm) and form.times is not None else 1
-        return After(tools, grants, times, "\n".join(self._grants[name] for name in dict.fromkeys(ids)))
+        return After(tools, grants, times, tuple(self._grants[name] for name in dict.fromkeys(ids)))
 
     def _once(self, id: str, path: Path) -> None:
         if id in self._seen:

@@ -21,7 +21,7 @@ class After:
     tools: tuple[NamePattern, ...] = ()
     grants: tuple[str, ...] = ()
     times: int = 1  # of asks and denies: how often, all that is named taken together
-    meaning: str = ""  # what the named grants say: to a comparison another grant under an old id is another order
+    meanings: tuple[str, ...] = ()  # what each of the grants says: under an old id another one is another order
 
     def met(self, admitted: Admitted) -> bool:
         """The question of a grant: has each of them carried a call, to the letter?"""
