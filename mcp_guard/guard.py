@@ -16,6 +16,7 @@ from mcp_guard.approvals.port import Approver, Nobody
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.downstream import ServerSpec
+from mcp_guard.errors import GuardError
 from mcp_guard.handles import Handles
 from mcp_guard.model import (
     EVERY_EFFECT,
@@ -146,7 +147,14 @@ class Guard:
         """The key of a principal's history where no client process can be told apart (HTTP)."""
         mandates = [layer.digest for layer in self.authority.layers if layer.kind == "mandate"]
         text = "\n".join([principal, *mandates])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self.current(hashlib.sha256(text.encode()).hexdigest()[:16])
+
+    def current(self, base: str) -> str:
+        """The history of the sessions of this key: a new one where a person began it; the older, if that can't be told."""
+        try:
+            return self.record.current(base)
+        except GuardError:
+            return base
 
 
 @dataclass(slots=True)

@@ -40,6 +40,8 @@ class Ledger:
             if body.get("refunded"):
                 self._charge(decision, -1)
                 self._past.taken_back(decision)
+            else:
+                self._past.answered(decision, body)
         elif kind is EntryKind.FIRST_SIGHT:
             self._seen[body["data"]["server"]] = body["data"]["sha256"]
         elif kind is EntryKind.FIRST_USE:

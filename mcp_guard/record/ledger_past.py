@@ -31,6 +31,10 @@ class Past:
         if "gives" in body:
             self._admitted[_counted(body)] -= 1
 
+    def answered(self, decision: dict[str, Any], outcome: dict[str, Any]) -> None:
+        """The outcome of a call: its labels again, if a person cleared them while it was under way."""
+        self._expose(outcome, decision.get("gives", []))
+
     def noted(self, kind: EntryKind, body: dict[str, Any]) -> None:
         """Any other entry."""
         if kind is EntryKind.EXPOSED:

@@ -122,6 +122,8 @@ class Record:
             raise ValueError("only a call of which no byte was sent gets its charges back")
         body = entries.outcome_body(entry, outcome, duration_ms, refund, note)
         with self._writer.transaction(watched=False) as moment:
+            if not refund and entry.decision.gives:  # a person may have cleared them while the answer was on its way
+                history.expose(moment.connection, entry.session, entry.decision.gives, moment.position)
             try:
                 moment.append(body, finishes=entry.position)
             except sqlite3.IntegrityError as error:
