@@ -59,6 +59,8 @@ class EntryKind(StrEnum):
     """A person began a new history for a session's next start: which session, how often by now."""
     STOPPED = "stopped"
     """The guard process ended in good order; a chain without it was cut short."""
+    PIN_SET = "pin_set"
+    """A person set the PIN, or changed it (`again`). One that nobody remembers was an agent's."""
 
 
 NOTES = frozenset(EntryKind) - {
