@@ -7,7 +7,7 @@ its answers and from clearings; `renewed` from the acts of a person who began a 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import sha256
 
 from mcp_guard.errors import RecordFailed
@@ -95,6 +95,9 @@ def key_of(base: str, times: int) -> str:
     return base if times == 0 else sha256(f"{base}\n{times}".encode()).hexdigest()[:16]
 
 
-def bases(connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:
-    """Every key whose history was begun anew, and how often."""
-    yield from connection.execute("SELECT session, times FROM renewed ORDER BY session")
+def base_of(connection: sqlite3.Connection, session: str) -> str:
+    """The key that the start of a guard makes, from that of any of its histories."""
+    for base, times in connection.execute("SELECT session, times FROM renewed"):
+        if session in {key_of(base, number) for number in range(1, times + 1)}:
+            return str(base)
+    return session

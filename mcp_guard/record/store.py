@@ -205,7 +205,7 @@ class Record:
         """
         entries.check_session(session)
         with self._writer.transaction() as moment:
-            base = self._base(moment.connection, session)
+            base = history.base_of(moment.connection, session)
             times = history.generation(moment.connection, base) + 1
             moment.connection.execute("INSERT OR REPLACE INTO renewed VALUES (?, ?)", (base, times))
             data = {"by": by, "base": base, "times": times}
@@ -218,13 +218,6 @@ class Record:
             return history.key_of(base, history.generation(self._writer.connection, base))
         except sqlite3.Error as error:
             raise schema.explained(error) from error
-
-    def _base(self, connection: sqlite3.Connection, session: str) -> str:
-        """The key that the start of a guard makes, from that of any of its histories."""
-        for base, times in history.bases(connection):
-            if session in {history.key_of(base, number) for number in range(1, times + 1)}:
-                return base
-        return session
 
     def _append_decision(self, moment: Transaction, request: Request, decision: Decision, count: int) -> Entry:
         position = moment.position
