@@ -150,7 +150,7 @@ class Guard:
         return self.current(hashlib.sha256(text.encode()).hexdigest()[:16])
 
     def current(self, base: str) -> str:
-        """The history of the sessions of this key: a new one where a person began it; if that can't be told, the older."""
+        """The history that the sessions of this key have: the older one, if that can't be told."""
         try:
             return self.record.current(base)
         except GuardError:
