@@ -74,9 +74,7 @@ def _told(kind: EntryKind, data: Any) -> str:
             more = f" and {len(tools) - _MOST} more" if len(tools) > _MOST else ""
             return f"tools of server {server} withheld: {', '.join(tools[:_MOST])}{more}"
         case EntryKind.EXPOSED:
-            return (
-                f"{why or 'words'} of server {server} gave the session {', '.join(map(str, known.get('labels', [])))}"
-            )
+            return f"{why or 'words'} of server {server}: labels {', '.join(map(str, known.get('labels', [])))}"
         case EntryKind.LABELS_CLEARED:
             return f"labels taken away by {known.get('by', '?')}: {', '.join(map(str, known.get('labels', [])))}"
         case EntryKind.SESSION_RENEWED:

@@ -177,7 +177,7 @@ POLICIES: list[tuple[str | bytes, str, str]] = [
     (D + "{id: a, tool: s/t, when: {labels: []}}", "3:39", "an empty list says nothing"),
     (
         D + "{id: a, tool: s/t, when: {labels: [x], no_labels: [y, x]}}",
-        "3:31",
+        "3:30",
         "`x` is both in `labels` and `no_labels`",
     ),
     (D + "{id: a, tool: s/t, when: {labels: [A]}}", "3:40", "`A` can't be an id"),
