@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcp_guard.record.store import Record
+from tests.fixtures.client import RawClient
 from tests.guards import Stand, decision_in
 
 POLICY = """\
@@ -27,7 +28,7 @@ deny:
 class Two(Stand):
     """Two servers of one client, each behind a guard process of its own."""
 
-    def guard(self, name: str, mandate: str | None = None) -> object:
+    def guard(self, name: str, mandate: str | None = None) -> RawClient:
         words = ["wrap", "--name", name, "--policy", str(self.policy_file), *self._mandate(mandate)]
         return self.client([*words, "--", *self.server(name)])
 
@@ -38,7 +39,7 @@ async def test_what_one_guard_let_in_closes_what_another_one_lets_out_also_after
 ) -> None:
     stand = Two(tmp_path, POLICY)
     number = {"a": 1, "b": 2}
-    async with stand.guard("web") as web, stand.guard("files") as files:  # type: ignore[attr-defined]
+    async with stand.guard("web") as web, stand.guard("files") as files:
         for client in (web, files):
             await client.initialize()
         assert "isError" not in await files.call("add", number)
@@ -49,7 +50,7 @@ async def test_what_one_guard_let_in_closes_what_another_one_lets_out_also_after
         if killed:
             web.kill()
             files.kill()
-    async with stand.guard("files") as again:  # type: ignore[attr-defined]
+    async with stand.guard("files") as again:
         await again.initialize()
         assert decision_in(await again.call("add", number))["rule"] == "no-tainted-egress"
     assert [call["tool"] for call in stand.ledger("files")] == ["add", "echo"]
@@ -57,13 +58,13 @@ async def test_what_one_guard_let_in_closes_what_another_one_lets_out_also_after
     (session,) = {row.session for row in stand.decisions()}
     async with stand.guard(
         "files", 'version: 1\ntask: t\nexpires: 1h\ngrants: [{id: m, tool: "files/*", args: any}]'
-    ) as task:  # type: ignore[attr-defined]
+    ) as task:
         await task.initialize()
         assert "isError" not in await task.call("add", number), "a mandate has a history of its own"
     with Record.open(stand.state, session=session, clock=lambda: stand.rows()[-1].time) as record:
         assert record.labels(session) == {"untrusted", "noted"}  # the instructions of `files`, as its entry says
         record.renew(session, "local:iris")
-    async with stand.guard("files") as anew:  # type: ignore[attr-defined]
+    async with stand.guard("files") as anew:
         await anew.initialize()
         assert "isError" not in await anew.call("add", number)
     assert stand.verified() == []

@@ -99,7 +99,7 @@ def test_a_mandate_alone_knows_of_no_tool_and_beside_a_policy_the_policy_speaks(
 def test_an_ask_knows_what_the_call_gives_once_it_is_approved() -> None:
     asks = under("grants: [{id: g, tool: s/t, args: any, ask: true}]")
     decision = decide(asks, call("s/t"), session())
-    assert (decision.effect, decision.gives) == (Effect.ASK, {"untrusted"})
+    assert (decision.effect, decision.gives) == (Effect.ASK, frozenset({"untrusted"}))
 
 
 # --- how lists are read
@@ -177,7 +177,7 @@ def test_once_is_one_call_of_the_grant_whatever_carried_others() -> None:
 @pytest.mark.parametrize("rest", ["when: {labels: [a]}", "when: {no_labels: [a]}", "after: x/y"])
 def test_a_history_that_cannot_be_read_closes_a_grant_and_fires_a_deny(rest: str) -> None:
     class Lost(Still):
-        labels, admitted = Broken.labels, Broken.admitted  # type: ignore[assignment]
+        labels, admitted = Broken.labels, Broken.admitted
 
     grant = under(f"grants: [{{id: g, tool: s/t, args: any, {rest}}}]")
     assert decide(grant, call("s/t"), Lost()).reason is Reason.HISTORY
