@@ -20,6 +20,7 @@ from mcp_guard.policy.oddities_fit import (
     unknown_arguments,
     unknown_names,
 )
+from mcp_guard.policy.oddities_past import labels_that_nothing_gives
 from mcp_guard.policy.oddities_settings import reaches_settings
 from mcp_guard.policy.refusals import place
 from mcp_guard.policy.rules import Arguments, Limit, Rule
@@ -76,6 +77,7 @@ def oddities(
                 *_overlapped(rule, targets, denies, classes, heard),
                 *_idle(rule, authority),
                 *_over(rule, now),
+                *labels_that_nothing_gives(rule, authority),
                 *_shells(rule, targets, classes),
                 *_settings(rule, targets, layer, facts),
             ]

@@ -63,21 +63,23 @@ def ungranted(examined: Sequence[Examined], call: Call, file: str) -> Decision:
     """No grant carries the call: names the nearest ones, if any is about this target for this principal."""
     reason, close = _reason(examined)
     rules = [one.rule for one in close]
-    live = [one.rule for one in close if reason not in (Reason.EXPIRED, Reason.BUDGET_SPENT)]
+    live = [one.rule for one in close if reason not in (Reason.EXPIRED, Reason.BUDGET_SPENT, Reason.HISTORY)]
+    first = _come_first(rules, call) if reason is Reason.HISTORY else ()
     detail = "; ".join(f"grant {place(one.rule)}: {one.words}" for one in close[:_MOST])
     return Decision(
         Effect.DENY,
         reason,
         rules=tuple(rule.ref for rule in rules),
         advice=_advice(rules),
-        permitted=permitted(live, call),
+        permitted=first or permitted(live, call),
         detail=detail or _why_none(examined, file),
     )
 
 
 def nearest(examined: Iterable[Examined]) -> list[Examined]:
     """The grants in force for this target and principal that the call is least far from."""
-    candidates = [one for one in examined if not one.clauses & {Clause.TARGET, Clause.WHEN, Clause.UNTIL}]
+    closed = {Clause.TARGET, Clause.WHEN, Clause.UNTIL, Clause.HISTORY}
+    candidates = [one for one in examined if not one.clauses & closed]
     least = min((len(one.failures) for one in candidates), default=0)
     return [one for one in candidates if len(one.failures) == least]
 
@@ -101,6 +103,14 @@ def permitted(rules: Iterable[Rule], call: Call) -> tuple[str, ...]:
     """The limits of these grants in words; those with `disclose: false` say nothing."""
     said = dict.fromkeys(f"{call.name}: {limits_in_words(rule)}" for rule in rules if rule.disclose)
     return tuple(said)[:_MOST]
+
+
+def _come_first(rules: Iterable[Rule], call: Call) -> tuple[str, ...]:
+    """What has to come before the call, where that is all that a grant waits for: the permitted next step."""
+    waiting = [rule for rule in rules if rule.disclose and rule.after is not None and not rule.once]
+    plain = [rule for rule in waiting if rule.when is None or not (rule.when.labels or rule.when.no_labels)]
+    said = [f"{call.name} after {' and '.join(rule.after.names)}" for rule in plain if rule.after is not None]
+    return tuple(dict.fromkeys(said))[:_MOST]
 
 
 def place(rule: Rule) -> str:

@@ -29,8 +29,8 @@ def admitted(connection: sqlite3.Connection, session: str) -> Admitted:
     tools: dict[str, int] = {}
     grants: dict[str, int] = {}
     query = "SELECT tool, grants, calls FROM admitted WHERE session=?"
-    for tool, carrying, calls in connection.execute(query, (session,)):
-        if not isinstance(calls, int) or calls < 0:
+    for tool, carrying, calls in connection.execute(query, (session,)).fetchall():
+        if type(calls) is not int or calls < 0:
             raise RecordFailed("what a session has called was changed by somebody else; keep the record as evidence")
         if tool:
             tools[tool] = tools.get(tool, 0) + calls
@@ -64,8 +64,11 @@ def take_back(connection: sqlite3.Connection, request: tuple[str, Kind, str, str
 
 def expose(connection: sqlite3.Connection, session: str, given: Iterable[str], position: int) -> None:
     """Set labels. One that is there already keeps the entry that set it first."""
-    for label in sorted(given):
-        connection.execute("INSERT OR IGNORE INTO labels VALUES (?, ?, ?)", (session, label, position))
+    new = 0
+    for label in given:
+        new += connection.execute("INSERT OR IGNORE INTO labels VALUES (?, ?, ?)", (session, label, position)).rowcount
+    if not new:
+        return
     (count,) = connection.execute("SELECT count(*) FROM labels WHERE session=?", (session,)).fetchone()
     if count > MAX_LABELS:
         raise RecordFailed(f"a session can't have more than {MAX_LABELS} labels; there is no call")

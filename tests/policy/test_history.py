@@ -13,6 +13,7 @@ from mcp_guard.policy.document import Authority
 from mcp_guard.policy.explain import explain_call
 from mcp_guard.policy.mutation import mutants_of
 from mcp_guard.policy.mutation_hints import suggestion
+from mcp_guard.policy.oddities import oddities
 from mcp_guard.policy.sentences import sentence
 from tests.policy.case_scene import left, played, suite, uncovered
 from tests.policy.scene import Broken, Still, call, mandate, policy, prompt, resource, under
@@ -210,6 +211,25 @@ def test_an_explanation_says_what_closes_a_grant_and_where_to_open_it() -> None:
     assert said["g"] == "this session has the label x"
     assert "what this session has met and done clearly doesn't fit" in said["d"]
     assert "`no_labels`" in explained.changes[0].words
+
+
+def test_a_refusal_names_what_has_to_come_first_and_permits_nothing_that_history_closed() -> None:
+    def told(rest: str, met: Still) -> tuple[str, ...]:
+        found = under(f"grants: [{{id: r, tool: f/read, args: any}}, {{id: g, tool: s/t, args: any{rest}}}]")
+        return decide(found, call("s/t"), met).permitted
+
+    assert told(", after: [r, f/sign]", session()) == ("s/t after f/sign and r",)
+    assert told(", after: [r], disclose: false", session()) == ()
+    assert told(", when: {no_labels: [x]}", session("x")) == ()
+    assert told(", once: true", session(g=1)) == ()
+
+
+def test_check_points_out_a_label_that_nothing_gives() -> None:
+    given = "tools: {s/t: {gives: secret}, s/*: {gives: [noted]}}\ngrants: [{id: g, tool: s/t, args: any}]\n"
+    found = under(given + "deny: [{id: d, tool: s/t, when: {labels: [secret, noted, untrusted], no_labels: [sceret]}}]")
+    (oddity,) = oddities(found, {})
+    assert (oddity.rule, oddity.line) == ("d", 4)
+    assert "`sceret`" in oddity.message
 
 
 # --- cases, coverage, mutation
