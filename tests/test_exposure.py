@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mcp_guard.conversations import Conversations
 from mcp_guard.eras import Era
 from mcp_guard.record.verify import verify
 from tests.guards import FullDisk, RecordingDownstream, Scene, decision_in, tool
@@ -175,3 +176,20 @@ async def test_a_call_that_never_left_is_not_what_had_to_come_first(tmp_path: Pa
         await scene.call("look")
         scene.servers[0].gone = False
         assert await refused(scene, "pay") == "history"
+
+
+async def test_over_http_no_id_that_a_client_sends_replays_or_leaves_out_chooses_a_history(tmp_path: Path) -> None:
+    with scene_of(tmp_path) as scene:
+        several = Conversations(scene.guard, one_client=False)
+
+        def key(principal: str) -> str:
+            return several.open(principal=principal, notify=lambda *_: None).session.key
+
+        mine = key("http:1")
+        scene.record.exposed(mine, "raw", frozenset({"untrusted"}), "a page")
+        assert key("http:1") == mine, "another conversation, whatever its id is, has the history of its principal"
+        assert key("http:2") != mine
+        anew = scene.record.renew(mine, "local:iris")
+        assert key("http:1") == anew != mine
+        scene.guard.record = FullDisk(scene.record)  # type: ignore[assignment]
+        assert key("http:1") == mine, "what can't be told is the older history, which has more labels"

@@ -225,7 +225,9 @@ def test_a_refusal_names_what_has_to_come_first_and_permits_nothing_that_history
 
 
 def test_check_points_out_a_label_that_nothing_gives() -> None:
-    given = "tools: {s/t: {gives: secret}, s/*: {gives: [noted]}}\ngrants: [{id: g, tool: s/t, args: any}]\n"
+    given = (
+        "tools: {s/t: {effect: read, gives: secret}, s/*: {gives: [noted]}}\ngrants: [{id: g, tool: s/t, args: any}]\n"
+    )
     found = under(given + "deny: [{id: d, tool: s/t, when: {labels: [secret, noted, untrusted], no_labels: [sceret]}}]")
     (oddity,) = oddities(found, {})
     assert (oddity.rule, oddity.line) == ("d", 4)
