@@ -133,12 +133,15 @@ def explain(
         if decision != explanation.decision:
             shown.update(effect="deny", reason=str(decision.reason), changes=[])
         shown["effects"] = effects.to_dict()
+        shown["gives"] = sorted(decision.gives)
         click.echo(json.dumps(shown, indent=2))
     else:
         console = Console(highlight=False, soft_wrap=True)
         _show(console, explanation, decision, _absolute(layers, call, base))
         if any(rule.effects for layer in layers for rule in layer.rules):
             console.print(f"\nits effects: {_plain(effects.words)}", style="dim")
+        if decision.gives:
+            console.print(f"it gives the session the label {_plain(', '.join(sorted(decision.gives)))}", style="dim")
     return 0 if decision.allowed else 1
 
 

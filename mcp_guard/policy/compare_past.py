@@ -181,14 +181,14 @@ def _all_given(
     new_says: Mapping[str, frozenset[str]],
 ) -> bool:
     """Is every label that the old documents give given by the new ones, too? Of a tool that only one of them
-    describes, the catalogue may speak, so that nobody knows.
+    describes, the catalogue may speak, or nobody: it gives `untrusted`, or nothing.
     """
-    if old.keys() != new.keys():
-        return False
     unsaid = frozenset({UNTRUSTED})
     servers = old_says.keys() | new_says.keys()
     return all(old_says.get(one, unsaid) <= new_says.get(one, unsaid) for one in servers) and all(
-        any(_covers(more, one) for more in new[name].gives) for name in old for one in old[name].gives
+        any(_covers(more, one) for more in (new[name].gives if name in new else ()))
+        for name in old.keys() | new.keys()
+        for one in (old[name].gives if name in old else (Gives(UNTRUSTED),))
     )
 
 

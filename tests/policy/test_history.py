@@ -338,6 +338,10 @@ def test_a_rule_that_waits_for_another_grant_under_an_old_id_is_not_proved() -> 
         ("{s/t: {gives: a}}", "{s/t: {gives: [{label: a, args: {x: 1}}]}}", True),
         ("{s/t: {gives: a}}", "{}", True),  # the catalogue may know it as harmless
         ("{s/t: {gives: a}, s/*: {gives: a}}", "{s/t: {gives: a}, s/*: {gives: []}}", True),
+        ("{}", "{s/t: {effect: read}}", True),
+        ("{}", "{s/t: {gives: [{label: untrusted, args: {x: 1}}]}}", True),
+        ("{}", "{s/t: {gives: untrusted}}", False),
+        ("{s/t: {effect: read}}", "{}", False),
         ("{s/t: {gives: a}}", "{s/t: {gives: [b, a]}}", False),
         ("{s/t: {gives: [{label: a, args: {x: 1}}]}}", "{s/t: {gives: a}}", False),
     ],
