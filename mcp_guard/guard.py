@@ -16,9 +16,11 @@ from mcp_guard.approvals.port import Approver, Nobody
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.downstream import ServerSpec
+from mcp_guard.errors import GuardError
 from mcp_guard.handles import Handles
 from mcp_guard.model import (
     EVERY_EFFECT,
+    Admitted,
     Approval,
     Call,
     Decision,
@@ -150,7 +152,14 @@ class Guard:
         """The key of a principal's history where no client process can be told apart (HTTP)."""
         mandates = [layer.digest for layer in self.authority.layers if layer.kind == "mandate"]
         text = "\n".join([principal, *mandates])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self.current(hashlib.sha256(text.encode()).hexdigest()[:16])
+
+    def current(self, base: str) -> str:
+        """The history that the sessions of this key have: the older one, if that can't be told."""
+        try:
+            return self.record.current(base)
+        except GuardError:
+            return base
 
 
 @dataclass(slots=True)
@@ -185,6 +194,19 @@ class LiveFacts:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return tool in self.known.get(server, frozenset())
+
+    def labels(self) -> frozenset[str]:
+        """Only a judgement within its transaction can tell: elsewhere it raises, which closes what goes by it."""
+        return self._usage().labels()
+
+    def admitted(self) -> Admitted:
+        """As `labels`."""
+        return self._usage().admitted()
+
+    def _usage(self) -> UsageView:
+        if self.usage is None:
+            raise LookupError("what a session has met and done is known within a transaction only")
+        return self.usage
 
 
 def without_made_up_names(decision: Decision, call: Call, names: Mapping[str, Any]) -> Decision:

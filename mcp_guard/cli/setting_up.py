@@ -140,6 +140,7 @@ def build_guard(
     principal = local_principal()
     session = client_session(principal, mandate.digest if mandate is not None else "")
     record = Record.open(session=session, clock=clock, durability=durability, limits=limits)
+    session = record.session = patiently(lambda: record.current(session))
     say_clock(record)
     started = patiently(lambda: record.started(f"{mandate.digest}:{principal}")) if mandate is not None else None
     layers = tuple(document for document in (policy, mandate) if document is not None)

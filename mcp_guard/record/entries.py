@@ -51,6 +51,12 @@ class EntryKind(StrEnum):
     """It answers again."""
     WITHHELD = "withheld"
     """Tools that the client isn't shown, beyond what no grant names: drift, collisions, unusable schemas."""
+    EXPOSED = "exposed"
+    """A server said something beside its tools' answers, which gave a session labels: which server, which labels."""
+    LABELS_CLEARED = "labels_cleared"
+    """A person took a session's labels away: which session, which labels."""
+    SESSION_RENEWED = "session_renewed"
+    """A person began a new history for a session's next start: which session, how often by now."""
     STOPPED = "stopped"
     """The guard process ended in good order; a chain without it was cut short."""
     CHECKPOINT = "checkpoint"
@@ -59,6 +65,8 @@ class EntryKind(StrEnum):
     """Closed files of the record that are older than the retention are about to be removed."""
     CLOCK_SET = "clock_set"
     """A person said that recorded times were ahead of the true one: from here on time runs from the clock again."""
+    PIN_SET = "pin_set"
+    """A person set the PIN, or changed it (`again`). One that nobody remembers was an agent's."""
 
 
 NOTES = frozenset(EntryKind) - {
@@ -69,6 +77,9 @@ NOTES = frozenset(EntryKind) - {
     EntryKind.FIRST_USE,
     EntryKind.CHECKPOINT,
     EntryKind.CLOCK_SET,
+    EntryKind.EXPOSED,
+    EntryKind.LABELS_CLEARED,
+    EntryKind.SESSION_RENEWED,
 }
 """The kinds that `Record.note` takes; the others are written together with what they tell about."""
 BINDING = frozenset({EntryKind.OPENED, EntryKind.CHECKPOINT})
@@ -109,6 +120,7 @@ class Entry:
     session: str
     decision: Decision
     time: datetime
+    called: tuple[Kind, str, str] = (Kind.TOOL, "", "")  # kind, server and target, as they are recorded
 
     @property
     def id(self) -> str:
@@ -168,6 +180,8 @@ def decision_body(request: Request, decision: Decision, count: int) -> dict[str,
         body["values"] = {bounded_text(name): digest for name, digest in request.values.items()}
     if decision.reason is not None:
         body["reason"] = decision.reason.value
+    if decision.effect is Effect.ALLOW:
+        body["gives"] = sorted(decision.gives)  # all of them: what follows from an entry must be in it
     if charges := charged(decision):
         body["charges"] = [_charge(charge) for charge in charges]
     if decision.approvals:

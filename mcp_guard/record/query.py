@@ -15,7 +15,8 @@ from typing import Any
 import orjson
 
 from mcp_guard.errors import RecordFailed
-from mcp_guard.record import index, place, schema
+from mcp_guard.model import Admitted
+from mcp_guard.record import history, index, place, schema
 from mcp_guard.record.entries import EntryKind, entry_id, stamp
 
 
@@ -188,6 +189,20 @@ class Query:
         rows = self._connection.execute("SELECT * FROM first_seen").fetchall()
         lists = [orjson.loads(tools) for key, tools in rows if str(key).rpartition(":")[0] == server]
         return frozenset(name for names in lists for name in names) if lists else None
+
+    def labels(self) -> list[tuple[str, tuple[str, int]]]:
+        """By session: a label, and the position of the entry that set it."""
+        rows = self._connection.execute("SELECT session, label, position FROM labels ORDER BY session, label")
+        return [(session, (label, position)) for session, label, position in rows]
+
+    def admitted(self, session: str) -> Admitted:
+        """What a session has called."""
+        return history.admitted(self._connection, session)
+
+    def newest(self, session: str) -> str:
+        """The key of the history that the next start of this session has."""
+        base = history.base_of(self._connection, session)
+        return history.key_of(base, history.generation(self._connection, base))
 
     def news(self, wanted: Filter, after: int) -> tuple[list[Row], int]:
         """Rows that are new or newly finished since position `after`, and the position to ask from next time.

@@ -59,6 +59,20 @@ TABLES = {
         position INTEGER NOT NULL,
         time TEXT NOT NULL,
         hash BLOB NOT NULL)""",
+    "labels": """CREATE TABLE labels (
+        session TEXT NOT NULL,
+        label TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (session, label)) WITHOUT ROWID""",
+    "admitted": """CREATE TABLE admitted (
+        session TEXT NOT NULL,
+        tool TEXT NOT NULL,
+        grants TEXT NOT NULL,
+        calls INTEGER NOT NULL,
+        PRIMARY KEY (session, tool, grants)) WITHOUT ROWID""",
+    "renewed": """CREATE TABLE renewed (
+        session TEXT PRIMARY KEY,
+        times INTEGER NOT NULL) WITHOUT ROWID""",
 }
 
 _SYNCHRONOUS = {"process": "NORMAL", "disk": "FULL"}

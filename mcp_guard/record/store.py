@@ -19,7 +19,7 @@ import orjson
 from mcp_guard import __version__
 from mcp_guard.errors import RecordFailed
 from mcp_guard.model import Decision, Effect, Outcome
-from mcp_guard.record import entries, place, schema
+from mcp_guard.record import entries, history, place, schema
 from mcp_guard.record.chain import START, Head, new_chain_id
 from mcp_guard.record.closing import Limits, Presence, close_if_large, retire
 from mcp_guard.record.entries import NOTES, Entry, EntryKind, Request
@@ -120,7 +120,10 @@ class Record:
             with UsageView(moment.connection, request.session, moment.now) as view:
                 decision = judge(view)
                 view.charge(entries.charged(decision))
-            return self._append_decision(moment, request, decision, 1)
+            entry = self._append_decision(moment, request, decision, 1)
+            if decision.effect is Effect.ALLOW:
+                history.admit(moment.connection, request, decision, entry.position)
+            return entry
 
     def refuse(self, request: Request, decision: Decision, *, count: int = 1) -> Entry:
         """Append a refusal that needed no judgement. `count`: how many like it this entry stands for."""
@@ -142,12 +145,16 @@ class Record:
             raise ValueError("only a call of which no byte was sent gets its charges back")
         body = entries.outcome_body(entry, outcome, duration_ms, refund, note)
         with self._writer.transaction(watched=False) as moment:
+            if not refund and entry.decision.gives:  # a person may have cleared them while the answer was on its way
+                history.expose(moment.connection, entry.session, entry.decision.gives, moment.position)
             try:
                 moment.append(body, finishes=entry.position)
             except sqlite3.IntegrityError as error:
                 raise RecordFailed(f"`{entry.id}` is finished already; its outcome stays as recorded") from error
             if refund:
                 give_back(moment.connection, entry.session, entries.charged(entry.decision))
+                keys = (rule.key for rule in entry.decision.rules)
+                history.take_back(moment.connection, (entry.session, *entry.called), keys)
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
         """Append what isn't a call: a document loaded, a server gone. `data` is names and digests, never values."""
@@ -215,10 +222,62 @@ class Record:
             data = {"from": entries.stamp(before)}
             moment.append(entries.note_body(EntryKind.CLOCK_SET, self.session, data))
 
+    def exposed(self, session: str, server: str, labels: frozenset[str], why: str) -> None:
+        """A server said something beside its tools' answers: from here on the session has these labels.
+
+        Writes nothing if it has them already, as another process may have seen to meanwhile.
+        """
+        entries.check_session(session)
+        if labels <= self.labels(session):
+            return
+        with self._writer.transaction() as moment:
+            data = {"server": server, "labels": sorted(labels), "why": why}
+            history.expose(moment.connection, session, labels, moment.position)
+            moment.append(entries.note_body(EntryKind.EXPOSED, session, data))
+
+    def labels(self, session: str) -> frozenset[str]:
+        """The labels that a session has, as they are committed."""
+        try:
+            return history.labels(self._writer.connection, session)
+        except sqlite3.Error as error:
+            raise schema.explained(error) from error
+
+    def clear_labels(self, session: str, by: str) -> frozenset[str]:
+        """A person's act: take all labels of a session away. Returns those that it had."""
+        entries.check_session(session)
+        with self._writer.transaction() as moment:
+            had = history.labels(moment.connection, session)
+            moment.connection.execute("DELETE FROM labels WHERE session=?", (session,))
+            data = {"by": by, "labels": sorted(had)}
+            moment.append(entries.note_body(EntryKind.LABELS_CLEARED, session, data))
+        return had
+
+    def renew(self, session: str, by: str) -> str:
+        """A person's act: the sessions whose history is that of `session` begin a new one at their next start.
+
+        Returns its key. The history so far stays as it is.
+        """
+        entries.check_session(session)
+        with self._writer.transaction() as moment:
+            base = history.base_of(moment.connection, session)
+            times = history.generation(moment.connection, base) + 1
+            moment.connection.execute("INSERT OR REPLACE INTO renewed VALUES (?, ?)", (base, times))
+            data = {"by": by, "base": base, "times": times}
+            moment.append(entries.note_body(EntryKind.SESSION_RENEWED, session, data))
+        return history.key_of(base, times)
+
+    def current(self, base: str) -> str:
+        """The key of the history that a session with this key has: its own, or that of a new beginning."""
+        try:
+            return history.key_of(base, history.generation(self._writer.connection, base))
+        except sqlite3.Error as error:
+            raise schema.explained(error) from error
+
     def _append_decision(self, moment: Transaction, request: Request, decision: Decision, count: int) -> Entry:
         position = moment.position
         head = moment.append(entries.decision_body(request, decision, count))
-        return Entry(head.chain, head.seq, position, request.session, decision, moment.now)
+        called = (request.kind, request.server, request.target)
+        return Entry(head.chain, head.seq, position, request.session, decision, moment.now, called)
 
     def _retired(self, files: list[str]) -> None:
         schema.patiently(lambda: self.note(EntryKind.RETIRED, {"files": files}))

@@ -22,9 +22,11 @@ CONTRACT = {
     "wrap": {"--name", "--policy", "--mandate", "--set"},
     "run": {"--config", "--mandate", "--set", "--http", "--token-env"},
     "check": {"--config", "--policy", "--mandate", "--set", "--name", "--clients", "--json"},
-    "explain": {"--config", "--policy", "--mandate", "--set", "--json"},
+    "explain": {"--config", "--policy", "--mandate", "--set", "--label", "--json"},
     "test": {"--config", "--policy", "--min-coverage", "--mutate", "--json", "--junit"},
     "diff": {"--set", "--set-old", "--markdown", "--json"},
+    "session": {"--json", "--state"},
+    "pin": set(),
     "log": {
         "--denied",
         "--tool",

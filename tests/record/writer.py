@@ -12,13 +12,14 @@ from decimal import Decimal
 from pathlib import Path
 
 from mcp_guard.errors import RecordFailed
-from mcp_guard.model import Charge, Outcome
+from mcp_guard.model import Charge, Decision, Effect, Outcome
 from mcp_guard.record.entries import Entry
 from mcp_guard.record.query import Filter, open_for_reading
 from mcp_guard.record.schema import patiently
 from mcp_guard.record.store import Record
+from mcp_guard.record.usage import UsageView
 from mcp_guard.record.verify import verify
-from tests.record.examples import PAY, SESSION, allow, at_most, insist, request
+from tests.record.examples import DENIED, PAY, SESSION, allow, at_most, insist, request
 
 ROOM = 400_000  # bytes; more than the opening needs, and soon full
 
@@ -90,12 +91,46 @@ def under_way(record: Record) -> None:
     _say(json.dumps(told | {"wrong": wrong, "after": after}))
 
 
+def labels(record: Record) -> None:
+    """A call for each line, which gives that label: what the next judge sees. Then, after `flood`, until killed."""
+    for line in sys.stdin:
+        label = line.strip()
+        if label == "flood":
+            break
+        insist(lambda label=label: _exposed(record, label))  # type: ignore[misc]
+        found: list[str] = []
+        insist(lambda found=found: record.step(request(), lambda view: _seen(view, found)))  # type: ignore[misc]
+        _say(" ".join(found))
+    for number in range(400):
+        name = f"{record.chain[:4]}-{number}"
+        insist(lambda name=name: _exposed(record, name))  # type: ignore[misc]
+        _say(name)
+    sys.stdin.readline()
+
+
+def _exposed(record: Record, label: str) -> Entry:
+    return record.step(request(), lambda _: Decision(Effect.ALLOW, rules=(PAY,), gives=frozenset({label})))
+
+
+def _seen(view: UsageView, found: list[str]) -> Decision:
+    found[:] = sorted(view.labels())
+    return DENIED
+
+
 def key(record: Record) -> None:
     """The digest key, as this process has it."""
     _say(record.key.hex())
 
 
-MODES = {"calls": calls, "budget": budget, "full": full, "key": key, "some": some, "under_way": under_way}
+MODES = {
+    "calls": calls,
+    "budget": budget,
+    "full": full,
+    "key": key,
+    "some": some,
+    "under_way": under_way,
+    "labels": labels,
+}
 
 if __name__ == "__main__":
     opened = Record.open(Path(sys.argv[1]), session=SESSION, clock=lambda: datetime.now(UTC))
