@@ -31,12 +31,15 @@ _TEXT = {
     Reason.TOO_MANY: "too much is under way at once.",
     Reason.UNRECORDED: "the decision could not be recorded, so the call was not made.",
     Reason.UNAVAILABLE: "the tool server is not available at the moment; nothing was sent.",
+    Reason.NO_MANDATE: "nothing is granted without a mandate for a task, and this session has none.",
+    Reason.TOO_OFTEN: "the grant for this call has been used as much as it may be for now.",
     Reason.INTERNAL: "the guard could not judge this call, so it was not made.",
 }
 _RETRY = {
     Reason.UNAVAILABLE: "The same call may work in a while.",
     Reason.UNKNOWN_HANDLE: "Begin the call anew, without it.",
     Reason.TOO_MANY: "The same call may work in a while.",
+    Reason.TOO_OFTEN: "The same call may be permitted later.",
     Reason.UNRECORDED: "The same call may work once the person has made room for the record.",
     Reason.INVALID_ARGUMENTS: "A call whose arguments fit the schema may be permitted.",
     Reason.NOT_CANONICAL: "Write it without `..`, doubled separators, encodings or look-alike letters.",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from mcp_guard.config import load_config
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError, Malformed
 from mcp_guard.guard import judge
-from mcp_guard.model import Call, Decision, Described, EffectClass, Reason, Usage
+from mcp_guard.model import Call, Decision, Described, EffectClass, Json, Reason, Usage
 from mcp_guard.policy.constraint_words import wants_absolute
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.explain import Explanation, explain_call
@@ -51,8 +51,14 @@ class OfflineFacts:
     base: str | None  # where the server's relative paths start
     catalogued: Mapping[tuple[str, str], Described] = field(default_factory=dict)  # by server and tool
 
-    def used(self, rule: str) -> Usage:
+    def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
         return Usage()
+
+    def values(self, rule: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
+        return {}
+
+    def fingerprint(self, value: Json) -> str:
+        return ""
 
     def resolve(self, path: str) -> str | None:
         return local_resolve(path, self.base)

@@ -23,7 +23,10 @@ EFFECTS = {"allow": Effect.ALLOW, "ask": Effect.ASK, "deny": Effect.DENY}
 REASONS = {  # those that documents can give; the others come from servers, the record and the wire
     Effect.ALLOW: (),
     Effect.ASK: (Reason.NEEDS_APPROVAL,),
-    Effect.DENY: (Reason.NO_GRANT, Reason.DENIED, Reason.EXPIRED, Reason.BUDGET_SPENT, Reason.NOT_CANONICAL),
+    Effect.DENY: (
+        *(Reason.NO_GRANT, Reason.DENIED, Reason.EXPIRED, Reason.BUDGET_SPENT, Reason.TOO_OFTEN),
+        *(Reason.NOT_CANONICAL, Reason.NO_MANDATE),
+    ),
 }
 TARGETS = frozenset({"call", "prompt", "resource", "server_request", "extension"})
 _TARGETS_SAID = "call, prompt, resource, server_request and extension"

@@ -50,6 +50,8 @@ def _direction(old: Side, new: Side) -> Direction:
     found: dict[object, Finding] = {}
     if old.beyond() != new.beyond():
         found[""] = Finding("", Effect.ALLOW, (), why="the documents differ in something that is not compared yet")
+    if old.lacks_mandate and not new.lacks_mandate:
+        found["alone"] = Finding("", Effect.ALLOW, (), why="without a mandate, one side permits nothing")
     for meeting in meetings(old, new):
         for finding in _Question(meeting, old, new).findings():
             found.setdefault(_key(finding), finding)

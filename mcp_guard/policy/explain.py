@@ -159,6 +159,9 @@ def _changes(
     file = document.file
     if decision.reason is Reason.INTERNAL:
         return
+    if decision.reason is Reason.NO_MANDATE:
+        yield Change(file, "give a mandate: this policy permits nothing without one")
+        return
     if decision.reason is Reason.EXPIRED and not decision.rules:
         yield Change(file, "the mandate is over: give a new one")
         return
@@ -174,9 +177,13 @@ def _changes(
 
 def _grant(document: Document, examined: list[Examined], call: Call, facts: Facts) -> Change:
     file = document.file
-    for clause, way in ((Clause.BUDGET, "raise the budget of"), (Clause.UNTIL, "move the end of")):
+    for clauses, way in (
+        ({Clause.PACE}, "wait, or raise the rate or budget of"),
+        ({Clause.BUDGET, Clause.PACE}, "raise the budget of"),
+        ({Clause.UNTIL}, "move the end of"),
+    ):
         for one in examined:
-            if one.clauses == {clause}:
+            if one.clauses and one.clauses <= clauses:
                 return Change(file, f"{way} grant {place(one.rule)}")
     line = granting_line(call, facts, taken={rule.ref.id for rule in document.rules})
     if not line:

@@ -16,10 +16,10 @@ T = TypeVar("T")
 Durability = Literal["normal", "full"]
 """`normal` survives a killed process; `full` a power cut too, for about 0.2 ms more a commit."""
 
-VERSION = 1
+VERSION = 2
 """`user_version` of the file. A newer one is refused: an older guard might not see what binds it."""
 
-# `entries` is the evidence; `usage`, `first_seen` and `first_used` follow from it, and `verify` holds them against it.
+# `entries` is the evidence; the tables beside it and `chains` follow from it, and `verify` holds them against it.
 TABLES = {
     "chains": """CREATE TABLE chains (
         number INTEGER PRIMARY KEY,
@@ -48,6 +48,22 @@ TABLES = {
     "first_used": """CREATE TABLE first_used (
         key TEXT PRIMARY KEY,
         time TEXT NOT NULL) WITHOUT ROWID""",
+    "spent": """CREATE TABLE spent (
+        account TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        time TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        calls INTEGER NOT NULL,
+        sums TEXT NOT NULL,
+        fingerprints TEXT NOT NULL,
+        PRIMARY KEY (account, rule, time, position)) WITHOUT ROWID""",
+    "used_values": """CREATE TABLE used_values (
+        account TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        argument TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        calls INTEGER NOT NULL,
+        PRIMARY KEY (account, rule, argument, fingerprint)) WITHOUT ROWID""",
 }
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}

@@ -96,7 +96,7 @@ class Record:
         with self._writer.transaction() as moment:
             with UsageView(moment.connection, request.session, moment.now) as view:
                 decision = judge(view)
-                view.charge(entries.charged(decision))
+                view.charge(entries.charged(decision), moment.position)
             return self._append_decision(moment, request, decision, 1)
 
     def refuse(self, request: Request, decision: Decision, *, count: int = 1) -> Entry:
@@ -124,7 +124,7 @@ class Record:
             except sqlite3.IntegrityError as error:
                 raise RecordFailed(f"`{entry.id}` is finished already; its outcome stays as recorded") from error
             if refund:
-                give_back(moment.connection, entry.session, entries.charged(entry.decision))
+                give_back(moment.connection, entry.session, entries.charged(entry.decision), entry.position)
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
         """Append what isn't a call: a document loaded, a server gone. `data` is names and digests, never values."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcp_guard.model import Effect, EffectClass
+from mcp_guard.policy.budgets import Budget
 from mcp_guard.policy.compare import compare
 from mcp_guard.policy.compare_rules import KNOWN
 from mcp_guard.policy.compare_scenes import possible
@@ -16,7 +17,7 @@ from mcp_guard.policy.compare_verdicts import Comparison, Verdict
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority, Document, load_policy
 from mcp_guard.policy.mutation import mutants_of
-from mcp_guard.policy.rules import Arguments, Budget, Rule, When
+from mcp_guard.policy.rules import Arguments, Rule, When
 from tests.policy.scene import mandate, policy
 
 PROVED, WITNESS, UNKNOWN = Verdict.PROVED, Verdict.WITNESS, Verdict.UNKNOWN
