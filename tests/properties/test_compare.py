@@ -34,7 +34,12 @@ def edited(draw: st.DrawFn, written: Written) -> Written:
     changed: Written = json.loads(json.dumps(with_ids(written)))
     for number in range(draw(st.integers(1, 3))):
         edit = draw(
-            st.sampled_from(["drop", "limit", "add deny", "add ask", "add grant", "ask", "budget", "until", "id"])
+            st.sampled_from(
+                [
+                    *("drop", "limit", "add deny", "add ask", "add grant", "ask", "budget", "rate", "nulls", "until"),
+                    *("mandate", "id"),
+                ]
+            )
         )
         section = draw(st.sampled_from(["grants", "grants", "ask", "deny"]))
         rules: list[dict[str, Any]] = changed[section if edit in ("drop", "limit") else "grants"]
@@ -54,7 +59,16 @@ def edited(draw: st.DrawFn, written: Written) -> Written:
         elif edit == "ask":
             rule["ask"] = not rule.get("ask", False)
         elif edit == "budget" and "resource" not in rule:
-            rule["budget"] = {"calls": draw(st.integers(1, 3))}
+            rule["budget"] = {
+                "calls": draw(st.integers(1, 3)),
+                "per": draw(st.sampled_from(["session", "hour", "day"])),
+            }
+        elif edit == "rate":
+            rule["rate"] = draw(st.sampled_from(["1/m", "2/m", "2/h", "2/d"]))
+        elif edit == "nulls" and isinstance(rule.get("args"), dict):
+            rule.pop("nulls", None) if draw(st.booleans()) else rule.update(nulls="absent")
+        elif edit == "mandate":
+            changed["mandate"] = "required"
         elif edit == "until":
             rule["until"] = draw(st.sampled_from(["2026-11-20T12:00:00Z", "2027-01-01T00:00:00Z"]))
         elif edit == "id":
