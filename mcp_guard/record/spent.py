@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -18,41 +17,53 @@ from mcp_guard.record.entries import decimal_text, stamp
 from mcp_guard.record.sums import added_sums, changed
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What a rule used in a window, and the fingerprints of the values, by argument."""
-
-    usage: Usage
-    values: Mapping[str, frozenset[str]]
-
-
-def lately(connection: sqlite3.Connection, account: str, rule: str, now: datetime, seconds: int) -> Spent:
+def used(connection: sqlite3.Connection, account: str, rule: str, now: datetime, seconds: int) -> Usage:
     """What was charged less than so many seconds ago. Raises RecordFailed if that isn't what a guard wrote."""
-    since = stamp(now - timedelta(seconds=seconds))
-    query = "SELECT calls, sums, fingerprints FROM spent WHERE account=? AND rule=? AND time>?"
+    query = (
+        "SELECT SUM(calls), MIN(calls), COUNT(*), sums FROM spent WHERE account=? AND rule=? AND time>? GROUP BY sums"
+    )
     calls, sums = 0, dict[str, Decimal]()
-    values: dict[str, set[str]] = {}
     try:
-        for one, amounts, fingerprints in connection.execute(query, (account, rule, since)):
-            if not isinstance(one, int) or one < 0:
+        for total, least, count, amounts in connection.execute(query, (account, rule, _since(now, seconds))):
+            if not isinstance(total, int) or not isinstance(least, int) or least < 0:
                 raise changed(rule)
-            calls += one
+            calls += total
             if amounts != "{}":
-                read = [(name, Decimal(amount)) for name, amount in orjson.loads(amounts).items()]
-                for _, amount in read:
-                    decimal_text(amount)  # a negative sum would be credit
-                sums = added_sums(sums, read)
-            if fingerprints != "{}":
-                for name, value in orjson.loads(fingerprints).items():
-                    values.setdefault(name, set()).add(str(value))
+                sums = added_sums(sums, ((name, _amount(text)) for name, text in orjson.loads(amounts).items()), count)
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise changed(rule) from error
-    return Spent(Usage(calls, sums), {name: frozenset(known) for name, known in values.items()})
+    return Usage(calls, sums)
+
+
+def lately(
+    connection: sqlite3.Connection, account: str, rule: str, now: datetime, seconds: int
+) -> Mapping[str, set[str]]:
+    """The fingerprints of the values of those charges, by argument."""
+    query = "SELECT DISTINCT fingerprints FROM spent WHERE account=? AND rule=? AND time>?"
+    found: dict[str, set[str]] = {}
+    try:
+        for (fingerprints,) in connection.execute(query, (account, rule, _since(now, seconds))):
+            for name, value in orjson.loads(fingerprints).items():
+                found.setdefault(name, set()).add(str(value))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise changed(rule) from error
+    return found
+
+
+def _since(now: datetime, seconds: int) -> str:
+    """What was charged at this moment, or before, no longer counts."""
+    return stamp(now - timedelta(seconds=seconds))
+
+
+def _amount(text: str) -> Decimal:
+    amount = Decimal(text)
+    decimal_text(amount)  # a negative sum would be credit
+    return amount
 
 
 def add(connection: sqlite3.Connection, account: str, charge: Charge, now: datetime, position: int) -> None:
     """Keep one charge, and let go of those that no window can ask for any more."""
-    over = stamp(now - timedelta(seconds=LONGEST_WINDOW))
+    over = _since(now, LONGEST_WINDOW)
     connection.execute("DELETE FROM spent WHERE account=? AND rule=? AND time<=?", (account, charge.rule, over))
     sums = orjson.dumps({name: str(amount) for name, amount in charge.sums.items()}).decode()
     fingerprints = orjson.dumps(dict(charge.values)).decode()

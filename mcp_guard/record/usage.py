@@ -22,14 +22,13 @@ _NOTHING = Usage()
 class UsageView:
     """What a judge may ask of the history: the time, and what a rule has used. It ends with its transaction."""
 
-    __slots__ = ("_connection", "_lately", "_open", "_read", "_session", "now")
+    __slots__ = ("_connection", "_open", "_read", "_session", "now")
 
     def __init__(self, connection: sqlite3.Connection, session: str, now: datetime) -> None:
         self.now = now  # aware, UTC: never before the latest entry of any process
         self._connection = connection
         self._session = session
-        self._read: dict[tuple[str, str], Usage] = {}
-        self._lately: dict[tuple[str, str, int], spent.Spent] = {}
+        self._read: dict[tuple[str, str, int], Usage] = {}
         self._open = True
 
     def used(self, rule_key: str, account: str = "", seconds: int = 0) -> Usage:
@@ -38,34 +37,29 @@ class UsageView:
         With `seconds`: of the time since then; what was charged exactly so long ago no longer counts.
         """
         self._check()
-        if seconds:
-            return self._window(rule_key, account, seconds).usage
-        key = (account or self._session, rule_key)
+        key = (account or self._session, rule_key, seconds)
         if key not in self._read:
-            try:
-                self._read[key] = used(self._connection, *key)
-            except sqlite3.Error as error:
-                raise explained(error) from error
+            self._read[key] = self._used(*key)
         return self._read[key]
 
     def values(self, rule_key: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
         """The fingerprints of the different values that it has used, by argument."""
         self._check()
-        if seconds:
-            return self._window(rule_key, account, seconds).values
+        account = account or self._session
         try:
-            return spent.values(self._connection, account or self._session, rule_key)
+            if seconds:
+                return spent.lately(self._connection, account, rule_key, self.now, seconds)
+            return spent.values(self._connection, account, rule_key)
         except sqlite3.Error as error:
             raise explained(error) from error
 
-    def _window(self, rule: str, account: str, seconds: int) -> spent.Spent:
-        key = (account or self._session, rule, seconds)
-        if key not in self._lately:
-            try:
-                self._lately[key] = spent.lately(self._connection, key[0], rule, self.now, seconds)
-            except sqlite3.Error as error:
-                raise explained(error) from error
-        return self._lately[key]
+    def _used(self, account: str, rule: str, seconds: int) -> Usage:
+        try:
+            if seconds:
+                return spent.used(self._connection, account, rule, self.now, seconds)
+            return used(self._connection, account, rule)
+        except sqlite3.Error as error:
+            raise explained(error) from error
 
     def _check(self) -> None:
         if not self._open:
@@ -78,11 +72,10 @@ class UsageView:
         for charge in charges:
             account = charge.account or self._session
             total = added(self.used(*charge.count), charge)
+            self._read[account, charge.rule, charge.seconds] = total
             if charge.seconds:
                 spent.add(self._connection, account, charge, self.now, position)
-                self._lately.clear()
                 continue
-            self._read[account, charge.rule] = total
             _write(self._connection, account, charge.rule, total)
             spent.add_values(self._connection, account, charge)
 
