@@ -49,7 +49,7 @@ grants:
     tool: bank/transfer_money
     args: {amount: {above: 0, max: 100}, recipient: any}
     others: any
-    budget: {calls: 400, per: mandate}
+    budget: {calls: 1000000, per: mandate}
   - {id: list, tool: bank/list_payees, args: {}}
 """
 

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from mcp_guard.model import LONGEST_WINDOW, Charge, Facts, Usage
 from mcp_guard.wire import digest
 
+_ZERO = Decimal(0)
 # A sum that doesn't fit these digits is no exact sum; the grant then doesn't match, instead of rounding in its favour.
 _EXACT = Context(prec=120, traps=[Inexact, InvalidOperation, Overflow])
 
@@ -46,11 +47,10 @@ class Budget:
     distinct: Mapping[str, int] = field(default_factory=dict)
     per: Per = Per.SESSION
     under: str = ""  # digest of the mandate that it stands in; empty in a policy
+    seconds: int = field(init=False, default=0)  # how long a charge counts; 0: for good
 
-    @property
-    def seconds(self) -> int:
-        """How long a charge counts; 0: for good."""
-        return WINDOWS[self.per]
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seconds", WINDOWS[self.per])
 
     @property
     def counted(self) -> frozenset[str]:
@@ -81,18 +81,18 @@ class Budget:
         if not self.distinct:
             return True
         known = facts.values(*charge.count)
-        return all(self._known_or_few(name, value, known.get(name, ())) for name, value in charge.values.items())
+        return all(
+            value in known.get(name, ()) or len(known.get(name, ())) + 1 <= self.distinct[name]
+            for name, value in charge.values.items()
+        )
 
     def _fits(self, charge: Charge, used: Usage) -> bool:
         if self.calls is not None and not used.calls + 1 <= self.calls:
             return False
-        return all(
-            _EXACT.add(used.sums.get(name, Decimal(0)), amount) <= self.sums[name]
-            for name, amount in charge.sums.items()
-        )
-
-    def _known_or_few(self, name: str, value: str, known: Any) -> bool:
-        return value in known or len(known) + 1 <= self.distinct[name]
+        for name, amount in charge.sums.items():
+            if not _EXACT.add(used.sums.get(name, _ZERO), amount) <= self.sums[name]:
+                return False
+        return True
 
     def could_ever_take(self, charge: Charge) -> bool:
         """Would there be room if nothing had been used?"""

@@ -59,7 +59,14 @@ KNOWN = {
         ),
         *("advice", "disclose"),  # these change what is said, not what is allowed
     },
-    "Budget": {"calls", "sums", "distinct", "per", "under"},  # another mandate's budget starts anew, as all of it does
+    "Budget": {
+        "calls",
+        "sums",
+        "distinct",
+        "per",
+        "under",
+        "seconds",
+    },  # another mandate's budget starts anew, as all of it does
     "Rate": {"calls", "seconds"},
     "When": {"principals", "window"},
     "Arguments": {"listed", "optional", "others", "nulls"},

@@ -82,10 +82,10 @@ def applies_now(reach: Reach, call: Call, classes: Classes, facts: Facts) -> boo
     """Could this grant carry some call to the target now? What a listing asks: neither arguments nor budgets count."""
     rule = reach.rule
     return (
-        reaches(reach, call, classes, facts)
-        and when_holds(rule, call, facts)
-        and not is_past(rule.until, facts)
-        and uri_fits(rule, call, facts)
+        (reach.exactly or reaches(reach, call, classes, facts))
+        and (rule.when is None or when_holds(rule, call, facts))
+        and (rule.until is None or not is_past(rule.until, facts))
+        and (rule.uri is None or uri_fits(rule, call, facts))
     )
 
 
@@ -119,12 +119,16 @@ def charges_for(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, fac
     """
     if not rule.counts:
         return (Charge(rule.key, calls=0),)  # it carried the call; nothing has to be counted for it
+    charges = []
     try:
-        charges = [count.charge(rule.key, call.principal, arguments, facts) for count in rule.counts]
+        for count in rule.counts:
+            charge = count.charge(rule.key, call.principal, arguments, facts)
+            if charge is None:
+                return None
+            charges.append(charge)
     except Exception:
         return None
-    known = tuple(charge for charge in charges if charge is not None)
-    return known if len(known) == len(charges) else None
+    return tuple(charges)
 
 
 def has_room(rule: Rule, charges: Sequence[Charge], facts: Facts) -> bool:
