@@ -43,7 +43,7 @@ def policy(rules: int, *, edited: bool = False) -> str:
 MANDATE = """\
 version: 1
 task: Pay the bills of December.
-expires: 8h
+expires: 90d
 grants:
   - id: pay
     tool: bank/transfer_money
