@@ -44,6 +44,8 @@ from mcp_guard.record.usage import UsageView
 from mcp_guard.transports.spawn import Child
 from mcp_guard.wire import keyed_digest, shape
 
+LACKS_MANDATE = "the policy says `mandate: required`, and there is none"
+
 
 def judge(
     authority: Authority,
