@@ -1,6 +1,7 @@
 """`mcp-guard explain`: why a call is allowed or refused, by which line, and the smallest change that would allow it.
 
-Starts no server: what a server itself says (its schema, its annotations) isn't looked at, and no budget counts as used.
+Starts no server: what a server itself says (its schema, its annotations) isn't looked at. No budget of a session counts
+as used; of those that count over sessions it says what is left. A client never learns that.
 Where the effects catalogue knows the package that guard.yaml names, its tools are taken to be described as they were
 judged, and that is said.
 """
@@ -44,7 +45,9 @@ _COLOURS = {"allow": "green", "ask": "yellow", "deny": "red"}
 
 @dataclass(frozen=True, slots=True)
 class OfflineFacts:
-    """Facts without a server and without a session: nothing is used up, and what was seen comes from the record."""
+    """Facts without a server and without a session: no session's budget is used up; what was seen, and what counts over
+    sessions, comes from the record.
+    """
 
     now: datetime
     seen: dict[str, frozenset[str]]
@@ -52,7 +55,11 @@ class OfflineFacts:
     catalogued: Mapping[tuple[str, str], Described] = field(default_factory=dict)  # by server and tool
 
     def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
-        return Usage()
+        directory = place.state_directory(None)
+        if not account or not place.is_there(directory):
+            return Usage()
+        with open_for_reading(directory) as query:
+            return query.used(account, rule, self.now, seconds)
 
     def values(self, rule: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
         return {}

@@ -9,7 +9,7 @@ from mcp_guard.policy.budgets import Count, Per, Rate
 from mcp_guard.policy.constraints import words
 from mcp_guard.policy.rules import Arguments, Limit, Rule
 
-_OVER = {Per.SESSION: "a session", Per.MANDATE: "under this mandate", Per.HOUR: "in any hour", Per.DAY: "in any day"}
+OVER = {Per.SESSION: "a session", Per.MANDATE: "under this mandate", Per.HOUR: "in any hour", Per.DAY: "in any day"}
 _UNITS = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
 
 
@@ -43,7 +43,7 @@ def count_in_words(count: Count) -> list[str]:
     """The same of its budget, or of its rate."""
     if isinstance(count, Rate):
         return [f"{_times(count.calls)} in any {_UNITS.get(count.seconds, f'{count.seconds} seconds')}"]
-    over = _OVER[count.per]
+    over = OVER[count.per]
     said = [] if count.calls is None else [f"{_times(count.calls)} {over}"]
     said += [f"up to {limit} of {name} {over}" for name, limit in count.sums.items()]
     return said + [

@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 
 from mcp_guard.errors import RecordFailed
-from mcp_guard.record import place, schema
+from mcp_guard.model import Usage
+from mcp_guard.record import place, schema, spent, usage
 from mcp_guard.record.entries import EntryKind, entry_id, stamp
 
 
@@ -129,6 +130,12 @@ class Query:
         rows = self._connection.execute("SELECT * FROM first_seen").fetchall()
         lists = [orjson.loads(tools) for key, tools in rows if str(key).rpartition(":")[0] == server]
         return frozenset(name for names in lists for name in names) if lists else None
+
+    def used(self, account: str, rule: str, now: datetime, seconds: int) -> Usage:
+        """What a rule has used in an account over several sessions; with `seconds`, before `now` by so many."""
+        if seconds:
+            return spent.used(self._connection, account, rule, now, seconds)
+        return usage.used(self._connection, account, rule)
 
     def news(self, wanted: Filter, after: int) -> tuple[list[Row], int]:
         """Rows that are new or newly finished since position `after`, and the position to ask from next time.

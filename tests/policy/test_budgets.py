@@ -328,3 +328,12 @@ def test_nulls_are_the_same_as_leaving_them_out_for_a_grant_and_only_widen_it(ar
     lenient = decide(NULLS, call("s/t", **arguments), Still()).effect
     assert lenient is decide(plain, call("s/t", **without), Still()).effect
     assert lenient <= decide(plain, call("s/t", **arguments), Still()).effect
+
+
+def test_explain_says_what_is_left_of_a_budget_over_sessions_and_a_refusal_does_not() -> None:
+    history, authority = History(), grant("budget: {calls: 3, sum: {amount: 10}, per: day}")
+    history.make(authority, pay(4))
+    (said,) = explain_call(authority, pay(2), history).layers[0].rules
+    assert said.why == "everything fits; 2 of 3 calls left in any day; 6 of 10 of amount left in any day"
+    refused = history.make(authority, pay(7))
+    assert "left" not in f"{refused.permitted} {refused.advice}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from mcp_guard.model import Outcome
 from mcp_guard.policy.budgets import account_of
 from mcp_guard.policy.document import Authority, load_text
 from mcp_guard.record.entries import Entry
+from mcp_guard.record.query import open_for_reading
 from mcp_guard.record.store import Record
 from mcp_guard.record.verify import verify
 from tests.policy.scene import call
@@ -235,3 +238,16 @@ def test_an_account_is_neither_a_session_nor_readable() -> None:
     assert account_of("ann", "0" * 64).startswith("mandate:0")
     assert "ann" not in account_of("ann", "") + account_of("ann", "0" * 64)
     assert AUTHORITY.layers[0].rules[0].budget is not None
+
+
+def test_explain_reads_what_an_account_has_used_so_far(tmp_path: Path) -> None:
+    clock = Clock()
+    with open_record(tmp_path, clock) as record:
+        for number in range(2):
+            make(record, "day", 3, "a", f"s{number}")
+        with open_for_reading(record.directory) as query:
+            account = account_of("ann", "")
+            used = query.used(account, "policy/day", clock.now, DAY)
+            assert (used.calls, used.sums["amount"]) == (2, Decimal(6))
+            assert query.used(account, "policy/day", clock.now + timedelta(seconds=DAY), DAY).calls == 0
+            assert query.used(account, "policy/day", clock.now, 0).calls == 0
