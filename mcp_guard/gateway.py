@@ -42,7 +42,7 @@ from mcp_guard.eras import (
     strip_own_meta,
 )
 from mcp_guard.errors import ServerGone
-from mcp_guard.guard import Guard
+from mcp_guard.guard import LACKS_MANDATE, Guard
 from mcp_guard.model import Call, Decision, Effect, Kind, Reason
 from mcp_guard.passage import Passage
 from mcp_guard.record.entries import EntryKind
@@ -278,11 +278,13 @@ class Gateway:
         answer = refusal.unknown_tool(tool.exposed)
         if not self.guard.expired():
             return self.not_there(request, answer, method, tool.server, tool.name, detail="nothing grants it")
+        why, reason = "the mandate is over: give a new one and restart", Reason.EXPIRED
+        if self.guard.authority.lacks_mandate:
+            why, reason = f"{LACKS_MANDATE}: restart with one", Reason.NO_MANDATE
         if not self.session.told_of_end:
             self.session.told_of_end = True
-            log.warning("the mandate is over, so nothing is listed or allowed any more: give a new one and restart")
-        why = "the mandate is over: give a new one and restart"
-        return self.not_there(request, answer, method, tool.server, tool.name, reason=Reason.EXPIRED, detail=why)
+            log.warning("nothing is listed or allowed any more", why=why)
+        return self.not_there(request, answer, method, tool.server, tool.name, reason=reason, detail=why)
 
     def _call_absent(
         self,

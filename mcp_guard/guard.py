@@ -28,6 +28,7 @@ from mcp_guard.model import (
     Effect,
     EffectClass,
     Facts,
+    Json,
     Kind,
     Reason,
     Usage,
@@ -46,6 +47,8 @@ from mcp_guard.record.was import value_digests
 from mcp_guard.transports.spawn import Child
 from mcp_guard.upkeep import Upkeep
 from mcp_guard.wire import keyed_digest, shape
+
+LACKS_MANDATE = "the policy says `mandate: required`, and there is none"
 
 
 def judge(
@@ -102,9 +105,10 @@ class Guard:
         return now if self.latest is None else max(now, self.latest)
 
     def expired(self) -> bool:
-        """Is the mandate over? Then nothing is shown any more, which looks like a server without tools."""
+        """Is the mandate over, or a required one missing? Then nothing is shown, as of a server without tools."""
         now = self.now()
-        return any(deadline is not None and deadline <= now for deadline in self.authority.deadlines)
+        over = any(deadline is not None and deadline <= now for deadline in self.authority.deadlines)
+        return over or self.authority.lacks_mandate
 
     def knows(self, server: str) -> bool:
         """Could any grant be about this server, in every layer? If not, what it says of itself isn't passed on."""
@@ -172,11 +176,21 @@ class LiveFacts:
     tools: Mapping[tuple[str, str], Tool]  # by server and the server's own name
     roots: Mapping[str, str | None] = field(default_factory=dict)  # paths that have to lead where they led at first
     base: str | None = None  # where the server's relative paths start; None: where the guard's do
+    key: bytes = b""  # of the record, for fingerprints
     _resolved: dict[str, str | None] = field(default_factory=dict)  # one judgement asks for the same path repeatedly
 
-    def used(self, rule: str) -> Usage:
+    def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
         """Outside of a transaction (listings), nothing was used: a listing doesn't depend on budgets (law 3)."""
-        return self.usage.used(rule) if self.usage is not None else Usage()
+        return self.usage.used(rule, account, seconds) if self.usage is not None else Usage()
+
+    def values(self, rule: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
+        return self.usage.values(rule, account, seconds) if self.usage is not None else {}
+
+    def fingerprint(self, value: Json) -> str:
+        """Keyed: nobody can try values without the record's key (law 8)."""
+        if not self.key:
+            raise ValueError("a fingerprint without a key")
+        return keyed_digest(self.key, value)
 
     def resolve(self, path: str) -> str | None:
         if path not in self._resolved:

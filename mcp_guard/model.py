@@ -6,7 +6,7 @@ then `policy/decide.py`, then `gateway.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -79,6 +79,8 @@ class Reason(StrEnum):
     UNAVAILABLE = "unavailable"  # the tool server isn't there; nothing was sent
     INTERNAL = "internal"  # an error in the guard; it ends in a refusal (law 4)
     HISTORY = "history"  # every grant that fits is closed by what this session has met or done: labels, order, once
+    NO_MANDATE = "no_mandate"  # the policy wants a mandate (`mandate: required`), and none binds this session
+    TOO_OFTEN = "too_often"  # for now: a `rate`, or a budget per hour or day, has no room; later it may
 
 
 class Outcome(StrEnum):
@@ -134,9 +136,13 @@ class Call:
         return f"{self.server}/{self.target}"
 
 
+LONGEST_WINDOW = 86_400
+"""Seconds. No budget or rate asks for what was charged longer ago, unless it asks for all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a budgeted rule has used up so far in this session."""
+    """What a rule has used up so far: in this session, in an account over several, or in a window of time."""
 
     calls: int = 0
     sums: Mapping[str, Decimal] = field(default_factory=dict)
@@ -170,8 +176,18 @@ class Facts(Protocol):
     def now(self) -> datetime:
         """The guard's time, aware, UTC: max(clock, latest recorded)."""
 
-    def used(self, rule: str) -> Usage:
-        """What `rule` (a `RuleRef.key`) has used in this session, read inside the transaction that will charge it."""
+    def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
+        """What `rule` (a `RuleRef.key`) has used, read inside the transaction that will charge it.
+
+        In this session, or in `account`, which is of more than one session; if `seconds` isn't 0, only of the last so
+        many seconds: what was charged exactly so long ago no longer counts.
+        """
+
+    def values(self, rule: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
+        """The same of different values: their fingerprints, by argument."""
+
+    def fingerprint(self, value: Json) -> str:
+        """Stands for a value where the value itself may not be kept (law 8); equal exactly for equal values."""
 
     def resolve(self, path: str) -> str | None:
         """The absolute path that `path` leads to once symbolic links are followed; None if that can't be told."""
@@ -211,11 +227,19 @@ class RuleRef:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What admitting the call costs one budgeted rule. Zero calls and no sums: exercised, not budgeted."""
+    """What admitting the call costs one rule, in one of its counts. Zero calls and nothing else: just exercised."""
 
     rule: str
     calls: int = 1
     sums: Mapping[str, Decimal] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)  # fingerprints, by argument, of values that are counted
+    account: str = ""  # whose count it is; empty: the session's
+    seconds: int = 0  # it counts for so long; 0: for good
+
+    @property
+    def count(self) -> tuple[str, str, int]:
+        """Which count it is added to: a grant has one for its budget, one for its rate, and one at least."""
+        return self.rule, self.account, self.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +260,7 @@ class Decision:
     effect: Effect
     reason: Reason | None = None  # None exactly when the effect is ALLOW
     rules: tuple[RuleRef, ...] = ()  # the rules that gave this effect, the deciding one first; empty: no rule spoke
-    charges: tuple[Charge, ...] = ()  # one for each grant that carried the call, budgeted or not
+    charges: tuple[Charge, ...] = ()  # one or more for each grant that carried the call, budgeted or not
     advice: tuple[str, ...] = ()
     permitted: tuple[str, ...] = ()  # the limits of the nearest grants, in words; empty under `disclose: false`
     detail: str = ""  # for the person only (record, explain): may name files, thresholds, clauses; never a value

@@ -154,7 +154,7 @@ class Passage:
             said.append(self.context.judged(used, view, approvals=for_part(approvals, self.call, used)))
         decision = strictest(said)
         # Each grant had room for one use, so one use it is, however many of its names the call has.
-        charges = tuple({one.rule: one for one in decision.charges}.values())
+        charges = tuple({one.count: one for one in decision.charges}.values())
         exact = call_digest(self.call)
         given = tuple(dict.fromkeys(replace(one, call=exact) for one in decision.approvals))
         return replace(decision, charges=charges, approvals=given)

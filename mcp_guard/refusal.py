@@ -32,12 +32,15 @@ _TEXT = {
     Reason.UNRECORDED: "the decision could not be recorded, so the call was not made.",
     Reason.UNAVAILABLE: "the tool server is not available at the moment; nothing was sent.",
     Reason.HISTORY: "what this session has read or done so far closes the grant for this call.",
+    Reason.NO_MANDATE: "nothing is granted without a mandate for a task, and this session has none.",
+    Reason.TOO_OFTEN: "the grant for this call has been used as much as it may be for now.",
     Reason.INTERNAL: "the guard could not judge this call, so it was not made.",
 }
 _RETRY = {
     Reason.UNAVAILABLE: "The same call may work in a while.",
     Reason.UNKNOWN_HANDLE: "Begin the call anew, without it.",
     Reason.TOO_MANY: "The same call may work in a while.",
+    Reason.TOO_OFTEN: "The same call may be permitted later.",
     Reason.UNRECORDED: "The same call may work once the person has made room for the record.",
     Reason.HISTORY: "It stays so in this session, unless the grant names a call that has to come first.",
     Reason.INVALID_ARGUMENTS: "A call whose arguments fit the schema may be permitted.",

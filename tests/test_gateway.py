@@ -16,7 +16,7 @@ import structlog
 from mcp_guard.eras import Era
 from mcp_guard.errors import RecordBusy
 from mcp_guard.model import Reason
-from tests.guards import DECISION, FullDisk, RecordingDownstream, Scene, Stumbling, decision_in, tool
+from tests.guards import ALL_OF_RAW, DECISION, FullDisk, RecordingDownstream, Scene, Stumbling, decision_in, tool
 
 ERAS = pytest.mark.parametrize("era", list(Era))
 ECHO = tool("echo", text={"type": "string"})
@@ -105,6 +105,40 @@ async def test_when_the_mandate_is_over_the_client_sees_no_tool_and_the_record_s
         assert (await scene.call("echo"))["error"]["message"] == "Unknown tool: echo"
         (row,) = scene.rows()
         assert (row.reason, "mandate is over" in row.detail) == ("expired", True)
+
+
+async def test_without_a_required_mandate_nothing_is_listed_or_sent_and_the_record_says_why(tmp_path: Path) -> None:
+    alone = f"mandate: required\n{ALL_OF_RAW}"
+    with Scene(tmp_path, policy=alone) as scene:
+        assert await scene.listed() == []
+        assert (await scene.call("echo"))["error"]["message"] == "Unknown tool: echo"
+        assert [request for request in scene.servers[0].requests if request[0] == "tools/call"] == []
+        (row,) = scene.rows()
+        assert (row.reason, "there is none" in row.detail) == ("no_mandate", True)
+    task = "version: 1\ntask: Say hello.\nexpires: 1h\ngrants: [{id: all, tool: raw/echo, args: any}]\n"
+    with Scene(tmp_path, policy=alone, mandate=task) as scene:
+        assert await scene.listed() != []
+        assert "isError" not in (await scene.call("echo"))["result"]
+
+
+async def test_a_rate_ends_calls_for_now_and_says_so(tmp_path: Path) -> None:
+    paced = 'version: 1\ngrants: [{id: all, tool: "raw/*", args: any, rate: 2/d}]\n'
+    with Scene(tmp_path, policy=paced) as scene:
+        answers = [(await scene.call("echo"))["result"] for _ in range(3)]
+        assert [answer.get("isError", False) for answer in answers] == [False, False, True]
+        assert decision_in(answers[2])["reason"] == Reason.TOO_OFTEN
+        text = answers[2]["content"][0]["text"]
+        assert "at most 2 times in any day" in text
+        assert "may be permitted later" in text
+        assert len([request for request in scene.servers[0].requests if request[0] == "tools/call"]) == 2
+
+
+async def test_values_that_a_budget_counts_are_told_apart_by_the_record_and_not_kept(tmp_path: Path) -> None:
+    few = "version: 1\ngrants: [{id: all, tool: raw/echo, args: {text: any}, budget: {distinct: {text: 1}}}]\n"
+    with Scene(tmp_path, policy=few, servers=raw()) as scene:
+        answers = [(await scene.call("echo", {"text": text}))["result"] for text in ("zq7secret", "zq7secret", "other")]
+        assert [answer.get("isError", False) for answer in answers] == [False, False, True]
+    assert b"zq7secret" not in b"".join(path.read_bytes() for path in (tmp_path / "state").iterdir() if path.is_file())
 
 
 async def test_a_record_that_was_replaced_ends_all_calls(tmp_path: Path) -> None:

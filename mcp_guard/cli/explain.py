@@ -1,7 +1,8 @@
 """`mcp-guard explain`: why a call is allowed or refused, by which line, and the smallest change that would allow it.
 
-Starts no server: what a server itself says (its schema, its annotations) isn't looked at, no budget counts as used, and
-the session is a new one, with the labels that `--label` gives it.
+Starts no server: what a server itself says (its schema, its annotations) isn't looked at. No budget of a session counts
+as used; of those that count over sessions it says what is left. A client never learns that. The session is a new one,
+with the labels that `--label` gives it.
 Where the effects catalogue knows the package that guard.yaml names, its tools are taken to be described as they were
 judged, and that is said.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ from mcp_guard.config import load_config
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError, Malformed
 from mcp_guard.guard import judge
-from mcp_guard.model import Admitted, Call, Decision, Described, EffectClass, Reason, Usage
+from mcp_guard.model import Admitted, Call, Decision, Described, EffectClass, Json, Reason, Usage
 from mcp_guard.policy.constraint_words import wants_absolute
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.explain import Explanation, explain_call
@@ -45,7 +46,9 @@ _COLOURS = {"allow": "green", "ask": "yellow", "deny": "red"}
 
 @dataclass(frozen=True, slots=True)
 class OfflineFacts:
-    """Facts without a server and without a session: nothing is used up, and what was seen comes from the record."""
+    """Facts without a server and without a session: no session's budget is used up; what was seen, and what counts over
+    sessions, comes from the record.
+    """
 
     now: datetime
     seen: dict[str, frozenset[str]]
@@ -53,8 +56,18 @@ class OfflineFacts:
     catalogued: Mapping[tuple[str, str], Described] = field(default_factory=dict)  # by server and tool
     exposed: frozenset[str] = frozenset()  # the labels that the session is taken to have
 
-    def used(self, rule: str) -> Usage:
-        return Usage()
+    def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
+        directory = place.state_directory(None)
+        if not account or not place.is_there(directory):
+            return Usage()
+        with open_for_reading(directory) as query:
+            return query.used(account, rule, self.now, seconds)
+
+    def values(self, rule: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
+        return {}
+
+    def fingerprint(self, value: Json) -> str:
+        return ""
 
     def resolve(self, path: str) -> str | None:
         return local_resolve(path, self.base)

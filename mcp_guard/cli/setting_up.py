@@ -17,7 +17,7 @@ from mcp_guard.client_files import client_files
 from mcp_guard.config import Config, as_path
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
-from mcp_guard.guard import Guard
+from mcp_guard.guard import LACKS_MANDATE, Guard
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
 from mcp_guard.policy.oddities import strangers
 from mcp_guard.protection import Protection
@@ -182,7 +182,11 @@ def say_unset(config: Config) -> None:
 
 
 def say_strangers(guard: Guard) -> None:
-    """One line on stderr for each server that no rule is about: nothing would be shown of it, without a word."""
+    """One line on stderr for each server that no rule is about, and one where a mandate is missing: nothing would be
+    shown, without a word.
+    """
+    if guard.authority.lacks_mandate:
+        click.echo(f"mcp-guard: {LACKS_MANDATE}: nothing is listed or allowed; give one with --mandate", err=True)
     servers = [spec.name for spec in guard.specs]
     for one in strangers(guard.authority, servers, wrapped=not guard.prefixed):
         click.echo(f"mcp-guard: {escaped(one.message)}", err=True)

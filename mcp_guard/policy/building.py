@@ -11,10 +11,10 @@ from typing import Any
 
 from mcp_guard.errors import InputError
 from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass, Kind, RuleRef
+from mcp_guard.policy.budgets import Budget, Per, Rate
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.constraints import ConstraintError, compile_check, parse_constraint
 from mcp_guard.policy.form import (
-    BudgetForm,
     DocumentForm,
     GrantForm,
     PolicyForm,
@@ -24,10 +24,11 @@ from mcp_guard.policy.form import (
     ToolForm,
     WhenForm,
 )
+from mcp_guard.policy.form_budgets import RATE, SECONDS, BudgetForm, InGroup
 from mcp_guard.policy.form_errors import did_you_mean, in_rule
 from mcp_guard.policy.names import NamePattern
 from mcp_guard.policy.order import After
-from mcp_guard.policy.rules import Arguments, Budget, Limit, Rule, When
+from mcp_guard.policy.rules import Arguments, Limit, Rule, When
 from mcp_guard.policy.times import DAYS, Clock, Window, parse_clock, parse_moment
 from mcp_guard.policy.yaml_source import Path, Source, quoted
 
@@ -59,6 +60,8 @@ class Builder:
     kind: str
     variables: Mapping[str, str]
     home: str
+    groups: Mapping[str, list[str]] = field(default_factory=dict)
+    digest: str = ""  # of the document: budgets in a mandate are counted under it
     _seen: dict[str, Path] = field(default_factory=dict)
     _grants: dict[str, str] = field(default_factory=dict)  # what each grant says, by id
 
@@ -98,7 +101,7 @@ class Builder:
         ref = RuleRef(self.kind, form.id, _EFFECTS[section], self.source.file, line, column)
         target = self._target(form, path)
         arguments = self._arguments(form, path)
-        when = None if form.when is None else _when(form.when)
+        when = None if form.when is None else _when(form.when, self._principals(form.when, path))
         if not isinstance(form, GrantForm):
             return Rule(
                 ref,
@@ -122,6 +125,7 @@ class Builder:
             disclose=form.disclose,
             after=self._after(form, path),
             once=form.once,
+            rate=None if form.rate is None else _rate(form.rate),
         )
 
     def _after(self, form: RuleForm, path: Path) -> After | None:
@@ -139,6 +143,20 @@ class Builder:
         grants = tuple(f"{self.kind}/{name}" for name in dict.fromkeys(ids))
         times = form.times if isinstance(form, TighteningForm) and form.times is not None else 1
         return After(tools, grants, times, tuple(self._grants[name] for name in dict.fromkeys(ids)))
+
+    def _principals(self, form: WhenForm, path: Path) -> tuple[str, ...]:
+        """Names and patterns; a group as those who are in it."""
+        found: dict[str, None] = {}
+        for who in form.principal or ():
+            if not isinstance(who, InGroup):
+                found[who] = None
+                continue
+            if who.name not in self.groups:
+                said = f"there is no group {quoted(who.name)}"
+                hint = did_you_mean(who.name, self.groups) if self.groups else "groups stand at the top of a policy"
+                raise self._error(said, (*path, "when", "principal"), hint)
+            found |= dict.fromkeys(self.groups[who.name])
+        return tuple(found)
 
     def _once(self, id: str, path: Path) -> None:
         if id in self._seen:
@@ -176,7 +194,7 @@ class Builder:
             raise self._error(
                 f"argument `{name}` is both in `args` and `optional`", (*path, "optional", name), "keep one"
             )
-        return Arguments(listed, optional, grant.others is not None)
+        return Arguments(listed, optional, grant.others is not None, grant.nulls is not None)
 
     def _limits(self, written: Mapping[str, Any], path: Path, *, in_grant: bool) -> Mapping[str, Limit]:
         return MappingProxyType(
@@ -198,14 +216,18 @@ class Builder:
 
     def _budget(self, form: BudgetForm, arguments: Arguments | None, path: Path) -> Budget:
         if form.per == "mandate" and self.kind != "mandate":
-            raise self._error("`per: mandate` in a policy", (*path, "budget", "per"), "write `per: session`")
+            hint = "write session, hour or day; a mandate has budgets of its own"
+            raise self._error("`per: mandate` in a policy", (*path, "budget", "per"), hint)
         granted = None if arguments is None or arguments.others else {*arguments.listed, *arguments.optional}
-        for name in form.sum or {}:
-            if granted is not None and name not in granted:
-                at = (*path, "budget", "sum", name)
-                raise self._error(f"`sum` names {quoted(name)}, which isn't listed", at, "list it in `args`", key=True)
+        for key, named in (("sum", form.sum or {}), ("distinct", form.distinct or {})):
+            for name in named:
+                if granted is not None and name not in granted:
+                    said = f"`{key}` names {quoted(name)}, which isn't listed"
+                    raise self._error(said, (*path, "budget", key, name), "list it in `args`", key=True)
         sums = {name: Decimal(repr(amount)) for name, amount in (form.sum or {}).items()}
-        return Budget(form.calls, MappingProxyType(sums))
+        distinct = MappingProxyType(dict(form.distinct or {}))
+        under = self.digest if self.kind == "mandate" else ""
+        return Budget(form.calls, MappingProxyType(sums), distinct, Per(form.per), under)
 
     def _tool(self, name: str, form: ToolForm) -> ToolFacts:
         path = ("tools", name)
@@ -236,11 +258,17 @@ def _clock(text: str | None) -> Clock | None:
     return None if text is None else parse_clock(text)
 
 
-def _when(form: WhenForm) -> When:
+def _rate(text: str) -> Rate:
+    match = RATE.fullmatch(text)
+    assert match is not None  # noqa: S101 - the form was checked
+    return Rate(int(match[1]), SECONDS[match[2]])
+
+
+def _when(form: WhenForm, principals: tuple[str, ...]) -> When:
     written = form.time
     labels = {"labels": tuple(form.labels or ()), "no_labels": tuple(form.no_labels or ())}
     if written is None:
-        return When(tuple(form.principal or ()), **labels)
+        return When(principals, **labels)
     after = _clock(written.after)
     before = _clock(written.before)
     offset = next((clock.offset for clock in (after, before) if clock is not None and clock.offset), timedelta(0))
@@ -253,7 +281,7 @@ def _when(form: WhenForm) -> When:
     )
     days = frozenset(DAYS.index(day) for day in written.days or ())
     window = Window(after.at if after else None, before.at if before else None, days, timezone(offset), words)
-    return When(tuple(form.principal or ()), window, **labels)
+    return When(principals, window, **labels)
 
 
 def meaning(form: GrantForm) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
-from mcp_guard.model import Admitted, Call, Charge, Decision, Described, EffectClass, Kind, Usage
+from mcp_guard.model import Admitted, Call, Charge, Decision, Described, EffectClass, Json, Kind, Usage
 from mcp_guard.policy.canonical import is_inside
+from mcp_guard.wire import digest
 
 _MAX_LINKS = 40  # followed for one path, as the kernel does; more is a loop
 _EXACT = Context(prec=64, traps=[Inexact, InvalidOperation, Overflow])  # as the record keeps sums
@@ -22,9 +23,12 @@ _NOTHING = Usage()
 
 
 class CaseFacts:
-    """The facts of one session; implements `model.Facts` in memory."""
+    """The facts of one session; implements `model.Facts` in memory. Who calls is one principal, under one mandate."""
 
-    __slots__ = ("_base", "_described", "_grants", "_labels", "_links", "_tools", "_used", "now")
+    __slots__ = (
+        *("_base", "_described", "_grants", "_labels", "_links", "_spent", "_tools", "_used", "_values"),
+        "now",
+    )
 
     def __init__(
         self,
@@ -38,18 +42,49 @@ class CaseFacts:
         self._base = base
         self._links = links
         self._described = described or {}
-        self._used: dict[str, Usage] = {}
+        self._used: dict[tuple[str, str], Usage] = {}  # for good, by rule and account
+        self._values: dict[tuple[str, str], dict[str, set[str]]] = {}
+        self._spent: dict[tuple[str, str], list[tuple[datetime, Charge]]] = {}  # what counts for a time
         self._labels = labels
         self._tools: Counter[str] = Counter()
         self._grants: Counter[str] = Counter()
 
-    def used(self, rule: str) -> Usage:
-        return self._used.get(rule, _NOTHING)
+    def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
+        if not seconds:
+            return self._used.get((rule, account), _NOTHING)
+        total = _NOTHING
+        for charge in self._lately(rule, account, seconds):
+            total = _sum(total, charge)
+        return total
 
-    def charge(self, charges: Iterable[Charge]) -> None:
+    def values(self, rule: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
+        if not seconds:
+            return self._values.get((rule, account), {})
+        found: dict[str, set[str]] = {}
+        for charge in self._lately(rule, account, seconds):
+            for name, value in charge.values.items():
+                found.setdefault(name, set()).add(value)
+        return found
+
+    def fingerprint(self, value: Json) -> str:
+        return digest(value)
+
+    def _lately(self, rule: str, account: str, seconds: int) -> list[Charge]:
+        since = self.now - timedelta(seconds=seconds)
+        return [charge for at, charge in self._spent.get((rule, account), ()) if at > since]
+
+    def charge(self, charges: Sequence[Charge]) -> None:
         """Add what an admitted call costs. Raises ArithmeticError where the record couldn't keep the sum either."""
-        added = {charge.rule: _sum(self.used(charge.rule), charge) for charge in charges}
-        self._used.update(added)
+        lasting = [charge for charge in charges if not charge.seconds]
+        self._used |= {(one.rule, one.account): _sum(self.used(one.rule, one.account), one) for one in lasting}
+        for charge in charges:
+            key = (charge.rule, charge.account)
+            if charge.seconds:
+                _sum(self.used(*charge.count), charge)
+                self._spent.setdefault(key, []).append((self.now, charge))
+                continue
+            for name, value in charge.values.items():
+                self._values.setdefault(key, {}).setdefault(name, set()).add(value)
 
     def labels(self) -> frozenset[str]:
         return self._labels

@@ -24,7 +24,8 @@ REASONS = {  # those that documents can give; the others come from servers, the 
     Effect.ALLOW: (),
     Effect.ASK: (Reason.NEEDS_APPROVAL,),
     Effect.DENY: (
-        *(Reason.NO_GRANT, Reason.DENIED, Reason.EXPIRED, Reason.BUDGET_SPENT, Reason.NOT_CANONICAL, Reason.HISTORY),
+        *(Reason.NO_GRANT, Reason.DENIED, Reason.EXPIRED, Reason.BUDGET_SPENT, Reason.TOO_OFTEN),
+        *(Reason.NOT_CANONICAL, Reason.NO_MANDATE, Reason.HISTORY),
     ),
 }
 TARGETS = frozenset({"call", "prompt", "resource", "server_request", "extension"})

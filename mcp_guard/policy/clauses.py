@@ -7,11 +7,12 @@ argument is given, that nothing else is, `when`, `until`, each end of a budget, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from mcp_guard.model import Answer, Call, EffectClass, Facts, Kind
+from mcp_guard.policy.budgets import Budget, Per
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.constraints import (
     All,
@@ -27,11 +28,12 @@ from mcp_guard.policy.constraints import (
     compile_check,
     words,
 )
-from mcp_guard.policy.matching import charge_for, has_room, is_past
+from mcp_guard.policy.limits import count_in_words
+from mcp_guard.policy.matching import charges_for, has_room, is_past
 from mcp_guard.policy.names import NamePattern
 from mcp_guard.policy.order import After
 from mcp_guard.policy.past import may_concern, open_now
-from mcp_guard.policy.rules import Arguments, Budget, Rule, When
+from mcp_guard.policy.rules import Arguments, Rule, When
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,20 +142,34 @@ def _rest(rule: Rule) -> Iterator[Clause]:
         until = rule.until
         yield Clause(f"until {until:%Y-%m-%dT%H:%M:%SZ}", lambda moment: not is_past(until, moment.facts))
     if rule.budget is not None:
-        if rule.budget.calls is not None:
-            yield Clause(f"budget: {rule.budget.calls} calls", _affords(rule, replace(rule.budget, sums={})))
-        for name, limit in rule.budget.sums.items():
-            yield Clause(f"budget: {limit} of {name}", _affords(rule, Budget(None, {name: limit})))
+        yield from _ends(rule, rule.budget)
+    if rule.rate is not None:
+        (said,) = count_in_words(rule.rate)
+        yield Clause(f"rate: {said}", _affords(replace(rule, budget=None)))
     if rule.asks:
         yield Clause("ask", lambda moment: True, two_sided=False)
 
 
-def _affords(rule: Rule, budget: Budget) -> Test:
-    part = replace(rule, budget=budget)
+def _ends(rule: Rule, budget: Budget) -> Iterator[Clause]:
+    """Each end of a budget."""
+    over = "" if budget.per is Per.SESSION else f" per {budget.per}"
+    plain = replace(budget, calls=None, sums={}, distinct={})
+    if budget.calls is not None:
+        part = replace(plain, calls=budget.calls)
+        yield Clause(f"budget: {budget.calls} calls{over}", _affords(replace(rule, budget=part, rate=None)))
+    for name, limit in budget.sums.items():
+        part = replace(plain, sums={name: limit})
+        yield Clause(f"budget: {limit} of {name}{over}", _affords(replace(rule, budget=part, rate=None)))
+    for name, most in budget.distinct.items():
+        part = replace(plain, distinct={name: most})
+        said = f"budget: {most} different {name}{over}"
+        yield Clause(said, _affords(replace(rule, budget=part, rate=None)))
 
+
+def _affords(part: Rule) -> Test:
     def test(moment: Moment) -> bool | None:
-        charge = charge_for(part, moment.arguments)
-        return charge is not None and has_room(part, charge, moment.facts)
+        charges = charges_for(part, moment.call, moment.arguments, moment.facts)
+        return charges is not None and has_room(part, charges, moment.facts)
 
     return test
 
@@ -162,16 +178,16 @@ def _affords(rule: Rule, budget: Budget) -> Test:
 
 
 def _granted(rule: Rule, limits: Arguments) -> Iterator[Clause]:
-    summed = rule.budget.sums if rule.budget is not None else {}
+    counted = rule.budget.counted if rule.budget is not None else frozenset()
     for name, limit in limits.listed.items():
-        if name not in summed:  # a sum wants it, too
+        if name not in counted:  # a sum wants it, too
             yield Clause(f"{name}: given", _given(name))
         yield from _parts(name, limit.constraint, True, _value_of(name))
     for name, limit in limits.optional.items():
-        yield from _parts(name, limit.constraint, True, _value_of(name))
+        yield from _parts(name, limit.constraint, True, _value_of(name, nulls=limits.nulls))
     if not limits.others:
         known = limits.listed.keys() | limits.optional.keys()
-        yield Clause("nothing else", lambda moment: moment.arguments.keys() <= known)
+        yield Clause("nothing else", lambda moment: _beyond(moment, known, nulls=limits.nulls) == [])
 
 
 def _concerned(limits: Arguments) -> Iterator[Clause]:
@@ -181,6 +197,11 @@ def _concerned(limits: Arguments) -> Iterator[Clause]:
         parts = list(_parts(name, limit.constraint, False, _value_of(name)))
         for part in parts or [Clause(f"{name}: given", given)]:
             yield replace(part, test=_instead(part.test, given))
+
+
+def _beyond(moment: Moment, known: Collection[str], *, nulls: bool) -> list[str]:
+    given = moment.arguments.items()
+    return [name for name, value in given if name not in known and not (nulls and value is None)]
 
 
 def _given(name: str) -> Test:
@@ -199,8 +220,14 @@ def _instead(test: Test, given: Test) -> Test:
     return both
 
 
-def _value_of(name: str) -> Value:
-    return lambda moment: moment.arguments.get(name, _ABSENT)
+def _value_of(name: str, *, nulls: bool = False) -> Value:
+    """`nulls`: null counts as not given."""
+
+    def value_of(moment: Moment) -> Any:
+        value = moment.arguments.get(name, _ABSENT)
+        return _ABSENT if nulls and value is None else value
+
+    return value_of
 
 
 def _parts(name: str, constraint: Constraint, grant: bool, value_of: Value) -> Iterator[Clause]:

@@ -54,6 +54,8 @@ def _direction(old: Side, new: Side) -> Direction:
     if gives_less(old.tools, new.tools, old.says, new.says, new.rules):
         why = "tools or servers don't give the same labels, and rules go by labels: sessions would differ"
         found["labels"] = Finding("", Effect.ALLOW, (), why=why)
+    if old.lacks_mandate and not new.lacks_mandate:
+        found["alone"] = Finding("", Effect.ALLOW, (), why="without a mandate, one side permits nothing")
     for meeting in meetings(old, new):
         for finding in _Question(meeting, old, new).findings():
             found.setdefault(_key(finding), finding)

@@ -21,6 +21,9 @@ from mcp_guard.policy.compare_values import impossible
 from mcp_guard.policy.names import NamePattern
 from mcp_guard.policy.times import Window
 
+NOT_NULL = "=null"
+"""Of an argument that no rule names: that it isn't null. No name begins so where names are kept for their look."""
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -39,7 +42,8 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Some argument that no rule names is given, or none is; `like`: one that reads like this name."""
+    """Some argument that no rule names is given, or none is; `like`: one that reads like this name, or one that is more
+    than null."""
 
     given: bool
     like: str = ""
@@ -79,13 +83,16 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The budget that is counted under `key` has room for the call, or not. `more` is what isn't known here."""
+    """The budget or rate that is counted under `key` has room for the call, or not. `more` is what isn't known here."""
 
     key: str
     calls: int | None
     sums: tuple[tuple[str, Decimal], ...]
     holds: bool
     more: str = ""
+    distinct: tuple[tuple[str, int], ...] = ()
+    over: str = "session"  # or a mandate, or a window: different counts
+    seconds: int = 0  # of a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +191,13 @@ def _no_room(atoms: Sequence[Room]) -> bool:
 
 def _is_smaller(first: Room, second: Room) -> bool:
     """Both budgets count under one name, and room in the first is room in the second."""
-    if first.key != second.key or first.more != second.more:
+    if (first.key, first.more, first.over) != (second.key, second.more, second.over):
+        return False
+    if first.seconds < second.seconds:  # a longer window holds all that a shorter one does, in the same record
         return False
     if second.calls is not None and (first.calls is None or first.calls > second.calls):
         return False
-    limits = dict(first.sums)
-    return all(name in limits and limits[name] <= limit for name, limit in second.sums)
+    limits, values = dict(first.sums), dict(first.distinct)
+    return all(name in limits and limits[name] <= limit for name, limit in second.sums) and all(
+        name in values and values[name] <= limit for name, limit in second.distinct
+    )

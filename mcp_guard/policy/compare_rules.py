@@ -12,13 +12,31 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from mcp_guard.model import Kind
+from mcp_guard.policy.budgets import Count, Rate
 from mcp_guard.policy.canonical import loose
-from mcp_guard.policy.compare_atoms import Atom, Before, Given, Missing, Named, Other, Rest, Room, Uri, Who, Within
+from mcp_guard.policy.compare_atoms import (
+    NOT_NULL,
+    Atom,
+    Before,
+    Given,
+    Missing,
+    Named,
+    Other,
+    Rest,
+    Room,
+    Uri,
+    Who,
+    Within,
+)
 from mcp_guard.policy.compare_literals import Literal, Want
 from mcp_guard.policy.compare_normal import normal
 from mcp_guard.policy.compare_past import conditions as past_conditions
+from mcp_guard.policy.constraint_kinds import OneOf, OrNull
 from mcp_guard.policy.matching import Classes
 from mcp_guard.policy.rules import Limit, Rule
+
+NULL = OrNull(OneOf())
+"""Null, and nothing else."""
 
 Clause: TypeAlias = tuple[tuple[Atom, ...], ...]
 """Alternatives, each of several atoms: one of them is so."""
@@ -26,12 +44,14 @@ Clause: TypeAlias = tuple[tuple[Atom, ...], ...]
 KNOWN = {
     "Rule": {
         *("ref", "kind", "names", "effects", "arguments", "uri", "when", "asks", "budget", "until", "key"),
-        *("after", "once"),
+        *("after", "once", "rate", "counts"),
         *("advice", "disclose"),  # these change what is said, not what is allowed
     },
-    "Budget": {"calls", "sums"},
+    # another mandate's budget starts anew, as all of it does
+    "Budget": {"calls", "sums", "distinct", "per", "under", "seconds"},
+    "Rate": {"calls", "seconds"},
     "When": {"principals", "window", "labels", "no_labels"},
-    "Arguments": {"listed", "optional", "others"},
+    "Arguments": {"listed", "optional", "others", "nulls"},
 }
 """The fields that a comparison understands. What another says is only known to be equal, or not."""
 
@@ -106,11 +126,18 @@ def _conditions(rule: Rule, scene: Scene, *, holds: bool) -> Iterator[Clause]:
     yield from past_conditions(rule, holds=holds)
     if rule.until is not None:
         yield ((Before(rule.until, holds),),)
-    if rule.budget is not None:
-        sums = tuple(sorted(rule.budget.sums.items()))
-        yield ((Room(rule.key, rule.budget.calls, sums, holds, more(rule.budget)),),)
+    for count in rule.counts:
+        yield ((_room(rule, count, holds=holds),),)
     if content := "".join(more(part) for part in (rule, rule.when, rule.arguments) if part is not None):
         yield ((Other(content, holds),),)
+
+
+def _room(rule: Rule, count: Count, *, holds: bool) -> Room:
+    if isinstance(count, Rate):
+        return Room(f"{rule.key} rate", count.calls, (), holds, more(count), seconds=count.seconds)
+    over = "window" if count.seconds else str(count.per)
+    sums, distinct = tuple(sorted(count.sums.items())), tuple(sorted(count.distinct.items()))
+    return Room(rule.key, count.calls, sums, holds, more(count), distinct, over, count.seconds)
 
 
 def more(part: Any) -> str:
@@ -141,9 +168,14 @@ def _arguments_speak(rule: Rule, scene: Scene) -> Iterator[Clause]:
         yield (given,) if rule.is_grant else (given, *((Missing(name), like) for like in _like(name, scene)))
     if rule.is_grant:
         for name, limit in limits.optional.items():
-            yield (Missing(name),), (Given(name, _wish(rule, limit, holds=True)),)
-        if not limits.others:
-            yield ((*(Missing(name) for name in _unnamed(rule, scene)), Rest(False)),)
+            yield (Missing(name),), (Given(name, _optional(rule, limit, holds=True)),)
+        if limits.others:
+            return
+        if limits.nulls:
+            yield from (((Missing(name),), (Given(name, Literal(NULL, Want.YES)),)) for name in _unnamed(rule, scene))
+            yield ((Rest(False, NOT_NULL),),)
+            return
+        yield ((*(Missing(name) for name in _unnamed(rule, scene)), Rest(False)),)
 
 
 def _arguments_silent(rule: Rule, scene: Scene) -> Iterator[tuple[Atom, ...]]:
@@ -157,10 +189,19 @@ def _arguments_silent(rule: Rule, scene: Scene) -> Iterator[tuple[Atom, ...]]:
         else:
             yield (Missing(name), *(_unlike(like) for like in _like(name, scene)))
     if rule.is_grant:
-        yield from ((Given(name, _wish(rule, limit, holds=False)),) for name, limit in limits.optional.items())
-        if not limits.others:
-            yield (Rest(True),)
-            yield from ((Given(name),) for name in _unnamed(rule, scene))
+        yield from ((Given(name, _optional(rule, limit, holds=False)),) for name, limit in limits.optional.items())
+        if limits.others:
+            return
+        beyond = Literal(NULL, Want.NOT_YES) if limits.nulls else None
+        yield (Rest(True, NOT_NULL if limits.nulls else ""),)
+        yield from ((Given(name, beyond),) for name in _unnamed(rule, scene))
+
+
+def _optional(rule: Rule, limit: Limit, *, holds: bool) -> Literal:
+    """With `nulls: absent`, null is fine where nothing has to be given."""
+    wish = _wish(rule, limit, holds=holds)
+    nulls = rule.arguments is not None and rule.arguments.nulls
+    return Literal(OrNull(wish.constraint), wish.want) if nulls else wish
 
 
 def _like(name: str, scene: Scene) -> list[Given | Rest]:

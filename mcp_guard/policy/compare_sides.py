@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, combinations
 
 from mcp_guard.model import EVERY_EFFECT, Call, Decision, EffectClass, Kind
@@ -20,7 +20,10 @@ from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.matching import Classes
 from mcp_guard.policy.rules import Rule
 
-KNOWN = {"file", "digest", "kind", "rules", "tools", "expires", "task", "variables", "index", "places", "says"}
+KNOWN = {
+    *("file", "digest", "kind", "rules", "tools", "expires", "task", "variables", "index", "places"),
+    *("says", "needs_mandate", "groups"),  # groups are in the rules by now
+}
 """The fields of a document that a comparison understands."""
 
 
@@ -54,8 +57,12 @@ class Side:
     beside: bool = False
     tools: Mapping[str, ToolFacts] = field(init=False)
     by_name: tuple[ByName, ...] = field(init=False)
+    lacks_mandate: bool = field(init=False)  # permits nothing as it is: compared as beside a mandate
 
     def __post_init__(self) -> None:
+        lacks = all(layer.kind == "policy" for layer in self.layers) and any(one.needs_mandate for one in self.layers)
+        object.__setattr__(self, "lacks_mandate", lacks)
+        object.__setattr__(self, "layers", tuple(replace(layer, needs_mandate=False) for layer in self.layers))
         policy = next((layer for layer in self.layers if layer.kind == "policy"), None)
         object.__setattr__(self, "tools", policy.tools if policy is not None else {})
         object.__setattr__(self, "by_name", tuple(ByName(layer.rules) for layer in self.layers))

@@ -6,12 +6,12 @@ Core. Invented, so that a witness can be judged; a witness says what had to be s
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from mcp_guard.model import EVERY_EFFECT, Admitted, Described, EffectClass, Usage
+from mcp_guard.model import EVERY_EFFECT, Admitted, Described, EffectClass, Json, Usage
 
 ANY_DAY = datetime(2026, 6, 3, 12, 0, tzinfo=UTC)  # a Wednesday
 
@@ -21,7 +21,8 @@ class Supposed:
     """A moment, symbolic links, used budgets, what a server says of its tools."""
 
     now: datetime = ANY_DAY
-    usage: Mapping[str, Usage] = field(default_factory=dict)
+    usage: Mapping[str, Usage] = field(default_factory=dict)  # by rule; of its rate: by the rule and `rate`
+    different: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # values used, by rule and argument
     links: Mapping[str, str] = field(default_factory=dict)
     classes: frozenset[EffectClass] = frozenset()
     catalogued: frozenset[EffectClass] = EVERY_EFFECT  # every one: the catalogue doesn't know the tool
@@ -30,8 +31,15 @@ class Supposed:
     exposed: frozenset[str] = frozenset()  # the labels of the session
     done: Admitted = field(default_factory=Admitted)  # what it has called
 
-    def used(self, rule: str) -> Usage:
-        return self.usage.get(rule, Usage())
+    def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
+        return self.usage.get(f"{rule} rate" if seconds and not account else rule, Usage())
+
+    def values(self, rule: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
+        return {name: [str(n) for n in range(count)] for name, count in self.different.get(rule, {}).items()}
+
+    def fingerprint(self, value: Json) -> str:
+        """None of those that were used: a value that is new."""
+        return "new"
 
     def resolve(self, path: str) -> str | None:
         """As `realpath`: the outermost link first, then once more, up to a bound."""

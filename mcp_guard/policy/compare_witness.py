@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from mcp_guard.model import Call, Decision, Json, Kind, Usage
 from mcp_guard.policy.cases import ASKING
-from mcp_guard.policy.compare_atoms import Before, Given, Missing, Named, Rest, Room, Uri, Who, Within
+from mcp_guard.policy.compare_atoms import NOT_NULL, Before, Given, Missing, Named, Rest, Room, Uri, Who, Within
 from mcp_guard.policy.compare_literals import Literal, Want
 from mcp_guard.policy.compare_past import PastAtom, history_of
 from mcp_guard.policy.compare_rules import Scene
@@ -73,22 +73,27 @@ def _circumstances(state: State, supposed: Supposed) -> Iterator[Supposed]:
         return
     full = [one for one in state.atoms() if isinstance(one, Room) and not one.holds]
     labels, done = history_of(one for one in state.atoms() if isinstance(one, PastAtom))
-    for used in _used_up(full):
-        plain = replace(supposed, now=now, usage=used, exposed=labels, done=done)
+    for used, different in _used_up(full):
+        plain = replace(supposed, now=now, usage=used, different=different, exposed=labels, done=done)
         yield plain
         for root in list(dict.fromkeys(_roots(state)))[:MAX_LINKS]:
             yield replace(plain, links={root: ELSEWHERE})
 
 
-def _used_up(full: Sequence[Room]) -> Iterator[Mapping[str, Usage]]:
-    """All that these budgets allow is used; or only the calls, or only the sums; or nothing, for a large amount."""
+def _used_up(full: Sequence[Room]) -> Iterator[tuple[Mapping[str, Usage], Mapping[str, Mapping[str, int]]]]:
+    """All that these budgets allow is used; or only the calls, or only the sums, or values; or nothing, for a large
+    amount.
+    """
     if not full:
-        yield {}
+        yield {}, {}
         return
-    yield {one.key: Usage(one.calls or 0, dict(one.sums)) for one in full}
-    yield {one.key: Usage(one.calls or 0, {}) for one in full}
-    yield {one.key: Usage(0, dict(one.sums)) for one in full}
-    yield {}
+    values = {one.key: dict(one.distinct) for one in full if one.distinct}
+    yield {one.key: Usage(one.calls or 0, dict(one.sums)) for one in full}, values
+    yield {one.key: Usage(one.calls or 0, {}) for one in full}, {}
+    yield {one.key: Usage(0, dict(one.sums)) for one in full}, {}
+    if values:
+        yield {one.key: Usage() for one in full}, values
+    yield {}, {}
 
 
 def _roots(state: State) -> Iterator[str]:
@@ -142,7 +147,9 @@ def _arguments(state: State, scene: Scene, facts: Supposed) -> Mapping[str, Json
     found: dict[str, Json] = {}
     for (kind, name), atoms in state.facets.items():
         if kind == "rest":
-            found |= {_fresh(one.like, scene): "x" for one in atoms if isinstance(one, Rest) and one.given}
+            only_null = any(isinstance(one, Rest) and not one.given and one.like == NOT_NULL for one in atoms)
+            value = None if only_null else "x"
+            found |= {_fresh(one.like, scene): value for one in atoms if isinstance(one, Rest) and one.given}
         if kind != "argument" or any(isinstance(atom, Missing) for atom in atoms):
             continue
         values = sample([*_wishes(atoms), *_amounts(name, state, facts)], facts, 1)
@@ -170,7 +177,8 @@ def _amounts(name: str, state: State, facts: Supposed) -> Iterator[Literal]:
 def _fresh(like: str, scene: Scene) -> str:
     """An argument's name that no rule has; reading like `like` if that is wished for."""
     name = like.removeprefix("~")
-    variants = (name.upper(), name.title(), f"{name}\u200b") if like else ("another", "another_one")
+    spelt = like not in ("", NOT_NULL)
+    variants = (name.upper(), name.title(), f"{name}\u200b") if spelt else ("another", "another_one")
     return next((one for one in variants if one not in scene.names), "yet_another")
 
 

@@ -21,6 +21,8 @@ _REASONS = {
     Reason.NO_GRANT: "no grant covers it",
     Reason.EXPIRED: "what granted it is over by then",
     Reason.BUDGET_SPENT: "its budget is used up by then",
+    Reason.TOO_OFTEN: "its rate or budget is used up by then",
+    Reason.NO_MANDATE: "it wants a mandate",
     Reason.NO_AUTHORITY: "it grants nothing",
     Reason.HISTORY: "what the session has met or done closes it",
 }
@@ -110,7 +112,8 @@ def _supposed(witness: Witness) -> Iterator[str]:
     for path, target in supposed.links.items():
         yield f"{path} is a link to {target}"
     for rule in supposed.usage:
-        yield f"the budget of {rule} is used up"
+        of, rate, _ = rule.partition(" rate")
+        yield f"the {'rate' if rate else 'budget'} of {of} is used up"
     for label in sorted(supposed.exposed):
         yield f"the session has the label {label}"
     for done in sorted([*supposed.done.tools, *supposed.done.grants]):

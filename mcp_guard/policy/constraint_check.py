@@ -14,6 +14,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeAlias, assert_never
 
 from mcp_guard.model import Answer, Facts
@@ -106,7 +107,7 @@ def _one_of(listed: OneOf) -> Check:
     starts = dict(listed.starts)
     numbers = frozenset(exact(number) for number in listed.numbers)
     rounded = frozenset(float(number) for number in listed.numbers)  # as a reader has them that knows doubles only
-    alike = frozenset(form for text in texts for form in (loose(text), tidied(text)))
+    alike = frozenset(form for text in texts for form in _forms(text))
     paths = tuple(without_trailing_slash(text) for text in listed.texts if why_not_absolute(text) is None)
     # A list of several types says NO to nobody: `"1"` beside a listed 1 may be that 1.
     miss = NO if bool(texts) + bool(numbers) + bool(flags) == 1 else UNSURE
@@ -129,6 +130,12 @@ def _one_of(listed: OneOf) -> Check:
         return UNSURE
 
     return check
+
+
+@lru_cache(maxsize=4096)
+def _forms(listed: str) -> tuple[str, str]:
+    """How a listed text may be read; documents say the same few again and again. Never of a call's value."""
+    return loose(listed), tidied(listed)
 
 
 def _rounds_to_one_of(value: int | float, rounded: frozenset[float]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mcp_guard.model import RuleRef
+from mcp_guard.model import Effect, RuleRef
 from mcp_guard.policy.cases import Suite
 from mcp_guard.policy.cases_run import Played
 from mcp_guard.policy.clauses import Clause, Moment, clauses_of
@@ -98,9 +98,14 @@ def coverage_of(suite: Suite, played: Iterable[Played]) -> Coverage:
     document = suite.document
     counts = _Counts(document)
     end = Covered("expires", two_sided=True)
+    wanted = Covered("mandate: required", two_sided=True)
     for one in played:
         call, facts = one.case.call, one.facts
         over = is_past(one.authority.deadlines[0], facts)
+        wanted.passed += one.decision.effect is not Effect.DENY
+        wanted.failed += one.authority.lacks_mandate
+        if one.authority.lacks_mandate:
+            continue
         end.passed += one.decision.allowed
         end.failed += over
         if over:
@@ -114,6 +119,9 @@ def coverage_of(suite: Suite, played: Iterable[Played]) -> Coverage:
     if document.expires is not None:
         place = document.places.get(("expires",), (1, 1))
         rules.insert(0, CoveredRule("expires", document.file, place, (end,)))
+    if document.needs_mandate:
+        place = document.places.get(("mandate",), (1, 1))
+        rules.insert(0, CoveredRule("mandate", document.file, place, (wanted,)))
     return Coverage(tuple(rules))
 
 

@@ -47,6 +47,8 @@ def decide_layer(
     """What one document, the authority's layer number `layer`, says of the call."""
     document = authority.layers[layer]
     try:
+        if authority.lacks_mandate:
+            return refusals.no_mandate(document.file)
         if is_past(authority.deadlines[layer], facts):
             return refusals.expired(document.file)
         return _judge(authority, document, call, facts, settled)
@@ -63,18 +65,18 @@ def _judge(authority: Authority, document: Document, call: Call, facts: Facts, s
     if fired:
         return refusals.denied(fired, _examined(speakers, call, classes, facts), call)
 
-    allowing: list[tuple[Rule, Charge]] = []
-    asking: list[tuple[Rule, Charge]] = []
+    allowing: list[tuple[Rule, tuple[Charge, ...]]] = []
+    asking: list[tuple[Rule, tuple[Charge, ...]]] = []
     for reach in speakers.grants:
-        charge = carries(reach, call, arguments, classes, facts)
-        if charge is not None:
-            (asking if reach.rule.asks else allowing).append((reach.rule, charge))
+        found = carries(reach, call, arguments, classes, facts)
+        if found is not None:
+            (asking if reach.rule.asks else allowing).append((reach.rule, found))
     carrying = allowing or asking  # the mildest verdict; each grant that gives it is charged
     if not carrying:
         return refusals.ungranted(_examined(speakers, call, classes, facts), call, document.file)
 
     rules = [rule for rule, _ in carrying]
-    charges = [charge for _, charge in carrying]
+    charges = [charge for _, found in carrying for charge in found]
     asks = [reach.rule for reach in speakers.asks if fires(reach, call, arguments, classes, facts)]
     gives = given_labels(authority.tools, authority.says, call, facts)
     if asks or not allowing:
@@ -94,7 +96,7 @@ def visible(authority: Authority, call: Call, facts: Facts) -> bool:
     Shown if in every layer some grant could carry some call to it now, and no ask-free deny covers every call to it.
     Never depends on budgets, nor on what has been called before.
     """
-    if not authority.layers:
+    if not authority.layers or authority.lacks_mandate:
         return False
     try:
         return all(_shows(authority, layer, call, facts) for layer in range(len(authority.layers)))

@@ -51,6 +51,8 @@ class Document:
     says: Mapping[str, frozenset[str]] = field(default_factory=dict)  # labels of what servers say beside answers
     variables: Mapping[str, str] = field(default_factory=dict)  # what a mandate beside this policy may use too
     places: Mapping[tuple[str, ...], Place] = field(default_factory=dict, compare=False, repr=False)  # beside the rules
+    needs_mandate: bool = False  # policies only: alone it permits nothing
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # policies only: principals, by their group
     index: Index = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -70,6 +72,7 @@ class Authority:
     says: Mapping[str, frozenset[str]] = field(init=False)  # labels of what servers say beside answers, where said
     deadlines: tuple[datetime | None, ...] = field(init=False)
     digest: str = field(init=False)  # of all that the layers say
+    lacks_mandate: bool = field(init=False)  # the policy permits nothing without one, and there is none
 
     def __post_init__(self) -> None:
         kinds = [layer.kind for layer in self.layers]
@@ -80,6 +83,8 @@ class Authority:
         object.__setattr__(self, "says", policy.says if policy else {})
         object.__setattr__(self, "deadlines", tuple(self._deadline(layer) for layer in self.layers))
         object.__setattr__(self, "digest", digest([layer.digest for layer in self.layers]))
+        lacking = kinds == ["policy"] and self.layers[0].needs_mandate
+        object.__setattr__(self, "lacks_mandate", lacking)
 
     def _deadline(self, layer: Document) -> datetime | None:
         if not isinstance(layer.expires, timedelta):
@@ -135,11 +140,13 @@ def load_source(
     """The same for what has been read as YAML already, such as a mandate inside a case file."""
     known = checked_variables(variables or {})
     form = _form(source, kind)
-    builder = Builder(source, kind, known, home)
+    groups = form.groups if isinstance(form, PolicyForm) else {}
+    content = _digest(kind, source.value, known, home)
+    builder = Builder(source, kind, known, home, groups, content)
     tools = builder.tools(form) if isinstance(form, PolicyForm) else MappingProxyType({})
     return Document(
         file=source.file,
-        digest=_digest(kind, source.value, known, home),
+        digest=content,
         kind=kind,
         rules=builder.rules(form),
         tools=tools,
@@ -148,14 +155,16 @@ def load_source(
         task=form.task if isinstance(form, MandateForm) else "",
         variables=known,
         places=_places(source),
+        needs_mandate=isinstance(form, PolicyForm) and form.mandate is not None,
+        groups=MappingProxyType({name: tuple(members) for name, members in groups.items()}),
     )
 
 
 def _places(source: Source) -> Mapping[tuple[str, ...], Place]:
-    """Where the end of a mandate and the facts about each tool stand."""
-    tools = source.value.get("tools", {})
-    paths: list[tuple[str, ...]] = [("tools", name) for name in tools if isinstance(name, str)]
-    paths += [("expires",)] if "expires" in source.value else []
+    """Where the end of a mandate, that one is required, the facts about each tool and the groups stand."""
+    named = [(part, name) for part in ("tools", "groups") for name in source.value.get(part, {})]
+    paths: list[tuple[str, ...]] = [(part, name) for part, name in named if isinstance(name, str)]
+    paths += [(key,) for key in ("expires", "mandate") if key in source.value]
     return MappingProxyType({path: source.place(path, key=True) for path in paths})
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from mcp_guard.model import Answer, Call, Facts
 from mcp_guard.policy import canonical
+from mcp_guard.policy.budgets import Per, Rate
 from mcp_guard.policy.constraints import (
     All,
     Constraint,
@@ -26,7 +27,8 @@ from mcp_guard.policy.constraints import (
     failure,
 )
 from mcp_guard.policy.index import Reach
-from mcp_guard.policy.matching import Classes, charge_for, has_room, is_past, reaches
+from mcp_guard.policy.limits import count_in_words
+from mcp_guard.policy.matching import Classes, charges_for, count_has_room, is_past, reaches
 from mcp_guard.policy.past import why_closed
 from mcp_guard.policy.rules import Limit, Rule, answer
 from mcp_guard.policy.yaml_source import quoted
@@ -41,6 +43,7 @@ class Clause(Enum):
     ARGUMENT = "argument"
     BUDGET = "budget"
     HISTORY = "history"
+    PACE = "pace"  # a rate, or a budget whose window moves on: later there is room again
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def examine(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, class
     """All clauses that fail; a budget is looked at only where everything else fits."""
     found = [*_circumstances(reach, call, classes, facts), *_limits(reach.rule, call, arguments, facts)]
     if not found:
-        found = list(_budget(reach.rule, arguments, facts))
+        found = list(_budget(reach.rule, call, arguments, facts))
     found += [Failure(Clause.HISTORY, words) for words in why_closed(reach.rule, facts)]
     return Examined(reach.rule, tuple(found))
 
@@ -113,11 +116,13 @@ def _limits(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, facts: 
             else:
                 yield from _value(f"argument {quoted(name)}", limit, arguments[name], facts)
         for name, value in arguments.items():
+            if value is None and limits.nulls and name not in limits.listed:
+                continue
             if name in limits.optional and name not in limits.listed:
                 yield from _value(f"argument {quoted(name)}", limits.optional[name], value, facts)
             elif name not in limits.listed and not limits.others:
                 yield Failure(Clause.ARGUMENT, f"argument {quoted(name)} isn't listed")
-    if charge_for(rule, arguments) is None:
+    if charges_for(rule, call, arguments, facts) is None:
         yield Failure(
             Clause.ARGUMENT, "an argument that its budget sums isn't there, isn't an exact number or is negative"
         )
@@ -135,10 +140,17 @@ def _value(what: str, limit: Limit, value: object, facts: Facts) -> Iterator[Fai
     yield Failure(Clause.ARGUMENT, f"{what}: {words}", unclear)
 
 
-def _budget(rule: Rule, arguments: Mapping[str, Any] | None, facts: Facts) -> Iterator[Failure]:
-    charge = charge_for(rule, arguments)
-    if charge is not None and not has_room(rule, charge, facts):
-        yield Failure(Clause.BUDGET, "its budget for this session is used up, or this call would go beyond it")
+def _budget(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, facts: Facts) -> Iterator[Failure]:
+    for count, charge in zip(rule.counts, charges_for(rule, call, arguments, facts) or (), strict=False):
+        if count_has_room(count, charge, facts):
+            continue
+        if isinstance(count, Rate):
+            yield Failure(Clause.PACE, f"its rate is used up for now: {'; '.join(count_in_words(count))}")
+        elif count.seconds and count.could_ever_take(charge):
+            yield Failure(Clause.PACE, f"its budget is used up for now: {'; '.join(count_in_words(count))}")
+        else:
+            over = {Per.SESSION: "session", Per.MANDATE: "mandate"}.get(count.per, str(count.per))
+            yield Failure(Clause.BUDGET, f"its budget for this {over} is used up, or this call would go beyond it")
 
 
 def _reads_two_ways(constraint: Constraint, value: object) -> bool:

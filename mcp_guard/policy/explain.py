@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from mcp_guard.model import Answer, Call, Decision, Effect, Facts, Reason, RuleRef
@@ -15,7 +16,8 @@ from mcp_guard.policy.decide import decide, decide_layer
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.examine import Clause, Examined, examine
 from mcp_guard.policy.index import Reach
-from mcp_guard.policy.matching import Classes, classes_for, covers, fires, given_arguments
+from mcp_guard.policy.limits import OVER
+from mcp_guard.policy.matching import Classes, charges_for, classes_for, covers, fires, given_arguments
 from mcp_guard.policy.past import may_concern
 from mcp_guard.policy.refusals import place
 from mcp_guard.policy.rules import Rule, answer
@@ -109,16 +111,34 @@ def _layer(authority: Authority, number: int, call: Call, facts: Facts) -> Layer
     arguments = given_arguments(call)
     examined = [examine(reach, call, arguments, classes, facts) for reach in speakers.grants]
     tightening = [_tightening(reach, call, arguments, classes, facts) for reach in (*speakers.asks, *speakers.denies)]
-    rules = sorted([*map(_granting, examined), *tightening], key=lambda said: (said.rule.line, said.rule.column))
+    granting = [_granting(one, call, arguments, facts) for one in examined]
+    rules = sorted([*granting, *tightening], key=lambda said: (said.rule.line, said.rule.column))
     fired = [said for said in tightening if said.verdict != "says nothing"]
     changes = () if decision.allowed else tuple(_changes(document, decision, examined, fired, call, facts))
     return LayerSaid(document.kind, document.file, decision, tuple(rules), changes)
 
 
-def _granting(one: Examined) -> Said:
+def _granting(one: Examined, call: Call, arguments: Mapping[str, Any] | None, facts: Facts) -> Said:
+    left = _left(one.rule, call, arguments, facts)
     if one.failures:
         return Said(one.rule.ref, "says nothing", one.words)
-    return Said(one.rule.ref, "asks" if one.rule.asks else "allows", "everything fits")
+    return Said(one.rule.ref, "asks" if one.rule.asks else "allows", "; ".join(["everything fits", *left]))
+
+
+def _left(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, facts: Facts) -> Iterator[str]:
+    """What is left of a budget that counts over sessions, before this call. Of a session's, nobody knows outside it."""
+    budget, charges = rule.budget, charges_for(rule, call, arguments, facts)
+    if budget is None or not charges or not charges[0].account:
+        return
+    try:
+        used = facts.used(*charges[0].count)
+    except Exception:
+        return
+    over = OVER[budget.per]
+    if budget.calls is not None:
+        yield f"{budget.calls - used.calls} of {budget.calls} calls left {over}"
+    for name, limit in budget.sums.items():
+        yield f"{limit - used.sums.get(name, Decimal(0))} of {limit} of {name} left {over}"
 
 
 def _tightening(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, classes: Classes, facts: Facts) -> Said:
@@ -162,6 +182,9 @@ def _changes(
     file = document.file
     if decision.reason is Reason.INTERNAL:
         return
+    if decision.reason is Reason.NO_MANDATE:
+        yield Change(file, "give a mandate: this policy permits nothing without one")
+        return
     if decision.reason is Reason.EXPIRED and not decision.rules:
         yield Change(file, "the mandate is over: give a new one")
         return
@@ -177,14 +200,14 @@ def _changes(
 
 def _grant(document: Document, examined: list[Examined], call: Call, facts: Facts) -> Change:
     file = document.file
-    ways = (
-        (Clause.BUDGET, "raise the budget of"),
-        (Clause.HISTORY, "take `labels`, `no_labels`, `after` or `once` out of"),
-        (Clause.UNTIL, "move the end of"),
-    )
-    for clause, way in ways:
+    for clauses, way in (
+        ({Clause.PACE}, "wait, or raise the rate or budget of"),
+        ({Clause.BUDGET, Clause.PACE}, "raise the budget of"),
+        ({Clause.HISTORY}, "take `labels`, `no_labels`, `after` or `once` out of"),
+        ({Clause.UNTIL}, "move the end of"),
+    ):
         for one in examined:
-            if one.clauses == {clause}:
+            if one.clauses and one.clauses <= clauses:
                 return Change(file, f"{way} grant {place(one.rule)}")
     line = granting_line(call, facts, taken={rule.ref.id for rule in document.rules})
     if not line:

@@ -8,12 +8,14 @@ meaning. Messages of the checks are whole sentences of ours; those that pydantic
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mcp_guard.model import EffectClass
+from mcp_guard.policy.form_base import Form as Form
+from mcp_guard.policy.form_base import said as said
+from mcp_guard.policy.form_budgets import BudgetForm, Groups, Rate, Who, a_count
 from mcp_guard.policy.times import DAYS, parse_clock, parse_moment, parse_span
 from mcp_guard.policy.yaml_source import quoted
 
@@ -34,11 +36,6 @@ KNOWN_METHODS = frozenset(
 member. A `requestState` is: what a server gets as its state is what it gave out, whatever a document says.
 """
 _ABSENT: Any = None  # the default of a key that isn't there; a key without a value is refused before this is reached
-
-
-def said(message: str, hint: str = "") -> PydanticCustomError:
-    """An error whose text is shown as it is."""
-    return PydanticCustomError("said", "{message}", {"message": message, "hint": hint})
 
 
 def rule_id(text: str) -> str:
@@ -162,22 +159,10 @@ def _limits(value: object) -> object:
     return value
 
 
-def _count(value: object) -> int:
-    if type(value) is not int or value < 1:
-        raise said(f"{quoted(value)} isn't a number of calls", "write a whole number from 1; to forbid, write a deny")
+def _absent(value: object) -> object:
+    if value != "absent":
+        raise said(f"`nulls` can't be {quoted(value)}", "write `nulls: absent`, or `null: ok` in one limit")
     return value
-
-
-def _amount(value: object) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise said(f"{quoted(value)} isn't an amount", "write a number above 0, without quotes or unit")
-    return value
-
-
-def _some_sums(sums: dict[str, Any]) -> dict[str, Any]:
-    if not sums:
-        raise said("an empty `sum` limits nothing", "write sum: {argument: limit}")
-    return sums
 
 
 def _came_first(name: str) -> str:
@@ -193,6 +178,12 @@ def _true(value: object) -> bool:
 def _any(value: object) -> object:
     if value != "any":
         raise said(f"`others` can't be {quoted(value)}", "write `others: any`, or name the arguments under `optional`")
+    return value
+
+
+def _required(value: object) -> object:
+    if value != "required":
+        raise said(f"`mandate` can't be {quoted(value)}", "write `mandate: required`, or leave it out")
     return value
 
 
@@ -217,12 +208,6 @@ Before = Annotated[
 Arguments = Annotated[Any, BeforeValidator(_arguments)]
 Moment = Annotated[str, AfterValidator(_moment)]
 TimeOfDay = Annotated[str, AfterValidator(_clock)]
-
-
-class Form(BaseModel):
-    """What every part of a document shares."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class TimeForm(Form):
@@ -252,7 +237,7 @@ class TimeForm(Form):
 class WhenForm(Form):
     """`when: {principal, time, labels, no_labels}`: all must hold."""
 
-    principal: Texts = _ABSENT
+    principal: Who = _ABSENT
     time: TimeForm = _ABSENT
     labels: Labels = _ABSENT
     no_labels: Labels = _ABSENT
@@ -264,20 +249,6 @@ class WhenForm(Form):
         both = sorted({*(self.labels or ())} & {*(self.no_labels or ())})
         if both:
             raise said(f"{quoted(both[0])} is both in `labels` and `no_labels`", "it would never hold: keep one")
-        return self
-
-
-class BudgetForm(Form):
-    """`budget: {calls, sum, per}`."""
-
-    calls: Annotated[int, BeforeValidator(_count)] = _ABSENT
-    sum: Annotated[dict[str, Annotated[Any, BeforeValidator(_amount)]], AfterValidator(_some_sums)] = _ABSENT
-    per: Literal["session", "mandate"] = "session"
-
-    @model_validator(mode="after")
-    def _limits_something(self) -> Self:
-        if not self.model_fields_set & {"calls", "sum"}:
-            raise said("this budget limits nothing", "write calls or sum")
         return self
 
 
@@ -335,7 +306,7 @@ class RuleForm(Form):
 class TighteningForm(RuleForm):
     """An ask or a deny."""
 
-    times: Annotated[int, BeforeValidator(_count)] = _ABSENT
+    times: Annotated[int, BeforeValidator(a_count)] = _ABSENT
 
     @model_validator(mode="after")
     def _counts_something(self) -> Self:
@@ -357,6 +328,8 @@ class GrantForm(RuleForm):
     until: Moment = _ABSENT
     disclose: bool = True
     once: Annotated[bool, BeforeValidator(_true)] = False
+    rate: Rate = _ABSENT
+    nulls: Annotated[Any, BeforeValidator(_absent)] = _ABSENT
 
     @model_validator(mode="after")
     def _arguments_are_said(self) -> Self:
@@ -365,20 +338,21 @@ class GrantForm(RuleForm):
                 raise said("a grant of resources needs `uri`", 'write uri: {under: "file:///..."}, or uri: any')
             if "*" in self.resource.server:
                 raise said("a grant of resources names one server", "write a grant for each server")
-            if self.model_fields_set & {"optional", "others"} or (
-                self.budget is not None and self.budget.sum is not None
-            ):
+            if self.model_fields_set & {"optional", "others", "nulls"} or self._counts_arguments:
                 raise said("a resource has no arguments", "limit its `uri`")
         elif self.server_requests is not None or self.extensions is not None:
-            if self.model_fields_set & {"args", "optional", "others"} or (
-                self.budget is not None and self.budget.sum is not None
-            ):
+            if self.model_fields_set & {"args", "optional", "others", "nulls"} or self._counts_arguments:
                 raise said("this grant has no arguments to limit", "write `allow`, and a budget of `calls` if need be")
         elif self.args is None:
             raise said("`args` is missing", "write `args: any` to leave the arguments open, `args: {}` to want none")
-        elif self.args == "any" and self.model_fields_set & {"optional", "others"}:
-            raise said("`args: any` leaves nothing to `optional` or `others`", "drop them, or list the arguments")
+        elif self.args == "any" and self.model_fields_set & {"optional", "others", "nulls"}:
+            hint = "drop them, or list the arguments"
+            raise said("`args: any` leaves nothing to `optional`, `others` or `nulls`", hint)
         return self
+
+    @property
+    def _counts_arguments(self) -> bool:
+        return self.budget is not None and self.budget.counts_arguments
 
 
 class GivesForm(Form):
@@ -415,6 +389,8 @@ class PolicyForm(DocumentForm):
     """A deployment's standing document."""
 
     tools: dict[str, ToolForm] = Field(default_factory=dict)
+    mandate: Annotated[Any, BeforeValidator(_required)] = _ABSENT
+    groups: Groups = Field(default_factory=dict)
 
 
 class MandateForm(DocumentForm):

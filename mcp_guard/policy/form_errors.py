@@ -11,7 +11,6 @@ from pydantic_core import ErrorDetails
 
 from mcp_guard.errors import InputError
 from mcp_guard.policy.form import (
-    BudgetForm,
     ExtensionsForm,
     GivesForm,
     GrantForm,
@@ -24,16 +23,15 @@ from mcp_guard.policy.form import (
     ToolForm,
     WhenForm,
 )
+from mcp_guard.policy.form_budgets import BudgetForm
 from mcp_guard.policy.yaml_source import Path, Source, quoted
 
 RULE_WORDS = {"grants": "grant", "ask": "ask", "deny": "deny"}
 
 # Keys that the language has and this version doesn't: said as such, so that nobody takes them for enforced.
 _LATER: dict[type[BaseModel], frozenset[str]] = {
-    PolicyForm: frozenset({"mandate"}),
-    GrantForm: frozenset({"rate", "result"}),
-    TighteningForm: frozenset({"rate", "result"}),
-    BudgetForm: frozenset({"distinct"}),
+    GrantForm: frozenset({"result"}),
+    TighteningForm: frozenset({"result"}),
 }
 _MEANT = {
     **dict.fromkeys(("arguments", "params", "parameters", "with"), "args"),
@@ -47,11 +45,16 @@ _MEANT = {
 }
 _ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
     (MandateForm, "tools"): "facts about tools stand in the policy",
+    (MandateForm, "groups"): "groups stand in the policy",
+    (MandateForm, "mandate"): "a policy says `mandate: required`",
     (PolicyForm, "task"): "only a mandate has `task`",
     (PolicyForm, "expires"): "only a mandate has `expires`; a grant in a policy has `until`",
     **{
         (TighteningForm, key): f"only a grant has `{key}`"
-        for key in ("optional", "others", "budget", "until", "disclose", "ask", "server_requests", "extensions", "once")
+        for key in (
+            *("optional", "others", "nulls", "budget", "rate", "until", "disclose", "ask"),
+            *("server_requests", "extensions", "once"),
+        )
     },
     (GrantForm, "times"): "only an ask or a deny has `times`; a grant has a `budget` of `calls`",
 }
@@ -90,7 +93,7 @@ def _said(source: Source, error: ErrorDetails, top: type[BaseModel]) -> InputErr
     if path[-1:] == ("ask",) and len(path) == 3 and isinstance(value_at(source.value, path), Mapping):
         return source.error(f"`ask: {{by: ...}}` isn't in this version yet{where}", path, "write `ask: true`")
     if path[-1:] == ("per",):
-        return source.error(f"a budget for this period isn't in this version yet{where}", path, "write `per: session`")
+        return source.error(f"a budget has no such period{where}", path, "write session, mandate, hour or day")
     if path[-2:] == ("when", "time"):
         return source.error(f"`time` must be a mapping{where}", path, 'write `{after: "09:00", before: "17:00"}`')
     shape, hint = SHAPES.get(kind, ("something else", "see the policy reference"))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mcp_guard.model import Call, Facts, Json
-from mcp_guard.policy.constraints import narrow
+from mcp_guard.policy.constraints import OrNull, narrow
 from mcp_guard.policy.document import Authority
 from mcp_guard.policy.matching import applies_now, classes_for
 from mcp_guard.policy.rules import Arguments, Limit, Rule
@@ -59,8 +59,9 @@ def _for_limits(grants: Sequence[Arguments], schema: Schema) -> Schema:
     if not narrowed["required"]:
         narrowed.pop("required")  # older drafts want at least one entry
     if closed:
+        nulls = any(limits.nulls for limits in grants) and schema.get("additionalProperties", True) is not False
         narrowed.pop("patternProperties", None)
-        narrowed["additionalProperties"] = False
+        narrowed["additionalProperties"] = {"type": "null"} if nulls else False
     narrowed.setdefault("type", "object")
     return narrowed
 
@@ -79,16 +80,20 @@ def _properties(grants: Sequence[Arguments], properties: Mapping[str, Json], *, 
 
 
 def _permits(limits: Arguments, name: str) -> bool:
-    return limits.others or name in limits.listed or name in limits.optional
+    return limits.others or limits.nulls or name in limits.listed or name in limits.optional
 
 
 def _form(limits: Arguments, name: str, described: Json) -> Json:
     """One argument as one grant permits it. `true` and `false` are schemas, too."""
     limit: Limit | None = limits.listed.get(name) or limits.optional.get(name)
-    if limit is None or described is False:
+    if described is False or (limit is None and limits.others):
         return described
+    given = described if isinstance(described, Mapping) else {}
+    if limit is None:  # only as null
+        return {**{key: given[key] for key in _ANNOTATIONS if key in given}, "type": "null"}
+    nullable = limits.nulls and name in limits.optional and name not in limits.listed
     try:
-        return narrow(limit.constraint, described if isinstance(described, Mapping) else {})
+        return narrow(OrNull(limit.constraint) if nullable else limit.constraint, given)
     except Exception:  # the schema is the server's, and may be anything; the hint is lost, the judgement isn't
         return described
 

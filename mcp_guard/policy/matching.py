@@ -6,15 +6,16 @@ no, so there an exception is a yes (law 4).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from mcp_guard.model import EVERY_EFFECT, Answer, Call, Charge, EffectClass, Facts, Json
+from mcp_guard.policy.budgets import Count
 from mcp_guard.policy.building import ToolFacts
 from mcp_guard.policy.index import Reach, Speakers
 from mcp_guard.policy.past import may_concern, open_now
-from mcp_guard.policy.rules import Rule, answer, exact_amount
+from mcp_guard.policy.rules import Rule, answer
 
 Classes = frozenset[EffectClass]
 
@@ -82,10 +83,10 @@ def applies_now(reach: Reach, call: Call, classes: Classes, facts: Facts) -> boo
     """Could this grant carry some call to the target now? What a listing asks: neither arguments nor budgets count."""
     rule = reach.rule
     return (
-        reaches(reach, call, classes, facts)
-        and when_holds(rule, call, facts)
-        and not is_past(rule.until, facts)
-        and uri_fits(rule, call, facts)
+        (reach.exactly or reaches(reach, call, classes, facts))
+        and (rule.when is None or when_holds(rule, call, facts))
+        and (rule.until is None or not is_past(rule.until, facts))
+        and (rule.uri is None or uri_fits(rule, call, facts))
     )
 
 
@@ -112,39 +113,49 @@ def arguments_fit(rule: Rule, arguments: Mapping[str, Any] | None, facts: Facts)
         return False
 
 
-def charge_for(rule: Rule, arguments: Mapping[str, Any] | None) -> Charge | None:
-    """What the call costs this grant; None if a summed argument isn't there, isn't exact or is negative."""
-    if rule.budget is None:
-        return Charge(rule.key, calls=0)  # it carried the call; nothing has to be counted for it
-    if not rule.budget.sums:
-        return Charge(rule.key)
-    sums = {name: exact_amount((arguments or {}).get(name)) for name in rule.budget.sums}
-    if any(amount is None for amount in sums.values()):
-        return None
-    return Charge(rule.key, sums={name: amount for name, amount in sums.items() if amount is not None})
+def charges_for(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, facts: Facts) -> tuple[Charge, ...] | None:
+    """What the call costs this grant, one charge for each of its counts, in their order.
 
-
-def has_room(rule: Rule, charge: Charge, facts: Facts) -> bool:
-    """Is there budget left for this charge?"""
-    if rule.budget is None:
-        return True
+    None if a summed argument isn't there, isn't exact or is negative, or one whose values are counted isn't there.
+    """
+    if not rule.counts:
+        return (Charge(rule.key, calls=0),)  # it carried the call; nothing has to be counted for it
+    charges = []
     try:
-        return rule.budget.leaves_room(facts.used(rule.key), charge.sums)
+        for count in rule.counts:
+            charge = count.charge(rule.key, call.principal, arguments, facts)
+            if charge is None:
+                return None
+            charges.append(charge)
+    except Exception:
+        return None
+    return tuple(charges)
+
+
+def has_room(rule: Rule, charges: Sequence[Charge], facts: Facts) -> bool:
+    """Is there room for these charges, in every count of the grant?"""
+    return all(count_has_room(count, charge, facts) for count, charge in zip(rule.counts, charges, strict=False))
+
+
+def count_has_room(count: Count, charge: Charge, facts: Facts) -> bool:
+    """The same of one count."""
+    try:
+        return count.has_room(charge, facts)
     except Exception:
         return False
 
 
 def carries(
     reach: Reach, call: Call, arguments: Mapping[str, Any] | None, classes: Classes, facts: Facts
-) -> Charge | None:
-    """The charge under which this grant carries the call; None if it says nothing."""
+) -> tuple[Charge, ...] | None:
+    """The charges under which this grant carries the call; None if it says nothing."""
     rule = reach.rule
     if not applies_now(reach, call, classes, facts) or not arguments_fit(rule, arguments, facts):
         return None
     if not open_now(rule, facts):
         return None
-    charge = charge_for(rule, arguments)
-    return charge if charge is not None and has_room(rule, charge, facts) else None
+    charges = charges_for(rule, call, arguments, facts)
+    return charges if charges is not None and has_room(rule, charges, facts) else None
 
 
 # --- asks and denies ---

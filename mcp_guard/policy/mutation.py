@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
 
@@ -19,6 +18,7 @@ from mcp_guard.policy.cases_run import Played, play
 from mcp_guard.policy.constraints import Constraint, compile_check
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.form import SERVER_REQUESTS
+from mcp_guard.policy.mutation_budgets import more_of
 from mcp_guard.policy.mutation_limits import Weaker, narrower, wider
 from mcp_guard.policy.mutation_past import fewer_labels, weaker_past
 from mcp_guard.policy.names import NamePattern
@@ -40,6 +40,8 @@ class Probe(Enum):
     WHO = "somebody else"
     WHEN = "another time"
     PAST = "another history"
+    ALONE = "the same call without a mandate"
+    VARIED = "the same call with other values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ def mutants_of(document: Document) -> Iterator[Mutant]:
     if document.expires is not None:
         place = document.places.get(("expires",), (1, 1))
         yield Mutant("expires", place, "never ends", replace(document, expires=None), Probe.LATE)
+    if document.needs_mandate:
+        place = document.places.get(("mandate",), (1, 1))
+        alone = replace(document, needs_mandate=False)
+        yield Mutant("mandate", place, "without `mandate: required`", alone, Probe.ALONE)
     yield from _tools(document)
     yield from _labels(document)
 
@@ -122,13 +128,13 @@ def _arguments(rule: Rule, limits: Arguments) -> Iterator[_Found]:
                 yield said, Probe.VALUE, replace(rule, arguments=arguments), name, limit.constraint
     if not rule.is_grant:
         return
-    summed = rule.budget.sums if rule.budget is not None else {}
+    counted = rule.budget.counted if rule.budget is not None else frozenset()
     for name, limit in limits.listed.items():
-        if name in summed:  # the sum goes on wanting it
+        if name in counted:  # the sum goes on wanting it
             continue
         left = MappingProxyType({other: kept for other, kept in limits.listed.items() if other != name})
         optional = MappingProxyType({**limits.optional, name: limit})
-        changed_rule = replace(rule, arguments=Arguments(left, optional, limits.others))
+        changed_rule = replace(rule, arguments=replace(limits, listed=left, optional=optional))
         yield f"{quoted(name)} need not be given", Probe.MISSING, changed_rule, name, None
     if not limits.others:
         yield "with `others: any`", Probe.EXTRA, replace(rule, arguments=replace(limits, others=True)), "", None
@@ -175,22 +181,7 @@ def _conditions(rule: Rule) -> Iterator[tuple[str, Probe, Rule]]:
         yield "for every principal", Probe.WHO, replace(rule, when=replace(rule.when, principals=()))
     if rule.when is not None and rule.when.window is not None:
         yield "at every time", Probe.WHEN, replace(rule, when=replace(rule.when, window=None))
-    budget = rule.budget
-    if budget is None:
-        return
-    if budget.calls is not None:
-        yield "budget: one call more", Probe.OFTEN, replace(rule, budget=replace(budget, calls=budget.calls + 1))
-        yield "budget: any number of calls", Probe.OFTEN, replace(rule, budget=replace(budget, calls=None))
-    for name, limit in budget.sums.items():
-        more = {**budget.sums, name: limit + _unit(limit)}
-        left = {other: sum_ for other, sum_ in budget.sums.items() if other != name}
-        yield f"budget: {more[name]} of {name}", Probe.OFTEN, replace(rule, budget=replace(budget, sums=more))
-        yield f"budget: any sum of {name}", Probe.OFTEN, replace(rule, budget=replace(budget, sums=left))
-
-
-def _unit(limit: Decimal) -> Decimal:
-    exponent = limit.as_tuple().exponent
-    return Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0)
+    yield from ((what, Probe[how], changed) for what, how, changed in more_of(rule))
 
 
 def _tools(document: Document) -> Iterator[Mutant]:

@@ -24,6 +24,9 @@ _BASES = 4  # cases that a suggestion may start from
 def bases(mutant: Mutant, document: Document, played: Iterable[Played]) -> Iterator[Case]:
     """Cases that the rule carried or fired in; none with a mandate file, which the line couldn't name. Else made up."""
     rule, found = mutant.rule, 0
+    if mutant.probe is Probe.ALONE:
+        for grant in document.rules:
+            yield from _made_up(grant, document) if grant.is_grant else ()
     for one in played:
         if found == _BASES:
             break

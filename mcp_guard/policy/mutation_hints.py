@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from mcp_guard.errors import InputError
 from mcp_guard.model import Decision, Effect
 from mcp_guard.policy.cases import NOW, Case, Step, Suite, bind, load_cases, named_call
-from mcp_guard.policy.cases_form import MAX_TIMES, REASONS
+from mcp_guard.policy.cases_form import REASONS
 from mcp_guard.policy.cases_run import Played, play
 from mcp_guard.policy.cases_text import written
 from mcp_guard.policy.constraint_samples import fitting, missing
 from mcp_guard.policy.mutation import Mutant, Probe
 from mcp_guard.policy.mutation_bases import bases, resource_call
+from mcp_guard.policy.mutation_often import often, smaller, varied, with_arguments
 
-_MOST = 20  # earlier calls that fill a sum
 _TRIES = 200  # candidates for one mutant
 
 
@@ -45,9 +44,10 @@ def _found(suite: Suite, mutant: Mutant, played: Iterable[Played]) -> str:
 def _starts(suite: Suite, mutant: Mutant, played: Iterable[Played]) -> list[Case]:
     """The calls to change. What is to be repeated, now or later, has to be let through to begin with."""
     found = list(bases(mutant, suite.document, played))
-    if mutant.probe not in (Probe.OFTEN, Probe.LATE):
+    if mutant.probe not in (Probe.OFTEN, Probe.LATE, Probe.VARIED):
         return found
-    return [case for case in found if play(suite, case).decision.effect is not Effect.DENY]
+    variants = [case for one in found for case in smaller(mutant.rule, one)]
+    return [case for case in variants if play(suite, case).decision.effect is not Effect.DENY]
 
 
 def _why(mutant: Mutant) -> str:
@@ -99,24 +99,24 @@ def _candidates(mutant: Mutant, bases: list[Case]) -> Iterator[Case]:
                 yield replace(base, call=named_call(base.call.kind, called, base.call.principal), before=())
             case Probe.MISSING:
                 left = {name: value for name, value in base.call.arguments.items() if name != mutant.argument}
-                yield _with(base, left)
+                yield with_arguments(base, left)
             case Probe.EXTRA:
-                yield _with(base, {**base.call.arguments, "unlisted": True})
-            case Probe.OFTEN:
-                yield from _repeated(mutant, base)
+                yield with_arguments(base, {**base.call.arguments, "unlisted": True})
+            case Probe.OFTEN if mutant.rule is not None:
+                yield from often(mutant.rule, base)
             case Probe.LATE:
                 yield from _later(mutant, base)
             case Probe.PAST:
                 yield from _other_pasts(mutant, base)
+            case Probe.VARIED if mutant.rule is not None:
+                yield from varied(mutant.rule, base)
+            case Probe.ALONE:
+                yield replace(base, before=(), mandate=None)
             case Probe.WHO:
                 for other in ("local:somebody-else", "http:9", "nobody"):
                     yield replace(base, call=replace(base.call, principal=other), before=())
             case Probe.WHEN:
                 yield from (replace(base, at=NOW + timedelta(hours=hours), before=()) for hours in range(0, 168, 3))
-
-
-def _with(base: Case, arguments: dict[str, Any]) -> Case:
-    return replace(base, call=replace(base.call, params={**base.call.params, "arguments": arguments}))
 
 
 def _other_pasts(mutant: Mutant, base: Case) -> Iterator[Case]:
@@ -139,38 +139,20 @@ def _values(mutant: Mutant, base: Case) -> Iterator[Case]:
     values = list(islice(missing(limit, fits), 60))
     values = [*fitting(limit), *values] if mutant.rule is not None and not mutant.rule.is_grant else values
     for value in values:
-        yield _with(base, {**arguments, name: value})
+        yield with_arguments(base, {**arguments, name: value})
     for value in values:  # what another rule refuses by its name may still be reached by another one
         path = value[0] if isinstance(value, list) and value else value
         if isinstance(path, str) and path.startswith("/") and path.count("/") > 1:
             link = f"{path.rpartition('/')[0]}/link"
             linked = [f"{link}/a"] if isinstance(value, list) else f"{link}/a"
-            yield replace(_with(base, {**arguments, name: linked}), links={link: path})
-
-
-def _repeated(mutant: Mutant, base: Case) -> Iterator[Case]:
-    """As often as fills the budget, then once more."""
-    budget = mutant.rule.budget if mutant.rule is not None else None
-    if budget is None:
-        return
-    if budget.calls is not None and budget.calls <= MAX_TIMES:
-        for amount in (None, 1, 0.01):  # small ones, where a sum would be reached first
-            call = _with(base, {**base.call.arguments, **dict.fromkeys(budget.sums if amount else (), amount)})
-            yield replace(call, before=(Step(call.call, base.at, budget.calls),))
-    for name, limit in budget.sums.items():
-        for count in range(1, min(budget.calls or _MOST, _MOST + 1)):
-            share = (limit / count).quantize(Decimal("0.01"))
-            filling = _with(base, {**base.call.arguments, name: _number(share)}).call
-            for amount in (_number(limit - share * count + Decimal("0.01")), 0.01, 0.5, 1):
-                last = _with(base, {**base.call.arguments, name: amount})
-                yield replace(last, before=(Step(filling, base.at, count),))
-
-
-def _number(exact: Decimal) -> int | float:
-    return int(exact) if exact == int(exact) else float(exact)
+            yield replace(with_arguments(base, {**arguments, name: linked}), links={link: path})
 
 
 def _later(mutant: Mutant, base: Case) -> Iterator[Case]:
+    if mutant.rule is not None and mutant.what.startswith("budget"):  # its window: fill it, and wait
+        waited = timedelta(hours=2)
+        yield from (replace(one, at=one.at + waited) for one in often(mutant.rule, base))
+        return
     until = mutant.rule.until if mutant.rule is not None else None
     if until is not None:
         late = max(until, base.at)

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mcp_guard.model import Effect, EffectClass, Facts, Kind
+from mcp_guard.policy.budgets import Budget
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.document import Authority, Document
+from mcp_guard.policy.oddities_budgets import odd_groups, unreachable_counts
 from mcp_guard.policy.oddities_fit import (
     Known,
     may_meet,
@@ -80,9 +82,11 @@ def oddities(
                 *labels_that_nothing_gives(rule, authority),
                 *_shells(rule, targets, classes),
                 *_settings(rule, targets, layer, facts),
+                *unreachable_counts(rule),
             ]
             found += [_oddity(rule, message) for message in said]
         found += _duplicates(layer)
+        found += _groups(layer)
     return found
 
 
@@ -201,17 +205,27 @@ def _duplicates(layer: Document) -> Iterator[Oddity]:
             yield _oddity(rule, f"it says the same as {place(first)}")
 
 
+def _groups(layer: Document) -> Iterator[Oddity]:
+    for name, message in odd_groups(layer):
+        line, column = layer.places.get(("groups", name), (1, 1))
+        yield Oddity(message, "", layer.file, line, column)
+
+
 def _content(rule: Rule) -> object:
     """All that a rule says, without its id, its place and its advice."""
     arguments = None if rule.arguments is None else _arguments(rule.arguments)
     uri = None if rule.uri is None else rule.uri.constraint
-    budget = None if rule.budget is None else (rule.budget.calls, tuple(sorted(rule.budget.sums.items())))
+    budget = None if rule.budget is None else _budget(rule.budget)
     target = (rule.ref.effect, rule.kind, frozenset(rule.names), rule.effects)
-    return (*target, arguments, uri, rule.when, rule.asks, budget, rule.until, rule.after, rule.once)
+    return (*target, arguments, uri, rule.when, rule.asks, budget, rule.rate, rule.until, rule.after, rule.once)
+
+
+def _budget(budget: Budget) -> object:
+    return budget.calls, frozenset(budget.sums.items()), frozenset(budget.distinct.items()), budget.per
 
 
 def _arguments(limits: Arguments) -> object:
-    return (_limits(limits.listed), _limits(limits.optional), limits.others)
+    return (_limits(limits.listed), _limits(limits.optional), limits.others, limits.nulls)
 
 
 def _limits(named: Mapping[str, Limit]) -> object:

@@ -1,7 +1,8 @@
 """What a decision that isn't an allow says of itself. Built only once it is clear that there is one.
 
-What a client may read is `rules`, `reason`, `advice` and `permitted`: the limits of grants, never those of denies, asks
-or budgets. `detail` is for the person: files, lines, the clause that failed; never a value.
+What a client may read is `rules`, `reason`, `advice` and `permitted`: the limits of grants and of their budgets, never
+what is left of one, nor the limits of denies and asks. `detail` is for the person: files, lines, the clause that
+failed; never a value.
 """
 
 from __future__ import annotations
@@ -10,15 +11,26 @@ from collections.abc import Iterable, Sequence
 
 from mcp_guard.model import Call, Charge, Decision, Effect, Reason
 from mcp_guard.policy.examine import Clause, Examined
-from mcp_guard.policy.limits import limits_in_words
+from mcp_guard.policy.limits import counts_in_words, limits_in_words
 from mcp_guard.policy.rules import Rule
 
 _MOST = 5  # rules and limits that one refusal names
+_ONLY = {  # the first that holds of some grant counts: what may change by itself before what doesn't
+    Reason.TOO_OFTEN: {Clause.PACE},
+    Reason.BUDGET_SPENT: {Clause.BUDGET, Clause.PACE},
+    Reason.HISTORY: {Clause.HISTORY},
+    Reason.EXPIRED: {Clause.UNTIL},
+}
 
 
 def expired(file: str) -> Decision:
     """The mandate is over, whatever its rules say."""
     return Decision(Effect.DENY, Reason.EXPIRED, detail=f"the mandate in {file} has expired")
+
+
+def no_mandate(file: str) -> Decision:
+    """The policy permits nothing by itself (law 5: losing a mandate never widens)."""
+    return Decision(Effect.DENY, Reason.NO_MANDATE, detail=f"{file} says `mandate: required`, and there is none")
 
 
 def unevaluable(file: str) -> Decision:
@@ -85,12 +97,8 @@ def nearest(examined: Iterable[Examined]) -> list[Examined]:
 
 
 def _reason(examined: Sequence[Examined]) -> tuple[Reason, list[Examined]]:
-    for reason, clause in (
-        (Reason.BUDGET_SPENT, Clause.BUDGET),
-        (Reason.HISTORY, Clause.HISTORY),
-        (Reason.EXPIRED, Clause.UNTIL),
-    ):
-        only = [one for one in examined if one.clauses == {clause}]
+    for reason, clauses in _ONLY.items():
+        only = [one for one in examined if one.clauses and one.clauses <= clauses]
         if only:
             return reason, only
     unclear = [one for one in examined if one.failures and all(failed.unclear for failed in one.failures)]
@@ -101,7 +109,9 @@ def _reason(examined: Sequence[Examined]) -> tuple[Reason, list[Examined]]:
 
 def permitted(rules: Iterable[Rule], call: Call) -> tuple[str, ...]:
     """The limits of these grants in words; those with `disclose: false` say nothing."""
-    said = dict.fromkeys(f"{call.name}: {limits_in_words(rule)}" for rule in rules if rule.disclose)
+    said = dict.fromkeys(
+        "; ".join([f"{call.name}: {limits_in_words(rule)}", *counts_in_words(rule)]) for rule in rules if rule.disclose
+    )
     return tuple(said)[:_MOST]
 
 

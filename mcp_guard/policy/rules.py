@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
-from mcp_guard.model import Answer, Call, Effect, EffectClass, Facts, Json, Kind, RuleRef, Usage
+from mcp_guard.model import Answer, Call, Effect, EffectClass, Facts, Json, Kind, RuleRef
+from mcp_guard.policy.budgets import Budget, Count, Rate
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.constraints import Constraint
 from mcp_guard.policy.names import NamePattern, fits
@@ -19,9 +19,6 @@ from mcp_guard.policy.order import After
 from mcp_guard.policy.times import Window
 
 Check = Callable[[object, Facts], Answer]
-
-# A sum that doesn't fit these digits is no exact sum; the grant then doesn't match, instead of rounding in its favour.
-_EXACT = Context(prec=120, traps=[Inexact, InvalidOperation, Overflow])
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +34,14 @@ class Arguments:
     """The limits on a call's arguments.
 
     In a grant, `listed` must be given and fit, `optional` may be given and then must fit, and anything else is allowed
-    only with `others`. In an ask or a deny only `listed` is used: the rule is about calls that give these, with such
-    values.
+    only with `others`; with `nulls`, a null counts as not given where nothing has to be given. In an ask or a deny only
+    `listed` is used: the rule is about calls that give these, with such values.
     """
 
     listed: Mapping[str, Limit] = field(default_factory=dict)
     optional: Mapping[str, Limit] = field(default_factory=dict)
     others: bool = False
+    nulls: bool = False
 
     def permit(self, arguments: Mapping[str, Json], facts: Facts) -> bool:
         """The question of a grant: a clear yes to everything that is given, and everything listed is given."""
@@ -51,7 +49,7 @@ class Arguments:
             if name not in arguments or limit.check(arguments[name], facts) is not Answer.YES:
                 return False
         for name, value in arguments.items():
-            if name in self.listed:
+            if name in self.listed or (value is None and self.nulls):
                 continue
             extra = self.optional.get(name)
             if extra is None:
@@ -82,33 +80,6 @@ def answer(limit: Limit, value: object, facts: Facts) -> Answer:
         return limit.check(value, facts)
     except Exception:
         return Answer.UNSURE
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How often, and up to which sums of argument values, a grant may be used in a session."""
-
-    calls: int | None
-    sums: Mapping[str, Decimal]
-
-    def leaves_room(self, used: Usage, sums: Mapping[str, Decimal]) -> bool:
-        """Would one more call, adding `sums`, still be within the budget?"""
-        if self.calls is not None and not used.calls + 1 <= self.calls:
-            return False
-        return all(
-            _EXACT.add(used.sums.get(name, Decimal(0)), amount) <= self.sums[name] for name, amount in sums.items()
-        )
-
-
-def exact_amount(value: object) -> Decimal | None:
-    """A number that can be summed: exact, finite, not negative; None for anything else (bool is no number)."""
-    if type(value) is int:
-        amount = Decimal(value)
-    elif type(value) is float:
-        amount = Decimal(repr(value))  # the digits that are sent
-    else:
-        return None
-    return amount if amount.is_finite() and amount >= 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +136,13 @@ class Rule:
     disclose: bool = True
     after: After | None = None  # of asks and denies, too
     once: bool = False
+    rate: Rate | None = None
     key: str = field(init=False, default="")
+    counts: tuple[Count, ...] = field(init=False, default=(), repr=False)  # its budget and its rate
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", self.ref.key)  # asked for at every decision
+        object.__setattr__(self, "counts", tuple(one for one in (self.budget, self.rate) if one is not None))
 
     @property
     def is_grant(self) -> bool:

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from mcp_guard.model import Effect, Kind
 from mcp_guard.policy.document import Document
-from mcp_guard.policy.limits import limits_in_words
+from mcp_guard.policy.limits import counts_in_words, limits_in_words
 from mcp_guard.policy.order import After
-from mcp_guard.policy.rules import Budget, Rule, When
+from mcp_guard.policy.rules import Rule, When
 
 NOBODY = "(there is nobody to ask in this version: it is refused)"
 
@@ -16,6 +16,8 @@ NOBODY = "(there is nobody to ask in this version: it is refused)"
 def sentence(document: Document) -> list[str]:
     """One sentence a rule, in the order of the document; before a mandate's rules, one for its task and its end."""
     rules = [rule_sentence(rule) for rule in document.rules]
+    if document.needs_mandate:
+        rules.insert(0, "Without a mandate, nothing of this.")
     return [_mandate(document), *rules] if document.kind == "mandate" else rules
 
 
@@ -79,8 +81,7 @@ def _conditions(rule: Rule) -> list[str]:
         said.append(_after(rule, rule.after))
     if rule.once:
         said.append("once a session")
-    if rule.budget is not None:
-        said += _budget(rule.budget)
+    said += counts_in_words(rule)
     if rule.until is not None:
         said.append(f"until {rule.until:%Y-%m-%dT%H:%M:%SZ}")
     return said
@@ -98,10 +99,3 @@ def _after(rule: Rule, after: After) -> str:
         return f"only after {' and '.join(after.names)}"
     often = f" {after.times} times together" if after.times > 1 else ""
     return f"once {' or '.join(after.names)} was used{often} in the session"
-
-
-def _budget(budget: Budget) -> list[str]:
-    said = [f"up to {limit} of {name} a session" for name, limit in budget.sums.items()]
-    if budget.calls is None:
-        return said
-    return [f"at most {budget.calls} {'time' if budget.calls == 1 else 'times'} a session", *said]

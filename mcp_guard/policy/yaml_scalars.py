@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 _CONSTANTS = {
     **dict.fromkeys(("", "null", "Null", "NULL"), None),
@@ -49,6 +50,7 @@ def plain_value(text: str) -> bool | int | float | str | None:
     return text
 
 
+@lru_cache(maxsize=1024)
 def key_text(text: str) -> str:
     """A plain scalar as a key: text only. `null` is text here, since a constraint spells a key so."""
     if text == "null":

@@ -188,10 +188,10 @@ class _Builder:
             self._refuse(event, unclear.message, unclear.hint)
 
     def _plain_only(self, event: Any) -> None:
-        if isinstance(event, yaml.AliasEvent):
-            star = f"*{event.anchor}"
-            self._refuse(event, f"{quoted(star)} is a YAML alias", f'put a pattern in quotes: "{star}"')
         if event.anchor is not None:
+            if isinstance(event, yaml.AliasEvent):
+                star = f"*{event.anchor}"
+                self._refuse(event, f"{quoted(star)} is a YAML alias", f'put a pattern in quotes: "{star}"')
             self._refuse(
                 event, f"{quoted('&' + event.anchor)} is a YAML anchor", "put the text in quotes, or write it out"
             )

@@ -224,7 +224,7 @@ def charged(decision: Decision) -> tuple[Charge, ...]:
     """What a decision costs: an allowed call's charges that count something. A refusal costs nothing."""
     if decision.effect is not Effect.ALLOW:
         return ()
-    return tuple(charge for charge in decision.charges if charge.calls or charge.sums)
+    return tuple(charge for charge in decision.charges if charge.calls or charge.sums or charge.values)
 
 
 def bounded_text(text: str) -> str:
@@ -263,11 +263,19 @@ def decimal_text(value: Decimal) -> str:
 
 
 def _charge(charge: Charge) -> dict[str, Any]:
-    return {
+    """`account` where it isn't the session's, `seconds` where it counts for a time; of values only fingerprints."""
+    body: dict[str, Any] = {
         "rule": charge.rule,
         "calls": charge.calls,
         "sums": {name: decimal_text(amount) for name, amount in charge.sums.items()},
     }
+    if charge.values:
+        body["values"] = dict(charge.values)
+    if charge.account:
+        body["account"] = charge.account
+    if charge.seconds:
+        body["seconds"] = charge.seconds
+    return body
 
 
 def _approval(approval: Approval) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import orjson
 
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.ledger_past import Past
-from mcp_guard.record.usage import added_sums
+from mcp_guard.record.spent_ledger import SpentLedger
+from mcp_guard.record.sums import added_sums
 
 Total = tuple[int, dict[str, Decimal]]
 
@@ -23,12 +24,14 @@ class Ledger:
     def __init__(self) -> None:
         self._open: dict[int, dict[str, Any]] = {}  # allowed calls without an outcome, by position
         self._usage: dict[tuple[str, str], Total] = {}
+        self._spent = SpentLedger()
         self._seen: dict[str, str] = {}
         self._used: dict[str, str] = {}
         self._past = Past()
 
     def enter(self, kind: EntryKind, body: dict[str, Any]) -> bool:
         """Take an entry in; False for an outcome that belongs to no open call of its chain and session."""
+        self._spent.now = max(self._spent.now, str(body["time"]))
         if kind is EntryKind.DECISION and body["effect"] == "allow":
             self._open[body["position"]] = body
             self._charge(body, 1)
@@ -61,6 +64,7 @@ class Ledger:
         for session, rule in sorted(stored.keys() | self._usage.keys()):
             if _counted(stored.get((session, rule))) != _counted(self._usage.get((session, rule))):
                 yield f"what `{rule}` has used in session {session[:8]} isn't what the entries add up to"
+        yield from self._spent.differences(connection)
         seen = connection.execute("SELECT server, tools FROM first_seen")
         if {server: sha256(tools.encode()).hexdigest() for server, tools in seen} != self._seen:
             yield "the tools known at first sight aren't those that were recorded"
@@ -70,7 +74,12 @@ class Ledger:
 
     def _charge(self, body: dict[str, Any], sign: int) -> None:
         for charge in body.get("charges", ()):
-            key = (body["session"], charge["rule"])
+            account = charge.get("account", body["session"])
+            if "seconds" in charge:
+                self._spent.charge(account, charge, body, sign)
+                continue
+            self._spent.use(account, charge, sign)
+            key = (account, charge["rule"])
             calls, sums = self._usage.get(key, (0, {}))
             more = [(name, Decimal(amount)) for name, amount in charge["sums"].items()]
             self._usage[key] = (calls + sign * charge["calls"], added_sums(sums, more, sign))

@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 
 from mcp_guard.errors import RecordFailed
-from mcp_guard.model import Admitted
-from mcp_guard.record import history, index, place, schema
+from mcp_guard.model import Admitted, Usage
+from mcp_guard.record import history, index, place, schema, spent, usage
 from mcp_guard.record.entries import EntryKind, entry_id, stamp
 
 
@@ -203,6 +203,12 @@ class Query:
         """The key of the history that the next start of this session has."""
         base = history.base_of(self._connection, session)
         return history.key_of(base, history.generation(self._connection, base))
+
+    def used(self, account: str, rule: str, now: datetime, seconds: int) -> Usage:
+        """What a rule has used in an account over several sessions; with `seconds`, before `now` by so many."""
+        if seconds:
+            return spent.used(self._connection, account, rule, now, seconds)
+        return usage.used(self._connection, account, rule)
 
     def news(self, wanted: Filter, after: int) -> tuple[list[Row], int]:
         """Rows that are new or newly finished since position `after`, and the position to ask from next time.

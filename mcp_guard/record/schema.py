@@ -24,7 +24,7 @@ FIRST_TABLES = frozenset({"chains", "entries", "one_outcome", "usage", "first_se
 that is missing is damage: whoever drops one must not get it back empty.
 """
 
-# `entries` is the evidence; `usage`, `first_seen` and `first_used` follow from it, and `verify` holds them against it.
+# `entries` is the evidence; the tables beside it and `chains` follow from it, and `verify` holds them against it.
 TABLES = {
     "chains": """CREATE TABLE chains (
         number INTEGER PRIMARY KEY,
@@ -73,6 +73,22 @@ TABLES = {
     "renewed": """CREATE TABLE renewed (
         session TEXT PRIMARY KEY,
         times INTEGER NOT NULL) WITHOUT ROWID""",
+    "spent": """CREATE TABLE spent (
+        account TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        time TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        calls INTEGER NOT NULL,
+        sums TEXT NOT NULL,
+        fingerprints TEXT NOT NULL,
+        PRIMARY KEY (account, rule, time, position)) WITHOUT ROWID""",
+    "used_values": """CREATE TABLE used_values (
+        account TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        argument TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        calls INTEGER NOT NULL,
+        PRIMARY KEY (account, rule, argument, fingerprint)) WITHOUT ROWID""",
 }
 
 _SYNCHRONOUS = {"process": "NORMAL", "disk": "FULL"}

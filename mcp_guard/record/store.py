@@ -119,7 +119,7 @@ class Record:
         with self._writer.transaction() as moment:
             with UsageView(moment.connection, request.session, moment.now) as view:
                 decision = judge(view)
-                view.charge(entries.charged(decision))
+                view.charge(entries.charged(decision), moment.position)
             entry = self._append_decision(moment, request, decision, 1)
             if decision.effect is Effect.ALLOW:
                 history.admit(moment.connection, request, decision, entry.position)
@@ -152,7 +152,7 @@ class Record:
             except sqlite3.IntegrityError as error:
                 raise RecordFailed(f"`{entry.id}` is finished already; its outcome stays as recorded") from error
             if refund:
-                give_back(moment.connection, entry.session, entries.charged(entry.decision))
+                give_back(moment.connection, entry.session, entries.charged(entry.decision), entry.position)
                 keys = (rule.key for rule in entry.decision.rules)
                 history.take_back(moment.connection, (entry.session, *entry.called), keys)
 

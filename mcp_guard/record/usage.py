@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from decimal import Decimal
 
 import orjson
 
 from mcp_guard.errors import RecordFailed
 from mcp_guard.model import Admitted, Charge, Usage
-from mcp_guard.record import history
+from mcp_guard.record import history, spent
 from mcp_guard.record.entries import decimal_text
 from mcp_guard.record.schema import explained
+from mcp_guard.record.sums import added, added_sums, changed
 
-# Invariant: sums are exact. With rounding, enough tiny amounts beside a huge one would cost nothing.
-_EXACT = Context(prec=64, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
 _NOTHING = Usage()
 
 
@@ -29,20 +28,40 @@ class UsageView:
         self.now = now  # aware, UTC: never before the latest entry of any process
         self._connection = connection
         self._session = session
-        self._read: dict[str, Usage] = {}
+        self._read: dict[tuple[str, str, int], Usage] = {}
         self._open = True
         self._labels: frozenset[str] | None = None
         self._admitted: Admitted | None = None
 
-    def used(self, rule_key: str) -> Usage:
-        """What `rule_key` has used in this session, in all guard processes, up to this transaction."""
+    def used(self, rule_key: str, account: str = "", seconds: int = 0) -> Usage:
+        """What `rule_key` has used in this session or account, in all guard processes, up to this transaction.
+
+        With `seconds`: of the time since then; what was charged exactly so long ago no longer counts.
+        """
         self._check_open()
-        if rule_key not in self._read:
-            try:
-                self._read[rule_key] = used(self._connection, self._session, rule_key)
-            except sqlite3.Error as error:
-                raise explained(error) from error
-        return self._read[rule_key]
+        key = (account or self._session, rule_key, seconds)
+        if key not in self._read:
+            self._read[key] = self._used(*key)
+        return self._read[key]
+
+    def values(self, rule_key: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
+        """The fingerprints of the different values that it has used, by argument."""
+        self._check_open()
+        account = account or self._session
+        try:
+            if seconds:
+                return spent.lately(self._connection, account, rule_key, self.now, seconds)
+            return spent.values(self._connection, account, rule_key)
+        except sqlite3.Error as error:
+            raise explained(error) from error
+
+    def _used(self, account: str, rule: str, seconds: int) -> Usage:
+        try:
+            if seconds:
+                return spent.used(self._connection, account, rule, self.now, seconds)
+            return used(self._connection, account, rule)
+        except sqlite3.Error as error:
+            raise explained(error) from error
 
     def labels(self) -> frozenset[str]:
         """What this session was exposed to, in all guard processes, up to this transaction."""
@@ -68,14 +87,19 @@ class UsageView:
         if not self._open:
             raise RecordFailed("usage was asked for outside of its judgement, where it may already have changed")
 
-    def charge(self, charges: Iterable[Charge]) -> None:
-        """Add what an allowed call costs."""
+    def charge(self, charges: Iterable[Charge], position: int) -> None:
+        """Add what an allowed call costs, whose entry will be at `position`."""
         if not self._connection.in_transaction:  # SQLite ends it on some errors, and a judge may have caught those
             raise RecordFailed("the record's transaction ended while it was being judged from; nothing was written")
         for charge in charges:
-            total = _added(self.used(charge.rule), charge)
-            self._read[charge.rule] = total
-            _write(self._connection, self._session, charge.rule, total)
+            account = charge.account or self._session
+            total = added(self.used(*charge.count), charge)
+            self._read[account, charge.rule, charge.seconds] = total
+            if charge.seconds:
+                spent.add(self._connection, account, charge, self.now, position)
+                continue
+            _write(self._connection, account, charge.rule, total)
+            spent.add_values(self._connection, account, charge)
 
     def __enter__(self) -> UsageView:
         return self
@@ -85,14 +109,19 @@ class UsageView:
         self._open = False
 
 
-def give_back(connection: sqlite3.Connection, session: str, charges: Iterable[Charge]) -> None:
-    """Give back what a call was charged that was never sent."""
+def give_back(connection: sqlite3.Connection, session: str, charges: Iterable[Charge], position: int) -> None:
+    """Give back what the call at `position` was charged that was never sent."""
     for charge in charges:
-        _write(connection, session, charge.rule, _reduced(used(connection, session, charge.rule), charge))
+        account = charge.account or session
+        if charge.seconds:
+            spent.take_back(connection, account, charge.rule, position)
+            continue
+        _write(connection, account, charge.rule, _reduced(used(connection, account, charge.rule), charge))
+        spent.take_back_values(connection, account, charge)
 
 
 def used(connection: sqlite3.Connection, session: str, rule: str) -> Usage:
-    """The stored usage of a rule in a session. Raises RecordFailed if it isn't one that the guard wrote."""
+    """The stored usage of a rule in a session or account. Raises RecordFailed if it isn't one that the guard wrote."""
     query = "SELECT calls, sums FROM usage WHERE session=? AND rule=?"
     row = connection.execute(query, (session, rule)).fetchone()
     if row is None:
@@ -103,43 +132,20 @@ def used(connection: sqlite3.Connection, session: str, rule: str) -> Usage:
         for amount in sums.values():
             decimal_text(amount)  # a negative sum would be credit
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
-        raise _changed(rule) from error
+        raise changed(rule) from error
     if not isinstance(calls, int) or calls < 0:
-        raise _changed(rule)
+        raise changed(rule)
     return Usage(calls, sums)
-
-
-def added_sums(sums: dict[str, Decimal], more: Iterable[tuple[str, Decimal]], sign: int = 1) -> dict[str, Decimal]:
-    """Exact addition by name. Raises ArithmeticError where 64 digits don't hold the result."""
-    total = dict(sums)
-    for name, amount in more:
-        total[name] = _EXACT.add(total.get(name, Decimal(0)), _EXACT.multiply(amount, sign))
-    return total
-
-
-def _added(usage: Usage, charge: Charge) -> Usage:
-    try:
-        if charge.calls < 0:
-            raise ValueError("a budget can only be charged a count of zero or more")
-        for amount in charge.sums.values():
-            decimal_text(amount)
-        return Usage(usage.calls + charge.calls, added_sums(dict(usage.sums), charge.sums.items()))
-    except (ArithmeticError, ValueError) as error:
-        raise RecordFailed(f"what `{charge.rule}` has used can't be added up exactly; there is no call") from error
 
 
 def _reduced(usage: Usage, charge: Charge) -> Usage:
     calls = usage.calls - charge.calls
     sums = added_sums(dict(usage.sums), charge.sums.items(), -1)
     if calls < 0 or any(amount < 0 for amount in sums.values()):
-        raise _changed(charge.rule)
+        raise changed(charge.rule)
     return Usage(calls, sums)
 
 
 def _write(connection: sqlite3.Connection, session: str, rule: str, usage: Usage) -> None:
     sums = orjson.dumps({name: str(amount) for name, amount in usage.sums.items()}).decode()
     connection.execute("INSERT OR REPLACE INTO usage VALUES (?, ?, ?, ?)", (session, rule, usage.calls, sums))
-
-
-def _changed(rule: str) -> RecordFailed:
-    return RecordFailed(f"what `{rule}` has used was changed by somebody else; keep the record as evidence")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from mcp_guard.model import Admitted, Described, EffectClass, Usage
+from mcp_guard.wire import digest
 
 
 @dataclass
@@ -22,8 +24,14 @@ class FakeFiles:
     def now(self) -> datetime:
         return datetime(2026, 11, 20, tzinfo=UTC)
 
-    def used(self, rule: str) -> Usage:
+    def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
         return Usage()
+
+    def values(self, rule: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
+        return {}
+
+    def fingerprint(self, value: Any) -> str:
+        return digest(value)
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         return frozenset()

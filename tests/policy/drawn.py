@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mcp_guard.model import Admitted, Call, Described, EffectClass, Kind, Usage
 from mcp_guard.policy.document import Document, load_text
+from mcp_guard.wire import digest
 from tests.policy.scene import NOON, Still
 
 Written = dict[str, Any]
@@ -34,12 +35,18 @@ _LISTS = [{"in": ["x", 1]}, {"not_in": ["x"]}, {"each": {"in": ["x"]}}]
 constraints = st.sampled_from(
     ["any", "any", "any", 1, 5, "x", True, *_RANGES, *_LISTS, {"under": "/srv/project"}, {"max_length": 2}]
 )
+BUDGETS: list[Written] = [
+    *({"calls": 1}, {"calls": 2, "sum": {"a": 6}}, {"sum": {"a": 5.5}}, {"sum": {"a": 6}, "per": "day"}),
+    *({"calls": 2, "per": "hour"}, {"distinct": {"a": 1}}, {"calls": 9, "distinct": {"a": 2}, "per": "day"}),
+]
 uris = st.sampled_from(["any", {"under": "file:///srv/project"}, "db://x"])
 limits = st.dictionaries(st.sampled_from(ARGUMENTS), constraints, max_size=2)
 LABELS = ["untrusted", "secret"]
+GROUPS = {"staff": ["ann", "l*"]}
+_WHO = [{"principal": {"group": "staff"}}, {"principal": "ann"}, {"principal": ["local", "a*"]}]
 whens = st.sampled_from(
     [
-        *({"principal": "ann"}, {"principal": ["local", "a*"]}, {"time": {"after": "12:00"}}),
+        *(*_WHO, {"time": {"after": "12:00"}}),
         *({"time": {"days": ["fri"]}}, {"labels": ["untrusted"]}, {"no_labels": ["untrusted"]}),
         *({"labels": LABELS}, {"no_labels": LABELS, "time": {"after": "12:00"}}),
     ]
@@ -75,9 +82,10 @@ def grants(draw: st.DrawFn) -> Written:
             free = {k: v for k, v in draw(limits).items() if k not in rule["args"]}
             rule |= {"optional": free} if free else {}
             rule |= {"others": "any"} if draw(st.booleans()) else {}
+            rule |= {"nulls": "absent"} if draw(st.integers(0, 3)) == 0 else {}
         if rule["args"] == "any" or "a" in rule["args"]:
-            budgets = [{"calls": 1}, {"calls": 2, "sum": {"a": 6}}, {"sum": {"a": 5.5}}]
-            rule |= draw(st.sampled_from([{}, {}, *({"budget": budget} for budget in budgets)]))
+            rule |= draw(st.sampled_from([{}, {}, *({"budget": budget} for budget in BUDGETS)]))
+    rule |= draw(st.sampled_from([{}, {}, {}, {}, {"rate": "2/m"}, {"rate": "3/h"}]))
     rule |= draw(st.sampled_from([{}, {}, {"ask": True}]))
     rule |= draw(st.sampled_from([{}, {}, {}, *({"until": moment} for moment in MOMENTS)]))
     rule |= draw(st.sampled_from([{}, {}, {"disclose": False}]))
@@ -102,6 +110,7 @@ def documents(draw: st.DrawFn) -> Written:
     """A policy as plain data; rules without ids."""
     return {
         "version": 1,
+        "groups": GROUPS,
         "tools": {
             name: {"effect": draw(effects), **draw(gives)}
             for name in sorted(draw(st.sets(st.sampled_from(NAMES), max_size=4)))
@@ -119,11 +128,19 @@ def with_ids(written: Written) -> Written:
     return {**written, **named}
 
 
+def as_mandate(written: Written) -> Written:
+    """The same as a mandate: without facts about tools, and with the members of a group in its place."""
+    left = {key: value for key, value in written.items() if key not in ("tools", "groups", "mandate")}
+    text = json.dumps(left).replace(json.dumps({"group": "staff"}), json.dumps(GROUPS["staff"]))
+    plain: Written = json.loads(text)
+    return plain | {"task": "t", "expires": "2027-01-01T00:00:00Z"}
+
+
 def loaded(written: Written, *, mandate: bool = False) -> Document:
     """The document; JSON is YAML, too."""
     content = with_ids(written)
     if mandate:
-        content = {k: v for k, v in content.items() if k != "tools"} | {"task": "t", "expires": "2027-01-01T00:00:00Z"}
+        content = as_mandate(content)
         return load_text(json.dumps(content).encode(), file="m.yaml", kind="mandate", home="/home/u")
     return load_text(json.dumps(content).encode(), file="p.yaml", kind="policy", home="/home/u")
 
@@ -144,9 +161,13 @@ def calls(draw: st.DrawFn) -> Call:
 def facts(draw: st.DrawFn) -> Still:
     used = draw(st.sampled_from([Usage(), Usage(1, {"a": Decimal(1)}), Usage(2, {"a": Decimal("5.5")})]))
     names = st.sampled_from(NAMES)
+    rules = [f"{layer}/grants{i}" for i in range(4) for layer in ("policy", "mandate")]
+    spent: list[Any] = draw(st.sampled_from([[], [SECRET], ["x", 5]]))
+    paced = draw(st.sampled_from([Usage(), Usage(2)]))
     return Still(
         now=NOON + timedelta(hours=draw(st.sampled_from([-1, 0, 13]))),
-        usage={f"{layer}/grants{i}": used for i in range(4) for layer in ("policy", "mandate")},
+        usage=dict.fromkeys(rules, used) | {f"{rule} rate": paced for rule in rules},
+        different={rule: {"a": frozenset(digest([rule, "a", value]) for value in spent)} for rule in rules},
         added=draw(st.dictionaries(names, st.frozensets(st.sampled_from(list(EffectClass)), max_size=1), max_size=1)),
         catalogued=draw(
             st.dictionaries(names, st.builds(Described, st.frozensets(st.sampled_from(list(EffectClass)), min_size=1)))

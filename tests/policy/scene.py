@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from mcp_guard.model import Admitted, Call, Described, EffectClass, Kind, Usage
 from mcp_guard.policy.document import Authority, Document, load_text
+from mcp_guard.wire import digest
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)  # a Friday
 
@@ -18,15 +19,23 @@ class Still:
     """Facts that don't change: nothing used, no links, every tool known, it is noon."""
 
     now: datetime = NOON
-    usage: Mapping[str, Usage] = field(default_factory=dict)
+    usage: Mapping[str, Usage] = field(default_factory=dict)  # of a rate: under the rule's key and ` rate`
     added: Mapping[str, frozenset[EffectClass]] = field(default_factory=dict)
     new: frozenset[str] = frozenset()
     catalogued: Mapping[str, Described] = field(default_factory=dict)
     exposed: frozenset[str] = frozenset()
     done: Admitted = field(default_factory=Admitted)
+    different: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)  # fingerprints, by rule
 
-    def used(self, rule: str) -> Usage:
-        return self.usage.get(rule, Usage())
+    def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
+        name = f"{rule} rate" if seconds and not account else rule
+        return self.usage.get(name, Usage())
+
+    def values(self, rule: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
+        return self.different.get(rule, {})
+
+    def fingerprint(self, value: Any) -> str:
+        return digest(value)
 
     def resolve(self, path: str) -> str | None:
         return path
@@ -54,8 +63,14 @@ class Broken:
     def now(self) -> datetime:
         raise OSError("no clock")
 
-    def used(self, rule: str) -> Usage:
+    def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
         raise OSError("no record")
+
+    def values(self, rule: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
+        raise OSError("no record")
+
+    def fingerprint(self, value: Any) -> str:
+        raise OSError("no key")
 
     def resolve(self, path: str) -> str | None:
         raise OSError("no disk")

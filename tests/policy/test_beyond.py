@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from mcp_guard.policy.decide import decide, visible
 from mcp_guard.policy.document import Authority, load_text
 from mcp_guard.policy.sentences import sentence
 from mcp_guard.policy.suggest import granting_line
+from mcp_guard.wire import digest
 
 POLICY = """\
 version: 1
@@ -28,8 +31,14 @@ class Moment:
         self.now = datetime(year, 1, 1, tzinfo=UTC)
         self._used = used
 
-    def used(self, rule: str) -> Usage:
+    def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
         return Usage(self._used)
+
+    def values(self, rule: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
+        return {}
+
+    def fingerprint(self, value: Any) -> str:
+        return digest(value)
 
     def resolve(self, path: str) -> str | None:
         return None

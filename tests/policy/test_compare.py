@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcp_guard.model import Effect, EffectClass
+from mcp_guard.policy.budgets import Budget
 from mcp_guard.policy.compare import compare
 from mcp_guard.policy.compare_rules import KNOWN
 from mcp_guard.policy.compare_scenes import possible
@@ -16,7 +17,7 @@ from mcp_guard.policy.compare_verdicts import Comparison, Verdict
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority, Document, load_policy
 from mcp_guard.policy.mutation import mutants_of
-from mcp_guard.policy.rules import Arguments, Budget, Rule, When
+from mcp_guard.policy.rules import Arguments, Rule, When
 from tests.policy.scene import mandate, policy
 
 PROVED, WITNESS, UNKNOWN = Verdict.PROVED, Verdict.WITNESS, Verdict.UNKNOWN
@@ -70,6 +71,18 @@ NARROWER = [  # each second one permits less
     ("args: {a: any}, budget: {calls: 3}", "args: {a: any}, budget: {calls: 2}"),
     ("args: {a: any}, budget: {sum: {a: 3}}", "args: {a: any}, budget: {sum: {a: 2.5}}"),
     ("args: {a: any}, budget: {sum: {a: 3}}", "args: {a: any}, budget: {calls: 9, sum: {a: 2.5}}"),
+    ("args: {a: any}", "args: {a: any}, budget: {distinct: {a: 2}}"),
+    ("args: {a: any}, budget: {distinct: {a: 3}}", "args: {a: any}, budget: {distinct: {a: 2}, calls: 9}"),
+    ("args: {a: any}, budget: {calls: 3, per: hour}", "args: {a: any}, budget: {calls: 2, per: hour}"),
+    ("args: {a: any}, budget: {calls: 3, per: day}", "args: {a: any}, budget: {calls: 2, distinct: {a: 1}, per: day}"),
+    ("args: {a: any}", "args: {a: any}, rate: 10/m"),
+    ("args: {a: any}, rate: 10/m", "args: {a: any}, rate: 9/m"),
+    ("args: {a: any}, rate: 10/m", "args: {a: any}, rate: 9/m, budget: {calls: 3}"),
+    ("args: {}, optional: {b: {max: 3}}, nulls: absent", "args: {}, optional: {b: {max: 3}}"),
+    ("args: {}, optional: {b: {max: 3}}, nulls: absent", "args: {}, optional: {b: {max: 2}}, nulls: absent"),
+    ("args: {a: any}, others: any", "args: {a: any}, nulls: absent"),
+    ("args: {a: any}, optional: {b: any}, nulls: absent", "args: {a: any}, nulls: absent"),
+    ("args: {a: any}, nulls: absent", "args: {a: any}"),
     ("args: {a: any}", "args: {a: any}, until: 2027-01-01T00:00:00Z"),
     ("args: {a: any}, until: 2027-01-01T00:00:00Z", "args: {a: any}, until: 2026-12-31T23:59:59Z"),
     ("args: {a: any}", "args: {a: any}, when: {principal: ann}"),
@@ -84,6 +97,50 @@ NARROWER = [  # each second one permits less
 @pytest.mark.parametrize(("old", "new"), NARROWER)
 def test_a_narrowed_clause_is_proved_and_its_reverse_is_shown_by_a_call(old: str, new: str) -> None:
     assert verdicts(grant(old), grant(new)) == (PROVED, WITNESS)
+
+
+OTHER_COUNTS = [  # each counted by itself, so that neither says what the other has left
+    ("budget: {calls: 3}", "budget: {calls: 2, per: hour}"),
+    ("budget: {calls: 3, per: day}", "budget: {calls: 3}"),
+    ("budget: {calls: 3, per: hour}", "rate: 2/h"),
+    ("rate: 60/h", "rate: 1/m"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), OTHER_COUNTS)
+def test_budgets_that_are_counted_over_something_else_are_never_proved_narrower(old: str, new: str) -> None:
+    for one, other in ((old, new), (new, old)):
+        assert PROVED not in verdicts(grant(f"args: {{a: any}}, {one}"), grant(f"args: {{a: any}}, {other}"))[:1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("budget: {calls: 3, per: hour}", "budget: {calls: 3, per: day}"), ("rate: 3/m", "rate: 3/h")]
+)
+def test_a_longer_window_with_the_same_limit_is_narrower(old: str, new: str) -> None:
+    gained, lost = verdicts(grant(f"args: {{a: any}}, {old}"), grant(f"args: {{a: any}}, {new}"))
+    assert gained is PROVED
+    assert lost is not PROVED
+
+
+def test_a_mandate_that_is_no_longer_required_is_wider_and_rules_are_compared_beside_any_mandate() -> None:
+    alone, wider = grant("args: {a: 1}"), grant("args: {a: any}")
+    assert verdicts(f"mandate: required\n{alone}", alone) == (UNKNOWN, PROVED)
+    assert verdicts(alone, f"mandate: required\n{alone}") == (PROVED, UNKNOWN)
+    assert verdicts(f"mandate: required\n{alone}", f"mandate: required\n{wider}") == (WITNESS, PROVED)
+    assert verdicts(f"mandate: required\n{alone}", f"mandate: required\n{alone}") == (PROVED, PROVED)
+
+
+def test_who_is_in_a_group_is_compared_and_what_it_is_called_is_not() -> None:
+    def of(name: str, members: str) -> str:
+        rule = grant(f"args: any, when: {{principal: {{group: {name}}}}}")
+        return f"groups: {{{name}: [{members}]}}\n{rule}"
+
+    assert verdicts(of("a", "ann, bob"), of("b", "bob, ann")) == (PROVED, PROVED)
+    assert verdicts(of("a", "ann, 'b*'"), of("a", "ann, bob")) == (PROVED, WITNESS)
+
+
+def test_grants_that_differ_in_nulls_alone_are_not_the_same() -> None:
+    assert verdicts(grant("args: {a: any}, nulls: absent"), grant("args: {a: any}, others: any")) == (WITNESS, PROVED)
 
 
 ALL = "grants: [{id: g, tool: 's/*', args: any}]\n"

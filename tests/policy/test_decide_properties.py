@@ -4,128 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import jsonschema_rs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_guard.model import EVERY_EFFECT, Answer, Call, Effect, EffectClass, Kind, Reason
-from mcp_guard.policy.canonical import loose
-from mcp_guard.policy.constraints import compile_check, parse_constraint
+from mcp_guard.model import Call, Effect, Kind, Reason
 from mcp_guard.policy.decide import decide, visible
 from mcp_guard.policy.document import Authority
 from mcp_guard.policy.examine import examine
 from mcp_guard.policy.explain import explain_call
 from mcp_guard.policy.listing import narrowed_schema
 from mcp_guard.policy.matching import carries, classes_for, given_arguments
-from mcp_guard.policy.names import fits
-from mcp_guard.policy.times import parse_moment
 from tests.policy.drawn import SECRET, Written, calls, documents, facts, loaded, tightenings, with_ids
 from tests.policy.scene import Broken, Still
 
 EXAMPLES = settings(max_examples=200, deadline=None)
 
 
-# --- a second judge, as naive as can be: one rule at a time, straight from the written document ---
-
-
-def naive(written: Written, call: Call, facts: Still) -> Effect:
-    named = [grant for grant in with_ids(written)["grants"] if grant_says_yes(grant, written, call, facts)]
-    if any(fires(rule, written, call, facts) for rule in written["deny"]) or not named:
-        return Effect.DENY
-    asked = any(fires(rule, written, call, facts) for rule in written["ask"]) or all(g.get("ask") for g in named)
-    return Effect.ASK if asked else Effect.ALLOW
-
-
-def about(rule: Written, written: Written, call: Call, facts: Still, *, grant: bool) -> bool:
-    if "effect" in rule and call.kind is Kind.TOOL:
-        entry = written["tools"].get(call.name)
-        has = (
-            EVERY_EFFECT
-            if entry is None
-            else {EffectClass(e) for e in entry["effect"]} | facts.added_effects(*halves(call))
-        )
-        given = {EffectClass(effect) for effect in rule["effect"]}
-        return has <= given and facts.known_at_first_sight(*halves(call)) if grant else bool(has & given)
-    if "resource" in rule and call.kind is Kind.RESOURCE:
-        answer = says(rule["resource"].get("uri", "any"), call.target, facts, grant=grant)
-        return rule["resource"]["server"] == call.server and (
-            answer is Answer.YES if grant else answer is not Answer.NO
-        )
-    names = rule.get("tool" if call.kind is Kind.TOOL else "prompt", []) if call.kind is not Kind.RESOURCE else []
-    if not grant:
-        return any(fits(loose(name), loose(call.name)) for name in names)
-    return call.name in names or (any(fits(n, call.name) for n in names) and facts.known_at_first_sight(*halves(call)))
-
-
-def halves(call: Call) -> tuple[str, str]:
-    return call.server, call.target
-
-
-def says(constraint: Any, value: Any, facts: Still, *, grant: bool) -> Answer:
-    return compile_check(parse_constraint(constraint, in_grant=grant, variables={}, home="/home/u"))(value, facts)
-
-
-def now_for(rule: Written, call: Call, facts: Still, *, grant: bool) -> bool:
-    when, same = rule.get("when", {}), (lambda text: text) if grant else loose
-    who = when.get("principal", "*")
-    named = any(fits(same(name), same(call.principal)) for name in (who if isinstance(who, list) else [who]))
-    late = "after" not in when.get("time", {}) or facts.now.hour >= 12
-    fit = set(when.get("labels", [])) <= facts.exposed and not set(when.get("no_labels", [])) & facts.exposed
-    return named and late and fit and ("days" not in when.get("time", {}) or facts.now.weekday() == 4)
-
-
-def grant_says_yes(grant: Written, written: Written, call: Call, facts: Still) -> bool:
-    if not about(grant, written, call, facts, grant=True) or not now_for(grant, call, facts, grant=True):
-        return False
-    called = [tool for tool, times in facts.done.tools.items() if times]
-    if not all(any(fits(name, tool) for tool in called) for name in grant.get("after", [])):
-        return False
-    if grant.get("once") and facts.done.grants.get(f"policy/{grant['id']}"):
-        return False
-    end, arguments = parse_moment(grant["until"]) if "until" in grant else None, call.arguments
-    if end is not None and facts.now >= end:
-        return False
-    args = grant.get("args", "any")
-    if args != "any":
-        known = {**args, **grant.get("optional", {})}
-        if not args.keys() <= arguments.keys() or ("others" not in grant and not arguments.keys() <= known.keys()):
-            return False
-        if any(says(known[n], v, facts, grant=True) is not Answer.YES for n, v in arguments.items() if n in known):
-            return False
-    budget, used = grant.get("budget", {}), facts.used(f"policy/{grant['id']}")
-    for name, limit in budget.get("sum", {}).items():
-        value = arguments.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            return False
-        if used.sums.get(name, Decimal(0)) + Decimal(str(value)) > Decimal(str(limit)):
-            return False
-    return "calls" not in budget or used.calls < budget["calls"]
-
-
-def fires(rule: Written, written: Written, call: Call, facts: Still) -> bool:
-    if not about(rule, written, call, facts, grant=False) or not now_for(rule, call, facts, grant=False):
-        return False
-    named = [name for name in facts.done.tools if any(fits(loose(one), loose(name)) for one in rule.get("after", []))]
-    if "after" in rule and sum(facts.done.tools[name] for name in named) < rule.get("times", 1):
-        return False
-    given = call.arguments
-    for name, constraint in rule.get("args", {}).items():
-        alike = any(loose(other) == loose(name) for other in given)
-        if says(constraint, given[name], facts, grant=False) is Answer.NO if name in given else not alike:
-            return False
-    return True
-
-
 # --- the properties ---
-
-
-@EXAMPLES
-@given(documents(), calls(), facts())
-def test_a_naive_judge_agrees(written: Written, call: Call, known: Still) -> None:
-    assert decide(Authority((loaded(written),)), call, known).effect is naive(written, call, known)
 
 
 @EXAMPLES
