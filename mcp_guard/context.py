@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mcp_guard import log, refusal
@@ -38,7 +39,8 @@ class Context:
         now = view.now if view is not None else self.guard.now()
         found = self.server(server)
         base = found.spec.cwd if found is not None else None
-        return LiveFacts(now, view, self.known, self.session.by_server(), self.guard.roots, base)
+        sources = partial(self.guard.origins, view=view)
+        return LiveFacts(now, view, self.known, self.session.by_server(), self.guard.roots, base, sources)
 
     def note(self, kind: EntryKind, data: Mapping[str, Any]) -> None:
         """An entry that isn't a call. If it can't be written, calls can't either, and say so themselves."""

@@ -17,6 +17,8 @@ from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.handles import Handles
+from mcp_guard.history.index import origins
+from mcp_guard.history.sources import Asked, asked_by, still_counts
 from mcp_guard.model import (
     EVERY_EFFECT,
     Approval,
@@ -27,10 +29,13 @@ from mcp_guard.model import (
     EffectClass,
     Facts,
     Kind,
+    Origin,
     Reason,
+    Unit,
     Usage,
 )
 from mcp_guard.policy.approved import without_progress
+from mcp_guard.policy.constraint_sources import FORGOTTEN
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority
 from mcp_guard.policy.names import fits
@@ -82,12 +87,14 @@ class Guard:
     approver: Approver = field(default_factory=Nobody)
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     authority_digest: str = field(init=False)
+    asked: Asked = field(init=False)  # what the documents ask about where values come from
     handles: Handles = field(init=False)  # what clients hold beyond one call
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
     def __post_init__(self) -> None:
         self.handles = Handles(self.record.key)
         self.authority_digest = self.authority.digest
+        self.asked = asked_by(self.authority)
         self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}
 
     def now(self) -> datetime:
@@ -126,6 +133,15 @@ class Guard:
         """The one judgement of a call (law 3), also of one that has been approved."""
         return judge(self.authority, self.protection, call, tool, facts, approvals)
 
+    def origins(self, unit: Unit, view: UsageView | None) -> Collection[Origin]:
+        """Where a unit comes from: the documents, and inside of a transaction, what the session has seen."""
+        known = self.asked.known.get(unit, ())
+        if view is None or not self.asked.history:
+            return known
+        found = origins(unit, self.record.digests, view.seen)
+        forgotten = (FORGOTTEN,) if view.seen.forgotten else ()
+        return (*known, *(one for one in found if still_counts(self.authority, one)), *forgotten)
+
     def describe(self, call: Call, session_key: str, client: str, names: Mapping[str, Any]) -> Request:
         """What the record keeps of a call: shape and keyed digest, no value (law 8)."""
         return Request(
@@ -158,6 +174,7 @@ class LiveFacts:
     tools: Mapping[tuple[str, str], Tool]  # by server and the server's own name
     roots: Mapping[str, str | None] = field(default_factory=dict)  # paths that have to lead where they led at first
     base: str | None = None  # where the server's relative paths start; None: where the guard's do
+    sources: Callable[[Unit], Collection[Origin]] = lambda unit: ()
     _resolved: dict[str, str | None] = field(default_factory=dict)  # one judgement asks for the same path repeatedly
 
     def used(self, rule: str) -> Usage:
@@ -180,6 +197,9 @@ class LiveFacts:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return tool in self.known.get(server, frozenset())
+
+    def origins(self, unit: Unit) -> Collection[Origin]:
+        return self.sources(unit)
 
 
 def without_made_up_names(decision: Decision, call: Call, names: Mapping[str, Any]) -> Decision:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,8 @@ from mcp_guard.config import load_config
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError, Malformed
 from mcp_guard.guard import judge
-from mcp_guard.model import Call, Decision, Described, EffectClass, Reason, Usage
+from mcp_guard.history.sources import Asked, asked_by
+from mcp_guard.model import Call, Decision, Described, EffectClass, Origin, Reason, Unit, Usage
 from mcp_guard.policy.constraint_words import wants_absolute
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.explain import Explanation, explain_call
@@ -50,6 +51,7 @@ class OfflineFacts:
     seen: dict[str, frozenset[str]]
     base: str | None  # where the server's relative paths start
     catalogued: Mapping[tuple[str, str], Described] = field(default_factory=dict)  # by server and tool
+    asked: Asked | None = None  # what the documents ask about sources
 
     def used(self, rule: str) -> Usage:
         return Usage()
@@ -65,6 +67,10 @@ class OfflineFacts:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return server not in self.seen or tool in self.seen[server]
+
+    def origins(self, unit: Unit) -> Collection[Origin]:
+        """What the documents say themselves: no session, so no results."""
+        return self.asked.known.get(unit, ()) if self.asked is not None else ()
 
 
 @click.command(epilog="""Example: mcp-guard explain --policy project.yaml files/write_file '{"path": "/etc/hosts"}'""")
@@ -112,7 +118,7 @@ def explain(
         raise InputError(f"the arguments can't be read: {error}; write one JSON object") from None
     call = Call(local_principal(), "tools/call", server, tool, {"name": tool, "arguments": given})
     base = next((spec.cwd for spec in specs if spec.name == server), None)
-    facts = OfflineFacts(now, _seen(server), base, assumed(specs))
+    facts = OfflineFacts(now, _seen(server), base, assumed(specs), asked_by(authority))
     effects = offline_origin(authority, specs, call, facts)
     own = (config or Path("guard.yaml"),) if specs else ()
     protection = protection_of(specs, layers, own, place.state_directory(None))

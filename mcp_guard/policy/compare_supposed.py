@@ -6,12 +6,12 @@ Core. Invented, so that a witness can be judged; a witness says what had to be s
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from mcp_guard.model import EVERY_EFFECT, Described, EffectClass, Usage
+from mcp_guard.model import EVERY_EFFECT, Described, EffectClass, Origin, Unit, Usage
 
 ANY_DAY = datetime(2026, 6, 3, 12, 0, tzinfo=UTC)  # a Wednesday
 
@@ -26,6 +26,7 @@ class Supposed:
     classes: frozenset[EffectClass] = frozenset()
     catalogued: frozenset[EffectClass] = EVERY_EFFECT  # every one: the catalogue doesn't know the tool
     first_seen: bool = True
+    origin: Origin | None = None  # of every value; None: nothing comes from anywhere
     cwd: str = "/work"
 
     def used(self, rule: str) -> Usage:
@@ -53,6 +54,9 @@ class Supposed:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return self.first_seen
+
+    def origins(self, unit: Unit) -> Collection[Origin]:
+        return () if self.origin is None else (self.origin,)
 
 
 @lru_cache(maxsize=4096)

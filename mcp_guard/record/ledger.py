@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.sightings_check import SightingsLedger
 from mcp_guard.record.usage import added_sums
 
 Total = tuple[int, dict[str, Decimal]]
@@ -24,6 +25,7 @@ class Ledger:
         self._usage: dict[tuple[str, str], Total] = {}
         self._seen: dict[str, str] = {}
         self._used: dict[str, str] = {}
+        self._sightings = SightingsLedger()
 
     def enter(self, kind: EntryKind, body: dict[str, Any]) -> bool:
         """Take an entry in; False for an outcome that belongs to no open call of its chain and session."""
@@ -36,6 +38,8 @@ class Ledger:
                 return False
             if body.get("refunded"):
                 self._charge(decision, -1)
+        elif kind is EntryKind.SIGHTED:
+            self._sightings.enter(body)
         elif kind is EntryKind.FIRST_SIGHT:
             self._seen[body["data"]["server"]] = body["data"]["sha256"]
         elif kind is EntryKind.FIRST_USE:
@@ -56,6 +60,7 @@ class Ledger:
             yield "the tools known at first sight aren't those that were recorded"
         if dict(connection.execute("SELECT key, time FROM first_used")) != self._used:
             yield "the times of first use aren't those that were recorded"
+        yield from self._sightings.differences(connection)
 
     def _charge(self, body: dict[str, Any], sign: int) -> None:
         for charge in body.get("charges", ()):

@@ -16,7 +16,7 @@ T = TypeVar("T")
 Durability = Literal["normal", "full"]
 """`normal` survives a killed process; `full` a power cut too, for about 0.2 ms more a commit."""
 
-VERSION = 1
+VERSION = 2
 """`user_version` of the file. A newer one is refused: an older guard might not see what binds it."""
 
 # `entries` is the evidence; `usage`, `first_seen` and `first_used` follow from it, and `verify` holds them against it.
@@ -48,6 +48,20 @@ TABLES = {
     "first_used": """CREATE TABLE first_used (
         key TEXT PRIMARY KEY,
         time TEXT NOT NULL) WITHOUT ROWID""",
+    "sightings": """CREATE TABLE sightings (
+        session TEXT NOT NULL,
+        unit BLOB NOT NULL,
+        tool TEXT NOT NULL,
+        field TEXT NOT NULL,
+        kind INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (session, unit, tool, field, kind)) WITHOUT ROWID""",
+    "sightings_in_order": "CREATE INDEX sightings_in_order ON sightings (session, position) WHERE kind < 3",
+    "sighted": """CREATE TABLE sighted (
+        session TEXT PRIMARY KEY,
+        gained INTEGER NOT NULL,
+        carried INTEGER NOT NULL,
+        forgotten INTEGER NOT NULL) WITHOUT ROWID""",
 }
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}

@@ -18,8 +18,9 @@ import orjson
 
 from mcp_guard import __version__
 from mcp_guard.errors import RecordFailed
+from mcp_guard.history.index import Digests
 from mcp_guard.model import Decision, Effect, Outcome
-from mcp_guard.record import entries, place, schema
+from mcp_guard.record import entries, place, schema, sightings
 from mcp_guard.record.chain import START, Head, new_chain_id
 from mcp_guard.record.entries import NOTES, Entry, EntryKind, Request
 from mcp_guard.record.keys import digest_key
@@ -41,6 +42,7 @@ class Record:
         self.directory = directory
         self.key = key  # 32 bytes, for keyed digests of arguments
         self.session = session
+        self.digests = Digests(key)  # of the values that calls carry and results hold
         self._writer = writer
 
     @classmethod
@@ -97,7 +99,10 @@ class Record:
             with UsageView(moment.connection, request.session, moment.now) as view:
                 decision = judge(view)
                 view.charge(entries.charged(decision))
-            return self._append_decision(moment, request, decision, 1)
+            entry = self._append_decision(moment, request, decision, 1)
+            if decision.effect is Effect.ALLOW and view.carried:
+                sightings.keep(moment, request.session, entry.position, view.carried, self.digests.everything)
+            return entry
 
     def refuse(self, request: Request, decision: Decision, *, count: int = 1) -> Entry:
         """Append a refusal that needed no judgement. `count`: how many like it this entry stands for."""
@@ -107,10 +112,18 @@ class Record:
             return self._append_decision(moment, request, decision, count)
 
     def finish(
-        self, entry: Entry, outcome: Outcome, *, duration_ms: float, refund: bool = False, note: str = ""
+        self,
+        entry: Entry,
+        outcome: Outcome,
+        *,
+        duration_ms: float,
+        refund: bool = False,
+        note: str = "",
+        seen: sightings.Read | None = None,
     ) -> None:
         """Append what became of an allowed call. With `refund`, for a call that wasn't sent, its charges go back.
 
+        `seen` works out what its result, or a client's answer, adds to what the session has seen.
         Raises RecordFailed for an entry that is finished already: a second outcome would rewrite the first.
         """
         if entry.chain != self.chain or not entry.decision.allowed:
@@ -119,12 +132,19 @@ class Record:
             raise ValueError("only a call of which no byte was sent gets its charges back")
         body = entries.outcome_body(entry, outcome, duration_ms, refund, note)
         with self._writer.transaction(watched=False) as moment:
+            if seen is not None:
+                self._keep(moment, entry, seen)
             try:
                 moment.append(body, finishes=entry.position)
             except sqlite3.IntegrityError as error:
                 raise RecordFailed(f"`{entry.id}` is finished already; its outcome stays as recorded") from error
             if refund:
                 give_back(moment.connection, entry.session, entries.charged(entry.decision))
+
+    def saw(self, entry: Entry, seen: sightings.Read) -> None:
+        """Keep a slice of what a call's result holds, before its outcome."""
+        with self._writer.transaction(watched=False) as moment:
+            self._keep(moment, entry, seen)
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
         """Append what isn't a call: a document loaded, a server gone. `data` is names and digests, never values."""
@@ -160,6 +180,10 @@ class Record:
             moment.connection.execute("INSERT INTO first_used VALUES (?, ?)", (key, entries.stamp(moment.now)))
             moment.append(entries.note_body(EntryKind.FIRST_USE, self.session, {"key": key}))
         return moment.now
+
+    def _keep(self, moment: Transaction, entry: Entry, seen: sightings.Read) -> None:
+        rows = seen(sightings.Sightings(moment.connection, entry.session))
+        sightings.keep(moment, entry.session, entry.position, rows, self.digests.everything)
 
     def _append_decision(self, moment: Transaction, request: Request, decision: Decision, count: int) -> Entry:
         position = moment.position

@@ -10,9 +10,11 @@ from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation,
 import orjson
 
 from mcp_guard.errors import RecordFailed
+from mcp_guard.history.index import Row
 from mcp_guard.model import Charge, Usage
 from mcp_guard.record.entries import decimal_text
 from mcp_guard.record.schema import explained
+from mcp_guard.record.sightings import Sightings
 
 # Invariant: sums are exact. With rounding, enough tiny amounts beside a huge one would cost nothing.
 _EXACT = Context(prec=64, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
@@ -22,7 +24,7 @@ _NOTHING = Usage()
 class UsageView:
     """What a judge may ask of the history: the time, and what a rule has used. It ends with its transaction."""
 
-    __slots__ = ("_connection", "_open", "_read", "_session", "now")
+    __slots__ = ("_connection", "_open", "_read", "_session", "carried", "now", "seen")
 
     def __init__(self, connection: sqlite3.Connection, session: str, now: datetime) -> None:
         self.now = now  # aware, UTC: never before the latest entry of any process
@@ -30,6 +32,8 @@ class UsageView:
         self._session = session
         self._read: dict[str, Usage] = {}
         self._open = True
+        self.seen = Sightings(connection, session)  # where values come from, up to this transaction
+        self.carried: list[Row] = []  # what the call carries, to be kept if it is allowed
 
     def used(self, rule_key: str) -> Usage:
         """What `rule_key` has used in this session, in all guard processes, up to this transaction."""

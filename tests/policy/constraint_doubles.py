@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mcp_guard.model import Described, EffectClass, Usage
+from mcp_guard.model import Described, EffectClass, Origin, Unit, Usage
 
 
 @dataclass
@@ -33,6 +33,9 @@ class FakeFiles:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return True
+
+    def origins(self, unit: Unit) -> tuple[Origin, ...]:
+        return ()
 
     def resolve(self, path: str) -> str | None:
         if path in self.lost:

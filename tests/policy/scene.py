@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mcp_guard.model import Call, Described, EffectClass, Kind, Usage
+from mcp_guard.model import Call, Described, EffectClass, Kind, Origin, Unit, Usage
 from mcp_guard.policy.document import Authority, Document, load_text
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)  # a Friday
@@ -38,6 +38,9 @@ class Still:
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return f"{server}/{tool}" not in self.new
 
+    def origins(self, unit: Unit) -> tuple[Origin, ...]:
+        return ()
+
 
 class Broken:
     """Facts of which none can be had."""
@@ -60,6 +63,9 @@ class Broken:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         raise OSError("no lock")
+
+    def origins(self, unit: Unit) -> tuple[Origin, ...]:
+        raise OSError("no history")
 
 
 def policy(text: str, **variables: str) -> Document:
