@@ -10,7 +10,7 @@ import html
 import re
 from urllib.parse import unquote
 
-from mcp_guard.history.units import ID, STRONG, is_account, unit_of
+from mcp_guard.history.units import ID, STRONG, accounts_in, unit_of
 from mcp_guard.model import Unit
 from mcp_guard.policy.canonical import flattened, parse_host
 
@@ -67,7 +67,6 @@ _LINK = re.compile(
 )
 _AT = re.compile(r"[^\s<>\"`(){}\[\]|,;:]+@[^\s<>\"`(){}\[\]|,;:]+")
 _DOTTED = re.compile(r"\w[\w-]*(?:[.\u3002\uff0e\uff61][\w-]+)+")
-_LONG_CODE = re.compile(r"(?<![^\W_])[A-Za-z]{2}[0-9]{2}(?:[ .\-\u00a0]?[A-Za-z0-9]){11,30}")
 _PHONE = re.compile(r"\+[0-9][0-9 ()./-]{5,24}[0-9]")
 _ENDS = ".,;:!?)*_'"
 
@@ -90,7 +89,12 @@ def addresses_in(text: str) -> frozenset[Unit] | None:
 def _found(text: str) -> tuple[set[Unit], bool]:
     found: set[Unit] = set()
     rest = text
-    for pattern in (_LINK, _AT, _PHONE, _LONG_CODE, _DOTTED):
+    for start, end in accounts_in(text):
+        unit = unit_of(text[start:end])
+        if unit is None or unit.kind not in STRONG:
+            return found, True
+        found.add(unit)
+    for pattern in (_LINK, _AT, _PHONE, _DOTTED):
         left: list[str] = []
         end = 0
         for match in pattern.finditer(rest):
@@ -112,20 +116,8 @@ def _read(pattern: re.Pattern[str], text: str) -> Unit | None:
     """The unit that a suspect is; `_NOTHING` if it is none; None if that isn't clear."""
     if pattern is _DOTTED:
         return _dotted(text)
-    if pattern is _LONG_CODE:
-        return _code(text)
     unit = unit_of(text.rstrip(_ENDS))
     return unit if unit is not None and unit.kind in STRONG else None
-
-
-def _code(text: str) -> Unit | None:
-    """An account, if some start of it has the right check digits: what follows may be the next word."""
-    letters = [(at, one) for at, one in enumerate(text) if one.isalnum()]
-    for count in range(len(letters), 14, -1):
-        if is_account("".join(one for _, one in letters[:count])):
-            unit = unit_of(text[: letters[count - 1][0] + 1])
-            return unit if unit is not None and unit.kind in STRONG else None
-    return _NOTHING
 
 
 def _dotted(text: str) -> Unit | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from mcp_guard.history.units import MAX_UNIT, NUMBER, TEXT, squeezed, unit_of, units_within
+from mcp_guard.history.units import MAX_UNIT, NUMBER, TEXT, accounts_in, squeezed, unit_of, units_within
 from mcp_guard.model import Json, Unit
 
 SLICE = 8_192  # characters that one slice looks at: some milliseconds
@@ -31,7 +31,7 @@ _ID_FIELD = re.compile(
 _LABELLED = re.compile(r"[ \t>*-]*(?:\"?[\w .-]{1,40}\"?[:=][ \t]+)?(.*)")
 _PIECES = re.compile(r"[\s,;|<>(){}\[\]\"'`=]+")
 _LINES = re.compile(r"[\r\n]+")
-_CODED = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
+_CODED = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +185,7 @@ def _forms(text: str, *, plain_words: bool) -> Iterator[str]:
     if len(text) <= MAX_UNIT:
         yield squeezed(text)
     yield from (squeezed(found.text) for found in units_within(text))
+    yield from (squeezed(text[start:end]) for start, end in accounts_in(text))
     for line in _LINES.split(text):
         if len(line) <= MAX_UNIT:
             labelled = _LABELLED.fullmatch(line)
@@ -195,7 +196,8 @@ def _forms(text: str, *, plain_words: bool) -> Iterator[str]:
             yield squeezed(piece[:MAX_UNIT])
             yield squeezed(piece.strip(".:!?")[:MAX_UNIT])
     for match in _CODED.finditer(text):
-        yield from _decoded(match[0])
+        if plain_words or not match[0].isalpha():
+            yield from _decoded(match[0])
 
 
 def _decoded(text: str) -> Iterator[str]:

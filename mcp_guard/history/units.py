@@ -28,6 +28,8 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,63})(?:\.[0-9]{1,64})?")
 _ACCOUNT = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 _GROUPED = re.compile(r"[A-Z]{2}[0-9]{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,4})?")
 _PHONE = re.compile(r"\+[1-9][0-9]{0,3}(?:[ ./-]?\(?[0-9]{1,5}\)?){1,6}")
+_ACCOUNT_START = re.compile(r"(?<![^\W_])[A-Za-z]{2}[0-9]{2}(?=[ .\-\u00a0]?[A-Za-z0-9])")
+_ACCOUNT_RUN = re.compile(r"[A-Za-z0-9](?:[ .\-\u00a0]?[A-Za-z0-9]){14,33}")
 _NOT_PLAIN = re.compile(r"[\W_]+")
 
 _MAIL_WITHIN = r"(?<![\w.+'@=~&#*-])[A-Za-z0-9_+'.=~&#*-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?![\w@-]|\.[\w])"
@@ -90,6 +92,22 @@ def is_account(compact: str) -> bool:
     if not _ACCOUNT.fullmatch(compact):
         return False
     return int("".join(str(int(letter, 36)) for letter in compact[4:] + compact[:4])) % 97 == 1
+
+
+def accounts_in(text: str) -> Iterator[tuple[int, int]]:
+    """Where a text holds the number of an account (IBAN), however it is grouped and in either letter case."""
+    end = 0
+    for start in _ACCOUNT_START.finditer(text):
+        if start.start() < end:
+            continue
+        letters = [at for at in range(start.start(), min(len(text), start.start() + 80)) if text[at].isalnum()]
+        run = _ACCOUNT_RUN.match(text, start.start())
+        within = [at for at in letters[:34] if run is not None and at < run.end()]
+        for count in range(len(within), 14, -1):  # what follows may be the next word
+            if is_account("".join(text[at] for at in within[:count])):
+                end = within[count - 1] + 1
+                yield start.start(), end
+                break
 
 
 def _weak(text: str) -> Unit:
