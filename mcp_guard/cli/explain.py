@@ -207,6 +207,8 @@ def _show(console: Console, explanation: Explanation, decision: Decision, absolu
             )
         if not layer.rules:
             console.print("  no rule is about this tool", style="dim")
+    for name, origin in explanation.sources.items():
+        console.print(f"\n{_plain(name)} comes {_plain(origin)} (without a session, no result counts)")
     if decision.reason is Reason.PROTECTED:
         console.print("\nno document can allow this: the guard's own files and addresses stay closed")
     if decision == explanation.decision and explanation.changes:

@@ -20,7 +20,7 @@ from mcp_guard.model import Json, Unit
 SLICE = 8_192  # characters that one slice looks at: some milliseconds
 MAX_DEPTH = 64
 MAX_CARRIED = 4_000  # units of one call; what carries more counts as carrying everything
-MAX_CARRIED_TEXT = 262_144  # characters of one call's arguments that are looked at in full
+MAX_CARRIED_TEXT = 131_072  # characters of one call's arguments that are looked at in full
 MAX_ECHO = 400  # units of one call; the result of a call that says more than that may be all its own words
 LONG_TEXT = 4_096  # characters; the plain words of a longer text aren't listed one by one
 
@@ -31,7 +31,7 @@ _ID_FIELD = re.compile(
 _LABELLED = re.compile(r"[ \t>*-]*(?:\"?[\w .-]{1,40}\"?[:=][ \t]+)?(.*)")
 _PIECES = re.compile(r"[\s,;|<>(){}\[\]\"'`=]+")
 _LINES = re.compile(r"[\r\n]+")
-_CODED = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
+_CODED = re.compile(r"[A-Za-z0-9+/_-]{2,}={0,2}")
 
 
 @dataclass(frozen=True, slots=True)

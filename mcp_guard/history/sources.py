@@ -145,21 +145,21 @@ def _judged(path: str, constraint: Constraint, value: object) -> Iterator[tuple[
 def _said(value: object, free: bool, facts: Facts) -> str:
     if not free:
         unit = unit_of(value)
-        return "not one plain value, so it comes from nowhere" if unit is None else _origins(unit, facts)
+        return "from nowhere that is known: it is not one plain value" if unit is None else _origins(unit, facts)
     found = addresses_in(value) if isinstance(value, str) else None
     if found is None:
-        return "an address in it isn't plain, or it is too long to be looked through"
+        return "from nowhere that is known: an address in it isn't plain, or it is too long to be looked through"
     if not found:
-        return "no address in it"
+        return "from nowhere: there is no address in it"
     said = dict.fromkeys(_origins(unit, facts) for unit in sorted(found, key=lambda one: (one.kind, one.text)))
-    return "; ".join([f"{len(found)} in it: {next(iter(said))}", *list(said)[1:_MOST]])
+    return "; ".join(list(said)[:_MOST])
 
 
 def _origins(unit: Unit, facts: Facts) -> str:
     try:
         origins = facts.origins(unit)
     except Exception:
-        return "its source can't be told"
+        return "from nowhere that can be told"
     said = dict.fromkeys(_origin(origin) for origin in origins if origin != FORGOTTEN)
     if said:
         return " and ".join(said)
