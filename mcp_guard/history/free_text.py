@@ -18,48 +18,11 @@ MAX_TEXT = 100_000  # characters of a text that is looked through
 MAX_FOUND = 500  # addresses that are looked up for one text
 
 _FILES = frozenset(
-    [
-        "pdf",
-        "txt",
-        "doc",
-        "docx",
-        "xls",
-        "xlsx",
-        "ppt",
-        "pptx",
-        "csv",
-        "json",
-        "yaml",
-        "yml",
-        "xml",
-        "html",
-        "htm",
-        "png",
-        "jpg",
-        "jpeg",
-        "gif",
-        "svg",
-        "log",
-        "sql",
-        "toml",
-        "ini",
-        "cfg",
-        "bak",
-        "tar",
-        "gz",
-        "mp3",
-        "mp4",
-        "wav",
-        "js",
-        "ts",
-        "jsx",
-        "tsx",
-        "css",
-        "java",
-        "cpp",
-        "odt",
-        "ods",
-    ]
+    re.findall(
+        r"\w+",
+        "pdf txt doc docx xls xlsx ppt pptx csv json yaml yml xml html htm png jpg jpeg gif svg log sql toml "
+        "ini cfg bak tar gz mp3 mp4 wav js ts jsx tsx css java cpp odt ods",
+    )
 )  # endings of file names that are no top-level domain
 _LINK = re.compile(
     r"[^\s<>\"'`(){}\[\]|]*(?::(?:/|\\){2}|(?<![\w.])(?:/|\\){2}(?=\w)|(?:mailto|javascript|data):|\bwww\.)[^\s<>\"`{}|]*",

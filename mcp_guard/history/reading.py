@@ -14,14 +14,15 @@ from dataclasses import dataclass
 
 import orjson
 
-from mcp_guard.history.units import MAX_UNIT, NUMBER, TEXT, accounts_in, squeezed, unit_of, units_within
+from mcp_guard.history.units import MAX_BITS, MAX_UNIT, NUMBER, TEXT, accounts_in, squeezed, unit_of, units_within
 from mcp_guard.model import Json, Unit
 
 SLICE = 8_192  # characters that one slice looks at: some milliseconds
 MAX_DEPTH = 64
 MAX_CARRIED = 4_000  # units of one call; what carries more counts as carrying everything
-MAX_CARRIED_TEXT = 131_072  # characters of one call's arguments that are looked at in full
+MAX_CARRIED_TEXT = 65_536  # characters of one call's arguments that are looked at in full
 MAX_ECHO = 400  # units of one call; the result of a call that says more than that may be all its own words
+MAX_PARTS = 16  # between marks, of what may be one value
 LONG_TEXT = 4_096  # characters; the plain words of a longer text aren't listed one by one
 
 _ID_FIELD = re.compile(
@@ -29,7 +30,7 @@ _ID_FIELD = re.compile(
     re.ASCII,
 )
 _LABELLED = re.compile(r"[ \t>*-]*(?:\"?[\w .-]{1,40}\"?[:=][ \t]+)?(.*)")
-_PIECES = re.compile(r"[\s,;|<>(){}\[\]\"'`=]+")
+_MARKS = re.compile(r"[,;|<>(){}\[\]\"'`=\t\r\n]+")
 _LINES = re.compile(r"[\r\n]+")
 _CODED = re.compile(r"[A-Za-z0-9+/_-]{2,}={0,2}")
 
@@ -88,7 +89,7 @@ def _leaves_of_text(text: str) -> Iterator[tuple[tuple[str, ...] | None, Json]]:
 
 
 def _as_json(text: str) -> Json | None:
-    """An object or a list, where every reader reads the same: a name that stands twice is read as either."""
+    """An object or a list; other JSON is read as plain text."""
     stripped = text.strip()
     if stripped[:1] not in ("{", "["):
         return None
@@ -149,7 +150,7 @@ def _units_of(path: tuple[str, ...] | None, leaf: Json, *, whole: bool) -> Itera
 
 def carried_by(params: Mapping[str, Json]) -> Carried:
     """All that a call carries to its server, whichever way it is written: as it is, in parts of a text, encoded."""
-    texts = [str(leaf) if not isinstance(leaf, str) else leaf for leaf in _all_leaves(params)]
+    texts = [_text(leaf) for leaf in _all_leaves(params)]
     if sum(map(len, texts)) > MAX_CARRIED_TEXT:
         return Carried(everything=True)
     forms: set[str] = set()
@@ -178,6 +179,12 @@ def _all_leaves(value: Json) -> Iterator[Json]:
             yield found
 
 
+def _text(leaf: Json) -> str:
+    """Python refuses to write a huge number in decimal digits."""
+    huge = type(leaf) is int and leaf.bit_length() > MAX_BITS
+    return leaf if isinstance(leaf, str) else hex(leaf) if huge else str(leaf)
+
+
 def _forms(text: str, *, plain_words: bool) -> Iterator[str]:
     unit = unit_of(text)
     if unit is not None:
@@ -191,13 +198,25 @@ def _forms(text: str, *, plain_words: bool) -> Iterator[str]:
             labelled = _LABELLED.fullmatch(line)
             yield squeezed(line)
             yield squeezed(labelled[1]) if labelled else ""
-    for piece in _PIECES.split(text):
-        if plain_words or not piece.isalpha():
-            yield squeezed(piece[:MAX_UNIT])
-            yield squeezed(piece.strip(".:!?")[:MAX_UNIT])
+    for piece in _MARKS.split(text):
+        if len(piece) <= MAX_UNIT and (plain_words or not piece.isalpha()):
+            yield squeezed(piece)
+    for token in text.split():
+        if plain_words or not token.isalpha():
+            yield from _spans(token)
     for match in _CODED.finditer(text):
         if plain_words or not match[0].isalpha():
             yield from _decoded(match[0])
+
+
+def _spans(token: str) -> Iterator[str]:
+    """All that may be one value in a text without a space: a URL in a line of CSV may have a comma, too."""
+    parts = [squeezed(part) for part in _MARKS.split(token[: 4 * MAX_UNIT])]
+    for start in range(len(parts)):
+        span = ""
+        for part in parts[start : start + MAX_PARTS]:
+            span += part
+            yield span
 
 
 def _decoded(text: str) -> Iterator[str]:

@@ -18,6 +18,8 @@ from mcp_guard.policy.canonical import DEFAULT_PORTS, flattened, loose, parse_ma
 
 MAX_UNIT = 512  # characters; what is longer is a text and no unit
 
+MAX_BITS = 256  # of a whole number
+
 MAIL, URL, ACCOUNT, PHONE, PATH = "mail", "url", "account", "phone", "path"
 NUMBER, ID, TEXT = "number", "id", "text"
 
@@ -43,6 +45,8 @@ _AFTER_URL = ".,;:!?)*_"  # what prose puts behind an address
 
 def unit_of(value: object) -> Unit | None:
     """The one unit that a whole value is; None for what is none, is too long or could be read in two ways."""
+    if type(value) is int and value.bit_length() > MAX_BITS:
+        return None
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return Unit(NUMBER, _number(Decimal(repr(value))))
     if type(value) is not str or not value or len(value) > MAX_UNIT or flattened(value) != value:

@@ -216,6 +216,8 @@ _TEXTS = ("principal", "client", "method", "server", "target", "effect", "reason
 
 
 def _fits(row: Row, wanted: Filter) -> bool:
+    if row.kind is EntryKind.SIGHTED:  # two of them to a call would drown what somebody did
+        return False
     if wanted.denied and row.effect not in ("ask", "deny"):
         return False
     if wanted.tool is not None and not _is_named(row, wanted.tool):

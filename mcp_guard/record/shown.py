@@ -45,9 +45,6 @@ def what(row: Row) -> str:
             return "the guard stopped"
         case EntryKind.OUTCOME:
             return escaped(row.outcome)
-        case EntryKind.SIGHTED:
-            how = "carried by a call" if row.body.get("carried") else "seen in a result"
-            return escaped(f"{row.body.get('count', '?')} values {how}")
         case _:
             return escaped(_told(row.kind, row.body.get("data")))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from pathlib import Path
 from typing import cast
@@ -133,6 +134,22 @@ async def test_a_client_that_gives_up_while_a_large_result_is_read_gets_one_outc
         scene.bank.hold = False
         assert not await scene.pay("nobody")
     assert verify(tmp_path / "state") == []
+
+
+async def test_other_calls_go_on_while_a_large_result_is_read(tmp_path: Path) -> None:
+    with town(tmp_path, TRUSTED) as scene:
+        scene.bank.says["payees"] = {
+            "payees": [{"iban": GOOD, "text": "x" * 80, "id": number} for number in range(900)]
+        }
+        _, large = scene.start("tools/call", {"name": "bank__payees", "arguments": {}})
+        while not scene.bank.calls:
+            await asyncio.sleep(0)
+        small = 0
+        while not large.done():
+            await scene.call("mail__read")
+            small += not large.done()
+        assert small >= 3
+        assert await scene.pay(GOOD)
 
 
 async def test_what_a_person_answers_a_server_is_no_source_afterwards(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ UNITS = st.sampled_from(
         "/srv/a.md",
         "file-13",
         "Alice",
+        "Evil Corp Ltd",
+        "https://example.com/a,b;c=d",
         42,
         0.5,
     ]
@@ -85,6 +87,11 @@ def test_a_value_is_one_unit_in_one_form(value: object, kind: str, text: str) ->
 )
 def test_what_can_be_read_in_two_ways_is_no_unit(value: object) -> None:
     assert unit_of(value) is None
+
+
+def test_a_number_without_end_is_no_unit_and_can_be_carried() -> None:
+    assert unit_of(10**5000) is None
+    assert carried_by({"amount": 10**5000}).forms
 
 
 def test_units_are_found_within_prose_only_where_they_stand_alone() -> None:
@@ -147,7 +154,7 @@ def test_a_variant_of_a_value_gains_nothing_from_the_value(value: str) -> None:
     before=LISTS,
     carried=UNITS,
     after=LISTS,
-    spelling=st.sampled_from(["plain", "lower", "spaced", "base64", "json", "csv"]),
+    spelling=st.sampled_from(["plain", "lower", "spaced", "base64", "json", "csv", "call", "line"]),
 )
 def test_a_value_that_a_call_carried_in_is_worth_what_it_was_before(
     before: list[Any], carried: Any, after: list[Any], spelling: str
@@ -162,6 +169,8 @@ def test_a_value_that_a_call_carried_in_is_worth_what_it_was_before(
         "base64": base64.b64encode(text.encode()).decode(),
         "json": f'{{"x": "{text}"}}',
         "csv": f"1,{text},2",
+        "call": f"pay({text};now)",
+        "line": f"first\n  - to: {text}\nlast",
     }
     rows.add(carrying(carried_by({"arguments": {"text": ways[spelling]}}), KEY, rows))
     read(rows, {"id": after}, "other/tool")
