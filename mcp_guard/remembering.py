@@ -52,7 +52,7 @@ def remember(
     Only the plain result of a tool counts: no error, no question, no task. A slice that can't be kept gains nothing.
     """
     guard, result = context.guard, answer.get("result")
-    if not isinstance(result, dict) or not guard.asked.reads(call):
+    if not guard.asked.history or not isinstance(result, dict) or not guard.asked.reads(call):
         return then(None)
     if result.get("isError") is True or result.get("resultType", "complete") != "complete":
         return then(None)
