@@ -16,11 +16,13 @@ from mcp_guard.approvals.port import Approver, Nobody
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.downstream import ServerSpec
+from mcp_guard.errors import GuardError
 from mcp_guard.handles import Handles
 from mcp_guard.history.index import origins
 from mcp_guard.history.sources import Asked, asked_by, still_counts
 from mcp_guard.model import (
     EVERY_EFFECT,
+    Admitted,
     Approval,
     Call,
     Decision,
@@ -45,7 +47,9 @@ from mcp_guard.protection import Protection, local_resolve
 from mcp_guard.record.entries import Request
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
+from mcp_guard.record.was import value_digests
 from mcp_guard.transports.spawn import Child
+from mcp_guard.upkeep import Upkeep
 from mcp_guard.wire import keyed_digest, shape
 
 
@@ -86,12 +90,14 @@ class Guard:
     latest: datetime | None = None  # of the entries of this process
     approver: Approver = field(default_factory=Nobody)
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
+    upkeep: Upkeep = field(init=False)  # of the record, between calls
     authority_digest: str = field(init=False)
     asked: Asked = field(init=False)  # what the documents ask about where values come from
     handles: Handles = field(init=False)  # what clients hold beyond one call
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
     def __post_init__(self) -> None:
+        self.upkeep = Upkeep(self.record)
         self.handles = Handles(self.record.key)
         self.authority_digest = self.authority.digest
         self.asked = asked_by(self.authority)
@@ -155,13 +161,21 @@ class Guard:
             digest=keyed_digest(self.record.key, {"method": call.method, "params": without_progress(call.params)}),
             authority_digest=self.authority_digest,
             client=client,
+            values=value_digests(self.record.key, call.arguments, names),
         )
 
     def session_for(self, principal: str) -> str:
         """The key of a principal's history where no client process can be told apart (HTTP)."""
         mandates = [layer.digest for layer in self.authority.layers if layer.kind == "mandate"]
         text = "\n".join([principal, *mandates])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self.current(hashlib.sha256(text.encode()).hexdigest()[:16])
+
+    def current(self, base: str) -> str:
+        """The history that the sessions of this key have: the older one, if that can't be told."""
+        try:
+            return self.record.current(base)
+        except GuardError:
+            return base
 
 
 @dataclass(slots=True)
@@ -200,6 +214,19 @@ class LiveFacts:
 
     def origins(self, unit: Unit) -> Collection[Origin]:
         return self.sources(unit)
+
+    def labels(self) -> frozenset[str]:
+        """Only a judgement within its transaction can tell: elsewhere it raises, which closes what goes by it."""
+        return self._usage().labels()
+
+    def admitted(self) -> Admitted:
+        """As `labels`."""
+        return self._usage().admitted()
+
+    def _usage(self) -> UsageView:
+        if self.usage is None:
+            raise LookupError("what a session has met and done is known within a transaction only")
+        return self.usage
 
 
 def without_made_up_names(decision: Decision, call: Call, names: Mapping[str, Any]) -> Decision:

@@ -78,6 +78,7 @@ class Reason(StrEnum):
     UNRECORDED = "unrecorded"  # the record can't take the entry, so there is no call (law 2)
     UNAVAILABLE = "unavailable"  # the tool server isn't there; nothing was sent
     INTERNAL = "internal"  # an error in the guard; it ends in a refusal (law 4)
+    HISTORY = "history"  # every grant that fits is closed by what this session has met or done: labels, order, once
 
 
 class Outcome(StrEnum):
@@ -170,6 +171,18 @@ class Origin:
     field: str = ""
 
 
+UNTRUSTED = "untrusted"
+"""The label of a session that may have read what strangers wrote: what nobody has described gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """How often calls were admitted in this session, by tool (`server/tool`) and by grant (`RuleRef.key`)."""
+
+    tools: Mapping[str, int] = field(default_factory=dict)
+    grants: Mapping[str, int] = field(default_factory=dict)
+
+
 class Facts(Protocol):
     """What is known at this moment. Implemented at the edge; documents and history know only this."""
 
@@ -194,6 +207,12 @@ class Facts(Protocol):
 
     def origins(self, unit: Unit) -> Collection[Origin]:
         """Where the unit comes from, as far as is known; what is known of nowhere the model may have made up."""
+
+    def labels(self) -> frozenset[str]:
+        """What this session has been exposed to so far; raises if that can't be told. Never asked by a listing."""
+
+    def admitted(self) -> Admitted:
+        """What this session has done so far; raises if that can't be told. Never asked by a listing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +264,7 @@ class Decision:
     permitted: tuple[str, ...] = ()  # the limits of the nearest grants, in words; empty under `disclose: false`
     detail: str = ""  # for the person only (record, explain): may name files, thresholds, clauses; never a value
     approvals: tuple[Approval, ...] = ()  # what settled the asks of an allowed call
+    gives: frozenset[str] = frozenset()  # labels that the session has from here on: set with the admission (law 2)
 
     @property
     def allowed(self) -> bool:
@@ -264,6 +284,7 @@ def strictest(decisions: list[Decision]) -> Decision:
             rules=tuple(rule for decision in decisions for rule in decision.rules),
             charges=tuple(charge for decision in decisions for charge in decision.charges),
             approvals=tuple(dict.fromkeys(one for decision in decisions for one in decision.approvals)),
+            gives=frozenset(label for decision in decisions for label in decision.gives),
         )
     if first.effect is Effect.ASK:  # an approved ask is charged in every layer
         return Decision(
@@ -274,5 +295,6 @@ def strictest(decisions: list[Decision]) -> Decision:
             advice=tuple(line for decision in decisions for line in decision.advice),
             permitted=first.permitted,
             detail=first.detail,
+            gives=frozenset(label for decision in decisions for label in decision.gives),
         )
     return first

@@ -1,4 +1,4 @@
-"""Is the result of a call one that anybody may have written?
+"""Is the result of a call one that anybody may have written? The same facts as labels go by, see `policy.past`.
 
 Core.
 """
@@ -7,29 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mcp_guard.model import Call, Described, Facts
+from mcp_guard.model import UNTRUSTED, Call, Facts
 from mcp_guard.policy.building import ToolFacts
-from mcp_guard.policy.matching import given_arguments
-
-UNTRUSTED = "untrusted"
+from mcp_guard.policy.past import given_labels
 
 
 def is_untrusted(tools: Mapping[str, ToolFacts], call: Call, facts: Facts) -> bool:
-    """Untrusted: a tool that nobody described; one that `gives` that, unless clearly not for these arguments."""
-    try:
-        entry = tools.get(call.name) or facts.described(call.server, call.target)
-        if entry is None:
-            return True
-        if isinstance(entry, Described):
-            return UNTRUSTED in entry.gives
-        arguments = given_arguments(call)
-        return any(
-            one.label == UNTRUSTED
-            and (one.arguments is None or arguments is None or one.arguments.concern(arguments, facts))
-            for one in entry.gives
-        )
-    except Exception:
-        return True
+    """Does this call of a tool give `untrusted`? A tool that nobody described does."""
+    return UNTRUSTED in given_labels(tools, {}, call, facts)
 
 
 def never_trusted(tools: Mapping[str, ToolFacts], name: str) -> bool:

@@ -8,6 +8,7 @@ say nothing, from the case file.
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
@@ -15,7 +16,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from mcp_guard.history.index import Digests, InMemory, carrying, gained, origins
 from mcp_guard.history.reading import carried_by, given
 from mcp_guard.history.sources import asked_by, may_write, reading_of, still_counts
-from mcp_guard.model import Call, Charge, Described, EffectClass, Json, Origin, Unit, Usage
+from mcp_guard.model import Admitted, Call, Charge, Decision, Described, EffectClass, Json, Kind, Origin, Unit, Usage
 from mcp_guard.policy.canonical import is_inside
 from mcp_guard.policy.constraint_sources import FORGOTTEN
 from mcp_guard.policy.document import Authority
@@ -29,7 +30,19 @@ _DIGESTS = Digests()
 class CaseFacts:
     """The facts of one session; implements `model.Facts` in memory."""
 
-    __slots__ = ("_asked", "_authority", "_base", "_described", "_links", "_rows", "_used", "now")
+    __slots__ = (
+        "_asked",
+        "_authority",
+        "_base",
+        "_described",
+        "_grants",
+        "_labels",
+        "_links",
+        "_rows",
+        "_tools",
+        "_used",
+        "now",
+    )
 
     def __init__(
         self,
@@ -38,6 +51,7 @@ class CaseFacts:
         links: Mapping[str, str],
         described: Mapping[str, Described] | None = None,
         authority: Authority | None = None,
+        labels: frozenset[str] = frozenset(),
     ) -> None:
         self.now = now
         self._base = base
@@ -47,6 +61,9 @@ class CaseFacts:
         self._authority = authority or Authority(())
         self._asked = asked_by(self._authority)
         self._rows = InMemory()
+        self._labels = labels
+        self._tools: Counter[str] = Counter()
+        self._grants: Counter[str] = Counter()
 
     def used(self, rule: str) -> Usage:
         return self._used.get(rule, _NOTHING)
@@ -55,6 +72,20 @@ class CaseFacts:
         """Add what an admitted call costs. Raises ArithmeticError where the record couldn't keep the sum either."""
         added = {charge.rule: _sum(self.used(charge.rule), charge) for charge in charges}
         self._used.update(added)
+
+    def labels(self) -> frozenset[str]:
+        return self._labels
+
+    def admitted(self) -> Admitted:
+        return Admitted(self._tools, self._grants)
+
+    def admit(self, call: Call, decision: Decision) -> None:
+        """Charge an admitted call, and remember it: its labels count from here on, its grants have been used."""
+        self.charge(decision.charges)
+        self._labels |= decision.gives
+        self._grants.update({charge.rule for charge in decision.charges})
+        if call.kind is Kind.TOOL:
+            self._tools[call.name] += 1
 
     def resolve(self, path: str) -> str | None:
         if "\0" in path:

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 
-from mcp_guard.history.trust import UNTRUSTED
-from mcp_guard.model import EVERY_EFFECT, Call, Decision, EffectClass, Kind
+from mcp_guard.model import EVERY_EFFECT, UNTRUSTED, Call, Decision, EffectClass, Kind
 from mcp_guard.policy.building import ToolFacts
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.compare_rules import Scene
@@ -22,7 +21,7 @@ from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.matching import Classes
 from mcp_guard.policy.rules import Rule
 
-KNOWN = {"file", "digest", "kind", "rules", "tools", "expires", "task", "variables", "index", "places"}
+KNOWN = {"file", "digest", "kind", "rules", "tools", "expires", "task", "variables", "index", "places", "says"}
 """The fields of a document that a comparison understands."""
 
 
@@ -94,6 +93,11 @@ class Side:
         policy = Document("", "", "policy", (), _EveryTool(facts.classes))
         (mandate,) = self.layers
         return decide_layer(Authority((policy, mandate), ANY_DAY), 1, call, facts)
+
+    @property
+    def says(self) -> Mapping[str, frozenset[str]]:
+        """The labels of what servers say beside their tools' answers."""
+        return next((layer.says for layer in self.layers if layer.kind == "policy"), {})
 
     def beyond(self) -> str:
         """What the documents say that a comparison doesn't know, to be equal or not."""

@@ -20,6 +20,7 @@ from mcp_guard.policy.oddities_fit import (
     unknown_arguments,
     unknown_names,
 )
+from mcp_guard.policy.oddities_past import labels_that_nothing_gives
 from mcp_guard.policy.oddities_settings import reaches_settings
 from mcp_guard.policy.oddities_sources import unknown_sources
 from mcp_guard.policy.refusals import place
@@ -77,6 +78,7 @@ def oddities(
                 *_overlapped(rule, targets, denies, classes, heard),
                 *_idle(rule, authority),
                 *_over(rule, now),
+                *labels_that_nothing_gives(rule, authority),
                 *_shells(rule, targets, classes),
                 *_settings(rule, targets, layer, facts),
                 *unknown_sources(rule, known, every_server=every_server),
@@ -207,7 +209,7 @@ def _content(rule: Rule) -> object:
     uri = None if rule.uri is None else rule.uri.constraint
     budget = None if rule.budget is None else (rule.budget.calls, tuple(sorted(rule.budget.sums.items())))
     target = (rule.ref.effect, rule.kind, frozenset(rule.names), rule.effects)
-    return (*target, arguments, uri, rule.when, rule.asks, budget, rule.until)
+    return (*target, arguments, uri, rule.when, rule.asks, budget, rule.until, rule.after, rule.once)
 
 
 def _arguments(limits: Arguments) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mcp_guard.model import Described, EffectClass, Origin, Unit, Usage
+from mcp_guard.model import Admitted, Described, EffectClass, Origin, Unit, Usage
 
 
 @dataclass
@@ -36,6 +36,12 @@ class FakeFiles:
 
     def origins(self, unit: Unit) -> tuple[Origin, ...]:
         return ()
+
+    def labels(self) -> frozenset[str]:
+        return frozenset()
+
+    def admitted(self) -> Admitted:
+        return Admitted()
 
     def resolve(self, path: str) -> str | None:
         if path in self.lost:
