@@ -27,9 +27,9 @@ class SightingsLedger:
             gone = self._kept.get(position)
             if gone is not None and gone["session"] == body["session"] and not gone["carried"]:
                 del self._kept[position]  # what was carried never falls out, whatever an entry says
-                counts[0] -= gone["count"]
-                counts[2] += gone["count"]
-        counts[1 if body["carried"] else 0] += body["count"]
+                counts[0] -= gone["rows"]
+                counts[2] += gone["rows"]
+        counts[1 if body["carried"] else 0] += body["rows"]
         self._kept[body["position"]] = body
 
     def differences(self, connection: sqlite3.Connection) -> Iterator[str]:
@@ -39,7 +39,7 @@ class SightingsLedger:
         for position, rows in groupby(stored, key=lambda row: int(row[0])):
             found = list(rows)
             body = missing.pop(position, None)
-            said = body is not None and (body["session"], body["count"], body["sha256"])
+            said = body is not None and (body["session"], body["rows"], body["sha256"])
             if said != (found[0][1], len(found), digest_of([Row(*row[2:]) for row in found])):
                 yield f"what was seen at position {position} isn't what was recorded"
         if missing:
