@@ -186,9 +186,9 @@ class _Asking:
         carried = carried_answer(self.context, answer) if outcome is Outcome.OK and answer is not None else None
 
         def step() -> None:
-            record.finish(entry, outcome, duration_ms=milliseconds, refund=refund, note=note, seen=carried)
+            kept = record.finish(entry, outcome, duration_ms=milliseconds, refund=refund, note=note, seen=carried)
             if answer is not None:
-                self.answer(answer)
+                self.answer(answer if kept else refusal.refused_asking(Reason.UNRECORDED))
 
         def failed() -> None:
             if answer is not None:

@@ -37,6 +37,8 @@ Refuse = Callable[[Decision, "str | None"], dict[str, Any]]
 Takes = Callable[[Entry, "dict[str, Any]", rounds.Delivered], bool]
 """Reads a server's answer instead of the passage, and says later what the client may see; False: it doesn't."""
 
+_UNSEEN = "where its values come from could not be recorded"
+
 
 @dataclass(slots=True)
 class Passage:
@@ -221,7 +223,8 @@ class Passage:
         if outcome is not Outcome.OK:
             return self._settle(entry, outcome, answer, note)
         then = partial(self._settle, entry, outcome, answer, note)
-        return remembering.remember(self.context, entry, self.call, answer, then)
+        unseen = partial(self._settle, entry, Outcome.WITHHELD, self._withheld(entry, _UNSEEN), _UNSEEN)
+        return remembering.remember(self.context, entry, self.call, answer, then, unseen)
 
     def _asked(self, entry: Entry, shown: dict[str, Any] | None, why: str) -> None:
         """The server's answer has questions in it: all of them are shown, or none."""
@@ -251,8 +254,9 @@ class Passage:
         duration = (asyncio.get_running_loop().time() - self._started) * 1000
 
         def step() -> None:
-            self.context.guard.record.finish(entry, outcome, duration_ms=duration, note=note, seen=seen)
-            self.request.finish(answer)  # Invariant: nobody sees a result whose outcome isn't committed
+            kept = self.context.guard.record.finish(entry, outcome, duration_ms=duration, note=note, seen=seen)
+            # Invariant: nobody sees a result whose outcome isn't committed, or the values of which aren't remembered
+            self.request.finish(answer if kept else self._withheld(entry, _UNSEEN))
 
         why = "its outcome could not be recorded"
         patiently(step, lambda: self.request.finish(self._withheld(entry, why)))

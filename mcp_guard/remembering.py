@@ -45,11 +45,17 @@ def sources(context: Context, call: Call, view: UsageView) -> dict[str, str]:
 
 
 def remember(
-    context: Context, entry: Entry, call: Call, answer: dict[str, Any], then: Callable[[Read | None], None]
+    context: Context,
+    entry: Entry,
+    call: Call,
+    answer: dict[str, Any],
+    then: Callable[[Read | None], None],
+    failed: Callable[[], None],
 ) -> None:
     """Read a result before the client does. `then` gets what is to be kept together with the outcome.
 
-    Only the plain result of a tool counts: no error, no question, no task. A slice that can't be kept gains nothing.
+    Only the plain result of a tool counts: no error, no question, no task. If not all of it can be read and kept, it
+    is `failed`: a deny may hang on what a stranger's result held.
     """
     guard, result = context.guard, answer.get("result")
     if not guard.asked.history or not isinstance(result, dict) or not guard.asked.reads(call):
@@ -57,7 +63,7 @@ def remember(
     if result.get("isError") is True or result.get("resultType", "complete") != "complete":
         return then(None)
     reading = reading_of(guard.asked, guard.authority, call, context.facts(call.server), carried_by(call.params))
-    return _Slices(context, entry, reading, given(result), then).step()
+    return _Slices(context, entry, reading, given(result), then, failed).step()
 
 
 @dataclass(slots=True)
@@ -69,21 +75,22 @@ class _Slices:
     reading: Reading
     found: Iterator[list[Given]]
     then: Callable[[Read | None], None]
+    failed: Callable[[], None]
     _held: list[Given] | None = None
 
     def step(self) -> None:
-        """Take the next slice. Whatever goes wrong, the client gets its result; the values in it come from nowhere."""
+        """Take the next slice."""
         try:
             following = next(self.found, None)
         except Exception as error:
             log.warning("a result could not be read for its values", error=type(error).__name__)
-            return self.then(None)
+            return self.failed()
         held, self._held = self._held, following
         if following is None:
             return self.then(None if held is None else partial(self._rows, held))
         if held is None:
             return self.step()
-        return patiently(lambda: self._keep(held), lambda: self.then(None))
+        return patiently(lambda: self._keep(held), self.failed)
 
     def _keep(self, held: list[Given]) -> None:
         self.context.guard.record.saw(self.entry, partial(self._rows, held))

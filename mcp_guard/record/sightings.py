@@ -21,6 +21,10 @@ Read = Callable[["Sightings"], list[Row]]
 """What to keep, worked out from what is kept already; carried rows or gained ones, never both."""
 
 
+_ROW = 2 * (4096 + 24)
+"""Bytes of the log that a row may take: a page of the table, and one of its index."""
+
+
 class Sightings:
     """The rows of one session, as `history.index.Rows` wants them; each digest is read once."""
 
@@ -52,6 +56,7 @@ def keep(moment: Transaction, session: str, call: int, rows: list[Row], everythi
     """Write rows down with their entry.
 
     `call` is the position of the decision that they belong to; `everything` stands for all there is (see `Digests`).
+    Raises NoRoom, with nothing written, if they would take the room of outcomes.
     """
     gained, carried, forgotten = _counts(moment.connection, session)
     if rows and rows[0].kind == CARRIED and carried + len(rows) > MAX_CARRIED:
@@ -59,6 +64,7 @@ def keep(moment: Transaction, session: str, call: int, rows: list[Row], everythi
         rows = [] if full in Sightings(moment.connection, session).at(everything) else [full]
     if not rows:
         return
+    moment.make_room(len(rows) * _ROW)
     position, more = moment.position, sorted(set(rows))
     is_carried = more[0].kind == CARRIED
     if any((row.kind == CARRIED) != is_carried for row in more):
@@ -67,7 +73,7 @@ def keep(moment: Transaction, session: str, call: int, rows: list[Row], everythi
         "kind": EntryKind.SIGHTED.value,
         "session": session,
         "call": call,
-        "count": len(more),
+        "rows": len(more),
         "carried": is_carried,
         "sha256": digest_of(more),
     }

@@ -26,7 +26,7 @@ from mcp_guard.record.closing import Limits, Presence, close_if_large, retire
 from mcp_guard.record.entries import NOTES, Entry, EntryKind, Request
 from mcp_guard.record.heads import KeptHead
 from mcp_guard.record.keys import digest_key
-from mcp_guard.record.room import Room
+from mcp_guard.record.room import NoRoom, Room
 from mcp_guard.record.signing import Signs
 from mcp_guard.record.usage import UsageView, give_back
 from mcp_guard.record.writer import Transaction, Writer
@@ -145,20 +145,20 @@ class Record:
         refund: bool = False,
         note: str = "",
         seen: sightings.Read | None = None,
-    ) -> None:
+    ) -> bool:
         """Append what became of an allowed call. With `refund`, for a call that wasn't sent, its charges go back.
 
-        `seen` works out what its result, or a client's answer, adds to what the session has seen.
+        `seen` works out what its result, or a client's answer, adds to what the session has seen. If there is no room
+        for that, the outcome is recorded as withheld, and this is False: nobody may see the answer then.
         Raises RecordFailed for an entry that is finished already: a second outcome would rewrite the first.
         """
         if entry.chain != self.chain or not entry.decision.allowed:
             raise ValueError("only an allowed call of this process has an outcome")
         if refund and outcome is not Outcome.NOT_SENT:
             raise ValueError("only a call of which no byte was sent gets its charges back")
-        body = entries.outcome_body(entry, outcome, duration_ms, refund, note)
         with self._writer.transaction(watched=False) as moment:
-            if seen is not None:
-                self._keep(moment, entry, seen)
+            kept = seen is None or self._kept(moment, entry, seen)
+            body = entries.outcome_body(entry, outcome if kept else Outcome.WITHHELD, duration_ms, refund, note)
             if not refund and entry.decision.gives:  # a person may have cleared them while the answer was on its way
                 history.expose(moment.connection, entry.session, entry.decision.gives, moment.position)
             try:
@@ -169,9 +169,10 @@ class Record:
                 give_back(moment.connection, entry.session, entries.charged(entry.decision))
                 keys = (rule.key for rule in entry.decision.rules)
                 history.take_back(moment.connection, (entry.session, *entry.called), keys)
+        return kept
 
     def saw(self, entry: Entry, seen: sightings.Read) -> None:
-        """Keep a slice of what a call's result holds, before its outcome."""
+        """Keep a slice of what a call's result holds, before its outcome. Raises NoRoom if there is no room."""
         with self._writer.transaction(watched=False) as moment:
             self._keep(moment, entry, seen)
 
@@ -209,6 +210,13 @@ class Record:
             moment.connection.execute("INSERT INTO first_used VALUES (?, ?)", (key, entries.stamp(moment.now)))
             moment.append(entries.note_body(EntryKind.FIRST_USE, self.session, {"key": key}))
         return moment.now
+
+    def _kept(self, moment: Transaction, entry: Entry, seen: sightings.Read) -> bool:
+        try:
+            self._keep(moment, entry, seen)
+        except NoRoom:
+            return False
+        return True
 
     def _keep(self, moment: Transaction, entry: Entry, seen: sightings.Read) -> None:
         rows = seen(sightings.Sightings(moment.connection, entry.session))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +12,7 @@ import pytest
 
 from mcp_guard.downstream import Downstream
 from mcp_guard.eras import Era
+from mcp_guard.record.query import Filter, open_for_reading
 from mcp_guard.record.verify import verify
 from tests.history.live import EVIL, GOOD, MANDATE, POLICY, town
 
@@ -215,3 +217,23 @@ async def test_a_modern_client_is_judged_by_the_same_history(tmp_path: Path) -> 
         await scene.call("bank__payees")
         assert await scene.pay(GOOD)
         assert not await scene.pay(EVIL)
+
+
+@pytest.mark.parametrize("size", [1, 2000])
+async def test_a_result_whose_values_find_no_room_in_the_record_is_withheld(tmp_path: Path, size: int) -> None:
+    with town(tmp_path, TRUSTED) as scene:
+        room = scene.guard.record._writer.room
+        assert room is not None
+        scene.bank.hold = True
+        scene.bank.says["payees"] = {"payees": [{"iban": GOOD, "text": "x" * 60, "id": n} for n in range(size)]}
+        _, answer = scene.start("tools/call", {"name": "bank__payees", "arguments": {}})
+        while not scene.bank.holding:
+            await scene.listed()
+        room._allocate, room._allocated = lambda _descriptor, _length: errno.ENOSPC, 0
+        scene.bank.holding.pop()({"result": scene.bank.result("payees")})
+        async with asyncio.timeout(10):
+            shown = (await answer)["result"]
+        assert shown["isError"] is True and GOOD not in str(shown)
+    with open_for_reading(tmp_path / "state") as query:
+        assert [row.outcome for row in query.entries(Filter(tool="bank/payees"))] == ["withheld"]
+    assert verify(tmp_path / "state") == []

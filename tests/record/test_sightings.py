@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from mcp_guard.history.index import CARRIED, TRUSTED, Row
 from mcp_guard.model import Outcome
 from mcp_guard.record import sightings
 from mcp_guard.record.entries import Entry
+from mcp_guard.record.query import Filter, open_for_reading
+from mcp_guard.record.room import RESERVE, STEP, NoRoom
 from mcp_guard.record.sightings import Sightings
 from mcp_guard.record.store import Record
 from mcp_guard.record.verify import verify
@@ -90,3 +93,35 @@ def test_a_changed_row_is_found(tmp_path: Path, statement: str) -> None:
         assert verify(record.directory) == []
         record._writer.connection.execute(statement)
     assert any("was seen" in one for one in verify(record.directory))
+
+
+def without_room(record: Record) -> None:
+    room = record._writer.room
+    assert room is not None
+    room._allocate, room._allocated = lambda _descriptor, _length: errno.ENOSPC, 0
+
+
+def test_without_room_for_its_rows_an_outcome_is_kept_as_withheld(tmp_path: Path) -> None:
+    with open_record(tmp_path) as record:
+        entries = [record.step(request(), allow()) for _ in range(2)]
+        without_room(record)
+        with pytest.raises(NoRoom):
+            record.saw(entries[0], lambda rows: gains(1))
+        assert not record.finish(entries[0], Outcome.OK, duration_ms=1, seen=lambda rows: gains(2))
+        assert record.finish(entries[1], Outcome.OK, duration_ms=1, seen=lambda rows: [])
+        assert not seen(record).at(unit(1)) and not seen(record).at(unit(2))
+        with open_for_reading(record.directory) as query:
+            assert [row.outcome for row in query.entries(Filter(tool="*"))] == ["withheld", "ok"]
+    assert verify(record.directory) == []
+
+
+def test_a_call_that_carries_much_needs_room_for_that_beside_the_room_for_outcomes(tmp_path: Path) -> None:
+    with open_record(tmp_path) as record:
+        room = record._writer.room
+        assert room is not None
+        allocate, most = room._allocate, RESERVE + STEP
+        room._allocate = lambda descriptor, length: errno.ENOSPC if length > most else allocate(descriptor, length)
+        assert carries(record, *range(10)).decision.allowed
+        with pytest.raises(NoRoom):
+            carries(record, *range(10, 2000))
+        assert not seen(record).at(unit(10))
