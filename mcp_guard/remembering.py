@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from mcp_guard.context import Context
 from mcp_guard.history.index import Reading, Row, carrying, gained
 from mcp_guard.history.reading import Given, carried_by, given
 from mcp_guard.history.sources import describe, may_write, reading_of
-from mcp_guard.model import Call
+from mcp_guard.model import UNTRUSTED, Call
 from mcp_guard.patience import patiently
 from mcp_guard.record.entries import Entry
 from mcp_guard.record.sightings import Read, Sightings
@@ -63,6 +63,8 @@ def remember(
     if result.get("isError") is True or result.get("resultType", "complete") != "complete":
         return then(None)
     reading = reading_of(guard.asked, guard.authority, call, context.facts(call.server), carried_by(call.params))
+    if UNTRUSTED in entry.decision.gives:  # as it was admitted, whatever its server lists by now
+        reading = replace(reading, trusted=False)
     return _Slices(context, entry, reading, given(result), then, failed).step()
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_guard.history.sources import describe
+from mcp_guard.history.trust import is_untrusted
 from mcp_guard.model import Origin
 from mcp_guard.policy.cases_facts import CaseFacts
 from mcp_guard.policy.compare import compare
@@ -22,7 +24,7 @@ from mcp_guard.policy.limits import limits_in_words
 from tests.approvals.test_passage import Agreeing
 from tests.history.live import EVIL, GOOD, POLICY, town
 from tests.policy.case_scene import covered, left, played
-from tests.policy.scene import NOON, call, mandate, policy
+from tests.policy.scene import NOON, Still, call, mandate, policy
 
 GRANT = "grants: [{id: pay, tool: bank/pay, args: {to: {from: [%s]}}}]"
 TOOLS = "tools: {bank/list: {effect: read}, mail/read: {effect: read, gives: untrusted}, bank/pay: {effect: spend}}\n"
@@ -63,6 +65,36 @@ def test_cases_play_the_results_of_earlier_calls() -> None:
     assert found and all(clause.covered for clause in found)
     assert not any("from" in mutant.what and "any instead" in mutant.what for mutant in left(document, cases))
     assert any("from" in mutant.what for mutant in left(document, paid("listed", "DE1", "allow", LISTED)))
+
+
+def test_a_label_of_a_tool_whose_results_are_asked_about_has_its_case() -> None:
+    pay = "  - {id: pay, tool: bank/pay, args: {to: {from: [trusted]}}}\n"
+    document = TOOLS + "grants:\n" + LOOK + pay
+    listed, mailed = paid("listed", "DE1", "allow", LISTED), paid("mailed", "DE1", "deny", MAILED)
+    label = "doesn't give untrusted"
+    assert label in {mutant.what for mutant in left(document, listed)}
+    assert label not in {mutant.what for mutant in left(document, listed + mailed)}
+    task_alone = document.replace("[trusted]", "[task]")
+    assert label not in {mutant.what for mutant in left(task_alone, listed)}
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "untrusted"),
+    [
+        ("bank/list", "/in/a", False),
+        ("mail/read", "/out/a", True),
+        ("nobody/said", "/out/a", True),
+        ("files/read", "/in/a", True),
+        ("files/read", "/in/../out/a", True),
+        ("files/read", "/out/a", False),
+    ],
+)
+def test_a_result_is_untrusted_exactly_where_its_call_gives_that_label(name: str, path: str, untrusted: bool) -> None:
+    gives = "files/read: {effect: read, gives: [{label: untrusted, args: {path: {under: /in}}}]}"
+    known = policy(TOOLS.replace("}}", f"}}, {gives}}}") + "grants: [{id: a, tool: '*/*', args: any}]")
+    authority, one, facts = Authority((known,), NOON), call(name, path=path), Still()
+    assert is_untrusted(authority.tools, one, facts) is untrusted
+    assert ("untrusted" in decide(authority, one, facts).gives) is untrusted
 
 
 def test_an_ask_about_strangers_fires_unless_the_value_clearly_comes_from_somewhere() -> None:
