@@ -146,7 +146,8 @@ def test_what_a_deny_lets_through_its_narrower_forms_let_through_too(data: Any, 
 
 FACTS = CaseFacts(NOW, "/srv/project", {})
 MIXED = {"not_in": ["a", 1, True]}  # of several types: clearly none of it is nothing
-SAMPLED = [data for data, _ in WIDER if data not in ("any", MIXED)]
+HISTORY = {"from", "not_from"}  # no sample shows where it comes from: a case with results does
+SAMPLED = [data for data, _ in WIDER if data not in ("any", MIXED) and HISTORY.isdisjoint(data)]
 
 
 @pytest.mark.parametrize("data", SAMPLED, ids=str)
