@@ -21,6 +21,7 @@ from mcp_guard.offers import ASKED, may_ask
 from mcp_guard.patience import patiently
 from mcp_guard.record.entries import Entry
 from mcp_guard.record.usage import UsageView
+from mcp_guard.remembering import carried_answer
 from mcp_guard.session import InFlight
 from mcp_guard.shown import as_shown, not_offered, why_not_shown
 from mcp_guard.transports.front import Answer, Ask, Cancel
@@ -182,11 +183,12 @@ class _Asking:
         self._close()
         record = self.context.guard.record
         milliseconds = duration if self._started else 0.0
+        carried = carried_answer(self.context, answer) if outcome is Outcome.OK and answer is not None else None
 
         def step() -> None:
-            record.finish(entry, outcome, duration_ms=milliseconds, refund=refund, note=note)
+            kept = record.finish(entry, outcome, duration_ms=milliseconds, refund=refund, note=note, seen=carried)
             if answer is not None:
-                self.answer(answer)
+                self.answer(answer if kept else refusal.refused_asking(Reason.UNRECORDED))
 
         def failed() -> None:
             if answer is not None:

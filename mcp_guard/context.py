@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mcp_guard import log, refusal
@@ -39,7 +40,8 @@ class Context:
         found = self.server(server)
         base = found.spec.cwd if found is not None else None
         key = self.guard.record.key
-        return LiveFacts(now, view, self.known, self.session.by_server(), self.guard.roots, base, key)
+        sources = partial(self.guard.origins, view=view)
+        return LiveFacts(now, view, self.known, self.session.by_server(), self.guard.roots, base, key, sources)
 
     def note(self, kind: EntryKind, data: Mapping[str, Any]) -> None:
         """An entry that isn't a call. If it can't be written, calls can't either, and say so themselves."""

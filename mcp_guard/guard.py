@@ -18,6 +18,8 @@ from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import GuardError
 from mcp_guard.handles import Handles
+from mcp_guard.history.index import origins
+from mcp_guard.history.sources import Asked, asked_by, still_counts
 from mcp_guard.model import (
     EVERY_EFFECT,
     Admitted,
@@ -30,10 +32,13 @@ from mcp_guard.model import (
     Facts,
     Json,
     Kind,
+    Origin,
     Reason,
+    Unit,
     Usage,
 )
 from mcp_guard.policy.approved import without_progress
+from mcp_guard.policy.constraint_sources import FORGOTTEN
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority
 from mcp_guard.policy.names import fits
@@ -90,6 +95,7 @@ class Guard:
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     upkeep: Upkeep = field(init=False)  # of the record, between calls
     authority_digest: str = field(init=False)
+    asked: Asked = field(init=False)  # what the documents ask about where values come from
     handles: Handles = field(init=False)  # what clients hold beyond one call
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
@@ -97,6 +103,7 @@ class Guard:
         self.upkeep = Upkeep(self.record)
         self.handles = Handles(self.record.key)
         self.authority_digest = self.authority.digest
+        self.asked = asked_by(self.authority)
         self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}
 
     def now(self) -> datetime:
@@ -135,6 +142,15 @@ class Guard:
     def judge(self, call: Call, tool: Tool | None, facts: Facts, approvals: Collection[Approval] = ()) -> Decision:
         """The one judgement of a call (law 3), also of one that has been approved."""
         return judge(self.authority, self.protection, call, tool, facts, approvals)
+
+    def origins(self, unit: Unit, view: UsageView | None) -> Collection[Origin]:
+        """Where a unit comes from: the documents, and inside of a transaction, what the session has seen."""
+        known = self.asked.known.get(unit, ())
+        if view is None or not self.asked.history:
+            return known
+        found = origins(unit, self.record.digests, view.seen)
+        forgotten = (FORGOTTEN,) if view.seen.forgotten else ()
+        return (*known, *(one for one in found if still_counts(self.authority, one)), *forgotten)
 
     def describe(self, call: Call, session_key: str, client: str, names: Mapping[str, Any]) -> Request:
         """What the record keeps of a call: shape and keyed digest, no value (law 8)."""
@@ -177,6 +193,7 @@ class LiveFacts:
     roots: Mapping[str, str | None] = field(default_factory=dict)  # paths that have to lead where they led at first
     base: str | None = None  # where the server's relative paths start; None: where the guard's do
     key: bytes = b""  # of the record, for fingerprints
+    sources: Callable[[Unit], Collection[Origin]] = lambda unit: ()
     _resolved: dict[str, str | None] = field(default_factory=dict)  # one judgement asks for the same path repeatedly
 
     def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
@@ -208,6 +225,9 @@ class LiveFacts:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return tool in self.known.get(server, frozenset())
+
+    def origins(self, unit: Unit) -> Collection[Origin]:
+        return self.sources(unit)
 
     def labels(self) -> frozenset[str]:
         """Only a judgement within its transaction can tell: elsewhere it raises, which closes what goes by it."""

@@ -157,6 +157,26 @@ class Described:
     gives: tuple[str, ...] = ()  # labels that its answers carry
 
 
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One whole value that can carry authority, in the one form in which it is compared; see `history.units`."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One place that a unit was seen in: `source` is `task`, `policy`, `trusted` or `untrusted`.
+
+    Of results, `tool` is `server/tool`, and `field` a field that a document names (empty: anywhere in the result).
+    """
+
+    source: str
+    tool: str = ""
+    field: str = ""
+
+
 UNTRUSTED = "untrusted"
 """The label of a session that may have read what strangers wrote: what nobody has described gives it."""
 
@@ -200,6 +220,9 @@ class Facts(Protocol):
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         """Was the tool there when this server was first seen? If not, a pattern in a grant doesn't reach it."""
+
+    def origins(self, unit: Unit) -> Collection[Origin]:
+        """Where the unit comes from, as far as is known; what is known of nowhere the model may have made up."""
 
     def labels(self) -> frozenset[str]:
         """What this session has been exposed to so far; raises if that can't be told. Never asked by a listing."""

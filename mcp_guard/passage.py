@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from mcp_guard import listing, log, refusal, rounds, task_handles
+from mcp_guard import listing, log, refusal, remembering, rounds, task_handles
 from mcp_guard.answers import ASKING, look_alikes
 from mcp_guard.approvals.asking import Asked
 from mcp_guard.approvals.port import Question
@@ -28,6 +28,7 @@ from mcp_guard.offers import may_extend
 from mcp_guard.patience import patiently
 from mcp_guard.policy.approved import call_digest, for_part
 from mcp_guard.record.entries import Entry, Request
+from mcp_guard.record.sightings import Read
 from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight
 
@@ -35,6 +36,8 @@ Refuse = Callable[[Decision, "str | None"], dict[str, Any]]
 """What the client gets for a decision and the id of its entry."""
 Takes = Callable[[Entry, "dict[str, Any]", rounds.Delivered], bool]
 """Reads a server's answer instead of the passage, and says later what the client may see; False: it doesn't."""
+
+_UNSEEN = "where its values come from could not be recorded"
 
 
 @dataclass(slots=True)
@@ -50,6 +53,8 @@ class Passage:
     continues: Opened | None = None  # the round whose questions this call answers
     on_result: Callable[[dict[str, Any]], object] = field(default=lambda _: None)  # told of a result that is passed on
     takes: Takes | None = None
+    _sources: Mapping[str, str] = field(default_factory=dict)  # where its values come from, if somebody is asked
+    _settled: bool = False
     _members: tuple[str, ...] = ()  # those beside the method's own that documents grant by name
     _started: float = 0.0
     _timer: asyncio.TimerHandle | None = None
@@ -104,7 +109,8 @@ class Passage:
     def _ask(self, entry: Entry) -> None:
         """Put the question. A yes is judged again, charged and recorded in one step; anything else refuses."""
         guard, rules = self.context.guard, entry.decision.rules
-        question = Question(entry.id, self.call, rules, call_digest(self.call), guard.authority_digest)
+        digest = call_digest(self.call)
+        question = Question(entry.id, self.call, rules, digest, guard.authority_digest, self._sources)
 
         def then(approval: Approval | None) -> None:
             if approval is None:
@@ -142,7 +148,10 @@ class Passage:
         decision = self.context.judged(self.call, view, self.tool, approvals)
         if self._members and decision.effect is not Effect.DENY:
             decision = self._with_members(decision, view, approvals)
+        if decision.effect is Effect.ASK:
+            self._sources = remembering.sources(self.context, self.call, view)
         if decision.allowed:
+            remembering.carry(self.context, self.call, view)
             return replace(decision, detail=self._remark())
         return without_made_up_names(decision, self.call, self._argument_names)
 
@@ -211,7 +220,11 @@ class Passage:
             log.warning("an answer could not be read", error=type(error).__name__)
             why = "the guard could not read it"
             outcome, answer, note = Outcome.WITHHELD, self._withheld(entry, why), type(error).__name__
-        return self._settle(entry, outcome, answer, note)
+        if outcome is not Outcome.OK:
+            return self._settle(entry, outcome, answer, note)
+        then = partial(self._settle, entry, outcome, answer, note)
+        unseen = partial(self._settle, entry, Outcome.WITHHELD, self._withheld(entry, _UNSEEN), _UNSEEN)
+        return remembering.remember(self.context, entry, self.call, answer, then, unseen)
 
     def _asked(self, entry: Entry, shown: dict[str, Any] | None, why: str) -> None:
         """The server's answer has questions in it: all of them are shown, or none."""
@@ -230,14 +243,20 @@ class Passage:
         why = f"The tool server did not answer within {self.server.spec.timeout:g} seconds."
         self._settle(entry, Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), "timed out")
 
-    def _settle(self, entry: Entry, outcome: Outcome, answer: dict[str, Any], note: str) -> None:
+    def _settle(
+        self, entry: Entry, outcome: Outcome, answer: dict[str, Any], note: str, seen: Read | None = None
+    ) -> None:
+        if self._settled:  # cancelled while its result was read
+            return
+        self._settled = True
         if self._timer is not None:
             self._timer.cancel()
         duration = (asyncio.get_running_loop().time() - self._started) * 1000
 
         def step() -> None:
-            self.context.guard.record.finish(entry, outcome, duration_ms=duration, note=note)
-            self.request.finish(answer)  # Invariant: nobody sees a result whose outcome isn't committed
+            kept = self.context.guard.record.finish(entry, outcome, duration_ms=duration, note=note, seen=seen)
+            # Invariant: nobody sees a result whose outcome isn't committed, or the values of which aren't remembered
+            self.request.finish(answer if kept else self._withheld(entry, _UNSEEN))
 
         why = "its outcome could not be recorded"
         patiently(step, lambda: self.request.finish(self._withheld(entry, why)))

@@ -5,8 +5,8 @@ An approver gives its answer as data, and the call is judged again with it: it c
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mcp_guard.model import Approval, Call, RuleRef
@@ -24,6 +24,7 @@ class Question:
     rules: tuple[RuleRef, ...]  # the ask rules, and the grants with `ask: true`, that want an answer
     digest: str  # of the exact call
     authority: str  # digest of the documents that ask
+    sources: Mapping[str, str] = field(default_factory=dict)  # by argument: where its value comes from
 
     def yes(self, by: str) -> Approval:
         """The approval that settles exactly this. `by` is who or what agreed, for the record."""

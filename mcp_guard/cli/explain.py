@@ -28,7 +28,8 @@ from mcp_guard.config import load_config
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError, Malformed
 from mcp_guard.guard import judge
-from mcp_guard.model import Admitted, Call, Decision, Described, EffectClass, Json, Reason, Usage
+from mcp_guard.history.sources import Asked, asked_by
+from mcp_guard.model import Admitted, Call, Decision, Described, EffectClass, Json, Origin, Reason, Unit, Usage
 from mcp_guard.policy.constraint_words import wants_absolute
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.explain import Explanation, explain_call
@@ -54,6 +55,7 @@ class OfflineFacts:
     seen: dict[str, frozenset[str]]
     base: str | None  # where the server's relative paths start
     catalogued: Mapping[tuple[str, str], Described] = field(default_factory=dict)  # by server and tool
+    asked: Asked | None = None  # what the documents ask about sources
     exposed: frozenset[str] = frozenset()  # the labels that the session is taken to have
 
     def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
@@ -80,6 +82,10 @@ class OfflineFacts:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return server not in self.seen or tool in self.seen[server]
+
+    def origins(self, unit: Unit) -> Collection[Origin]:
+        """What the documents say themselves: no session, so no results."""
+        return self.asked.known.get(unit, ()) if self.asked is not None else ()
 
     def labels(self) -> frozenset[str]:
         return self.exposed
@@ -135,7 +141,7 @@ def explain(
         raise InputError(f"the arguments can't be read: {error}; write one JSON object") from None
     call = Call(local_principal(), "tools/call", server, tool, {"name": tool, "arguments": given})
     base = next((spec.cwd for spec in specs if spec.name == server), None)
-    facts = OfflineFacts(now, _seen(server), base, assumed(specs), frozenset(labels))
+    facts = OfflineFacts(now, _seen(server), base, assumed(specs), asked_by(authority), frozenset(labels))
     effects = offline_origin(authority, specs, call, facts)
     own = (config or Path("guard.yaml"),) if specs else ()
     protection = protection_of(specs, layers, own, place.state_directory(None))
@@ -227,6 +233,8 @@ def _show(console: Console, explanation: Explanation, decision: Decision, absolu
             )
         if not layer.rules:
             console.print("  no rule is about this tool", style="dim")
+    for name, origin in explanation.sources.items():
+        console.print(f"\n{_plain(name)} comes {_plain(origin)} (without a session, no result counts)")
     if decision.reason is Reason.PROTECTED:
         console.print("\nno document can allow this: the guard's own files and addresses stay closed")
     if decision == explanation.decision and explanation.changes:

@@ -13,6 +13,7 @@ from mcp_guard.errors import InputError
 from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass, Kind, RuleRef
 from mcp_guard.policy.budgets import Budget, Per, Rate
 from mcp_guard.policy.canonical import loose
+from mcp_guard.policy.constraint_sources import sources_in
 from mcp_guard.policy.constraints import ConstraintError, compile_check, parse_constraint
 from mcp_guard.policy.form import (
     DocumentForm,
@@ -204,7 +205,9 @@ class Builder:
     def _uri(self, form: RuleForm, path: Path) -> Limit | None:
         if form.resource is None or "uri" not in form.resource.model_fields_set:
             return None
-        return self._limit(form.resource.uri, (*path, "resource", "uri"), in_grant=isinstance(form, GrantForm))
+        at = (*path, "resource", "uri")
+        limit = self._limit(form.resource.uri, at, in_grant=isinstance(form, GrantForm))
+        return self._without_sources(limit, at, "what is listed would hang on what was read")
 
     def _limit(self, data: Any, path: Path, *, in_grant: bool) -> Limit:
         try:
@@ -244,7 +247,14 @@ class Builder:
         return ToolFacts(frozenset(form.effect or EVERY_EFFECT), tuple(form.authority or ()), gives)
 
     def _given(self, args: Mapping[str, Any], path: Path) -> Mapping[str, Limit]:
-        return self._limits(args, (*path, "args"), in_grant=False)
+        limits = self._limits(args, (*path, "args"), in_grant=False)
+        why = "what a result is worth would hang on earlier ones"
+        return {name: self._without_sources(limit, (*path, "args", name), why) for name, limit in limits.items()}
+
+    def _without_sources(self, limit: Limit, path: Path, why: str) -> Limit:
+        if any(True for _ in sources_in(limit.constraint)):
+            raise self._error("`from` and `not_from` can't stand here", path, why)
+        return limit
 
     def _error(self, message: str, path: Path, hint: str, *, key: bool = False) -> InputError:
         return self.source.error(message + in_rule(self.source, path), path, hint, key=key)

@@ -38,7 +38,7 @@ MAX_CHARACTERS = 50_000_000  # that `long` may make in one file
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An earlier call of the same session. `result` is what the server answered; no rule of this version reads it."""
+    """An earlier call of the same session. `result` is what the server answered, for rules that go by sources."""
 
     call: Call
     at: datetime

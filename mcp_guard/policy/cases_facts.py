@@ -13,21 +13,27 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
-from mcp_guard.model import Admitted, Call, Charge, Decision, Described, EffectClass, Json, Kind, Usage
+from mcp_guard.history.index import Digests, InMemory, carrying, gained, origins
+from mcp_guard.history.reading import carried_by, given
+from mcp_guard.history.sources import asked_by, may_write, reading_of, still_counts
+from mcp_guard.model import Admitted, Call, Charge, Decision, Described, EffectClass, Json, Kind, Origin, Unit, Usage
 from mcp_guard.policy.canonical import is_inside
+from mcp_guard.policy.constraint_sources import FORGOTTEN
+from mcp_guard.policy.document import Authority
 from mcp_guard.wire import digest
 
 _MAX_LINKS = 40  # followed for one path, as the kernel does; more is a loop
 _EXACT = Context(prec=64, traps=[Inexact, InvalidOperation, Overflow])  # as the record keeps sums
 _NOTHING = Usage()
+_DIGESTS = Digests()
 
 
 class CaseFacts:
     """The facts of one session; implements `model.Facts` in memory. Who calls is one principal, under one mandate."""
 
     __slots__ = (
-        *("_base", "_described", "_grants", "_labels", "_links", "_spent", "_tools", "_used", "_values"),
-        "now",
+        *("_asked", "_authority", "_base", "_described", "_grants", "_labels", "_links", "_rows", "_spent", "_tools"),
+        *("_used", "_values", "now"),
     )
 
     def __init__(
@@ -36,6 +42,7 @@ class CaseFacts:
         base: str,
         links: Mapping[str, str],
         described: Mapping[str, Described] | None = None,
+        authority: Authority | None = None,
         labels: frozenset[str] = frozenset(),
     ) -> None:
         self.now = now
@@ -45,6 +52,9 @@ class CaseFacts:
         self._used: dict[tuple[str, str], Usage] = {}  # for good, by rule and account
         self._values: dict[tuple[str, str], dict[str, set[str]]] = {}
         self._spent: dict[tuple[str, str], list[tuple[datetime, Charge]]] = {}  # what counts for a time
+        self._authority = authority or Authority(())
+        self._asked = asked_by(self._authority)
+        self._rows = InMemory()
         self._labels = labels
         self._tools: Counter[str] = Counter()
         self._grants: Counter[str] = Counter()
@@ -120,6 +130,31 @@ class CaseFacts:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return True
+
+    def origins(self, unit: Unit) -> Collection[Origin]:
+        gained = (one for one in origins(unit, _DIGESTS, self._rows) if still_counts(self._authority, one))
+        forgotten = (FORGOTTEN,) if self._rows.dropped else ()
+        return (*self._asked.known.get(unit, ()), *gained, *forgotten)
+
+    def happened(self, call: Call, result: Json) -> None:
+        """An admitted call, and what the case says its server answered (None: it says nothing of that)."""
+        if not self._asked.history:
+            return
+        carried = carried_by(call.params)
+        if may_write(self._authority, call, self):
+            self._rows.add(carrying(carried, _DIGESTS, self._rows))
+        if result is None or not self._asked.reads(call):
+            return
+        reading = reading_of(self._asked, self._authority, call, self, carried)
+        for found in given(as_answered(result)):
+            self._rows.add(gained(found, reading, _DIGESTS, self._rows))
+
+
+def as_answered(result: Json) -> Mapping[str, Json]:
+    """A case's `result` as a server sends it: a text as text, anything else as structured content."""
+    if isinstance(result, str):
+        return {"content": [{"type": "text", "text": result}]}
+    return {"structuredContent": result}
 
 
 def _sum(usage: Usage, charge: Charge) -> Usage:

@@ -44,7 +44,7 @@ def play(suite: Suite, case: Case, document: Document | None = None) -> Played:
     """Judge a case's calls in order. `document` stands in for the suite's own, as mutation wants it."""
     layers = suite.layers(case, document or suite.document)
     authority = Authority(layers, case.before[0].at if case.before else case.at)
-    facts = CaseFacts(case.at, suite.base, case.links, suite.described, case.labels)
+    facts = CaseFacts(case.at, suite.base, case.links, suite.described, authority, case.labels)
     surprises = tuple(_before(case.before, authority, facts))
     facts.now = case.at
     return Played(case, authority, facts, decide(authority, case.call, facts), surprises)
@@ -68,6 +68,7 @@ def _admit(step: Step, authority: Authority, facts: CaseFacts) -> Effect:
             facts.admit(step.call, decision)
         except ArithmeticError:  # what can't be recorded doesn't happen
             return Effect.DENY
+        facts.happened(step.call, step.result)
     return decision.effect
 
 

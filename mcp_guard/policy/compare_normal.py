@@ -16,17 +16,20 @@ from mcp_guard.policy.constraint_kinds import (
     DomainIn,
     Each,
     Fields,
+    From,
     HostIn,
     Matches,
     MaxItems,
     MaxLength,
     NoneOf,
+    NotFrom,
     NotName,
     Number,
     OneOf,
     OrNull,
     Range,
     Some,
+    Source,
     Under,
     Within,
 )
@@ -57,10 +60,18 @@ def normal(constraint: Constraint) -> Constraint:
             return OrNull(normal(other))
         case Anything() | MaxLength() | Matches() | Under() | Within() | NotName() | MaxItems():
             return constraint
+        case From(sources, free):
+            return _sorted(sources, free)
+        case NotFrom(From(sources, free)):
+            return NotFrom(_sorted(sources, free))
         case DomainIn() | HostIn():
             return constraint
         case _:
             assert_never(constraint)
+
+
+def _sorted(sources: tuple[Source, ...], free: bool) -> From:
+    return From(tuple(sorted(set(sources), key=lambda one: (one.kind, one.tool, one.field, one.world))), free)
 
 
 def _listed(listed: OneOf) -> OneOf:

@@ -23,11 +23,13 @@ from mcp_guard.policy.constraint_kinds import (
     DomainIn,
     Each,
     Fields,
+    From,
     HostIn,
     Matches,
     MaxItems,
     MaxLength,
     NoneOf,
+    NotFrom,
     NotName,
     Number,
     OneOf,
@@ -154,6 +156,8 @@ def _near(leaf: Constraint, names: Sequence[str], facts: Facts) -> Iterator[Json
                 yield from (["x"] * limit, ["x"] * (limit + 1))
         case Fields(named):
             yield from _objects(named, facts)
+        case From() | NotFrom():
+            yield from ("x", "x@elsewhere.example", 1)
         case Anything() | Matches() | MaxLength() | NoneOf() | All() | OrNull():
             return
         case _:

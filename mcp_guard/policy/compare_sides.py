@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain, combinations
 
-from mcp_guard.model import EVERY_EFFECT, Call, Decision, EffectClass, Kind
+from mcp_guard.model import EVERY_EFFECT, UNTRUSTED, Call, Decision, EffectClass, Kind
 from mcp_guard.policy.building import ToolFacts
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.compare_rules import Scene
+from mcp_guard.policy.compare_sources import bound_rule, worlds_of
 from mcp_guard.policy.compare_supposed import ANY_DAY, Supposed
 from mcp_guard.policy.decide import decide, decide_layer
 from mcp_guard.policy.document import Authority, Document
@@ -58,6 +59,7 @@ class Side:
     tools: Mapping[str, ToolFacts] = field(init=False)
     by_name: tuple[ByName, ...] = field(init=False)
     lacks_mandate: bool = field(init=False)  # permits nothing as it is: compared as beside a mandate
+    _rules: tuple[tuple[Rule, ...], ...] = field(init=False, repr=False)  # items of `from` marked, layer by layer
 
     def __post_init__(self) -> None:
         lacks = all(layer.kind == "policy" for layer in self.layers) and any(one.needs_mandate for one in self.layers)
@@ -65,11 +67,22 @@ class Side:
         object.__setattr__(self, "layers", tuple(replace(layer, needs_mandate=False) for layer in self.layers))
         policy = next((layer for layer in self.layers if layer.kind == "policy"), None)
         object.__setattr__(self, "tools", policy.tools if policy is not None else {})
-        object.__setattr__(self, "by_name", tuple(ByName(layer.rules) for layer in self.layers))
+        worlds = worlds_of(self.layers)
+        marked = tuple(tuple(bound_rule(rule, worlds) for rule in layer.rules) for layer in self.layers)
+        object.__setattr__(self, "_rules", marked)
+        object.__setattr__(self, "by_name", tuple(ByName(rules) for rules in marked))
 
     @property
     def rules(self) -> list[Rule]:
-        return [rule for layer in self.layers for rule in layer.rules]
+        return [rule for rules in self._rules for rule in rules]
+
+    def trusts(self, tool: str) -> bool | None:
+        """Are the results of this tool always trusted, or never? None: it depends, or isn't known here."""
+        entry = self.tools.get(tool)
+        if self.beside or entry is None:
+            return None if self.beside else False
+        found = [one for one in entry.gives if one.label == UNTRUSTED]
+        return True if not found else False if any(one.arguments is None for one in found) else None
 
     def classes(self, name: str, added: Classes, catalogued: Classes) -> Classes:
         """What a tool can do: what the document says and what the server has added to that, else what the catalogue

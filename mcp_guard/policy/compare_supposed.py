@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from mcp_guard.model import EVERY_EFFECT, Admitted, Described, EffectClass, Json, Usage
+from mcp_guard.model import EVERY_EFFECT, Admitted, Described, EffectClass, Json, Origin, Unit, Usage
 
 ANY_DAY = datetime(2026, 6, 3, 12, 0, tzinfo=UTC)  # a Wednesday
 
@@ -27,6 +27,7 @@ class Supposed:
     classes: frozenset[EffectClass] = frozenset()
     catalogued: frozenset[EffectClass] = EVERY_EFFECT  # every one: the catalogue doesn't know the tool
     first_seen: bool = True
+    origin: Origin | None = None  # of every value; None: nothing comes from anywhere
     cwd: str = "/work"
     exposed: frozenset[str] = frozenset()  # the labels of the session
     done: Admitted = field(default_factory=Admitted)  # what it has called
@@ -69,6 +70,9 @@ class Supposed:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return self.first_seen
+
+    def origins(self, unit: Unit) -> Collection[Origin]:
+        return () if self.origin is None else (self.origin,)
 
 
 @lru_cache(maxsize=4096)

@@ -12,6 +12,7 @@ from typing import assert_never
 from mcp_guard.policy.compare_literals import Literal, Want
 from mcp_guard.policy.compare_nested import no_list, no_object
 from mcp_guard.policy.compare_numbers import fits_all, no_number
+from mcp_guard.policy.compare_sources import no_source, without_sources
 from mcp_guard.policy.compare_texts import no_text
 from mcp_guard.policy.constraint_kinds import (
     All,
@@ -20,11 +21,13 @@ from mcp_guard.policy.constraint_kinds import (
     DomainIn,
     Each,
     Fields,
+    From,
     HostIn,
     Matches,
     MaxItems,
     MaxLength,
     NoneOf,
+    NotFrom,
     NotName,
     OneOf,
     OrNull,
@@ -67,9 +70,9 @@ def _refuted(kind: str, leaves: Sequence[Literal]) -> bool:
         case "boolean":
             return not any(fits_all(value, leaves) for value in (True, False))
         case "number":
-            return no_number(leaves)
+            return no_source(leaves) or no_number(without_sources(leaves))
         case "string":
-            return no_text(leaves)
+            return no_source(leaves) or no_text(without_sources(leaves))
         case "array":
             return no_list(leaves, _impossible)
         case "object":
@@ -103,6 +106,8 @@ def _branches(kind: str, literals: Sequence[Literal], left: list[int]) -> Iterat
                     todo.append(Literal(other, want))
             case NoneOf(listed):
                 todo.append(Literal(listed, want.flipped))
+            case NotFrom(of):
+                todo.append(Literal(of, want.flipped))
             case All(parts):
                 if want in (Want.YES, Want.NOT_NO):
                     todo.extend(Literal(part, want) for part in parts)
@@ -111,7 +116,7 @@ def _branches(kind: str, literals: Sequence[Literal], left: list[int]) -> Iterat
             case OneOf() | Range() | MaxLength() | Matches() | Under() | Within() | NotName():
                 if not _keep(kind, literal, leaves):
                     return
-            case DomainIn() | HostIn() | Each() | Some() | MaxItems() | Fields():
+            case From() | DomainIn() | HostIn() | Each() | Some() | MaxItems() | Fields():
                 if not _keep(kind, literal, leaves):
                     return
             case _:

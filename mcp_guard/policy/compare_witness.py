@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
-from mcp_guard.model import Call, Decision, Json, Kind, Usage
+from mcp_guard.model import Call, Decision, Json, Kind, Origin, Usage
 from mcp_guard.policy.cases import ASKING
 from mcp_guard.policy.compare_atoms import NOT_NULL, Before, Given, Missing, Named, Rest, Room, Uri, Who, Within
 from mcp_guard.policy.compare_literals import Literal, Want
@@ -18,9 +18,11 @@ from mcp_guard.policy.compare_rules import Scene
 from mcp_guard.policy.compare_samples import sample
 from mcp_guard.policy.compare_search import State
 from mcp_guard.policy.compare_sides import Side
+from mcp_guard.policy.compare_sources import supposable
 from mcp_guard.policy.compare_supposed import ANY_DAY, Supposed
 from mcp_guard.policy.compare_times import fitting_moment
 from mcp_guard.policy.constraint_kinds import All, Constraint, Each, OneOf, OrNull, Range, Some, Under
+from mcp_guard.policy.constraint_sources import sources_in
 
 ELSEWHERE = "/elsewhere"
 MAX_LINKS = 8
@@ -60,12 +62,27 @@ class Judged:
 
 def judged_calls(state: State, scene: Scene, old: Side, new: Side, supposed: Supposed) -> Iterator[Judged]:
     """Calls that were made up from this open end, judged under both sides."""
-    for facts in _circumstances(state, supposed):
+    for facts in _circumstances(state, supposed, old, new):
         for call in _calls(state, scene, facts):
             yield Judged(call, facts, new.judge(call, facts), old.judge(call, facts))
 
 
-def _circumstances(state: State, supposed: Supposed) -> Iterator[Supposed]:
+def _circumstances(state: State, supposed: Supposed, old: Side, new: Side) -> Iterator[Supposed]:
+    yield from _plain_circumstances(state, supposed)
+    for origin in _origins(state, old, new):
+        yield from _plain_circumstances(state, replace(supposed, origin=origin))
+
+
+def _origins(state: State, old: Side, new: Side) -> Iterator[Origin]:
+    """Each source that a wish speaks of, as the one that all values come from."""
+    limits = [one.literal for one in state.atoms() if isinstance(one, Given) and one.literal is not None]
+    found = {replace(source, world=""): None for one in limits for source, _ in sources_in(one.constraint)}
+    for source in found:
+        known = {side.trusts(source.tool) for side in (old, new)}
+        yield from supposable(source, known.pop() if len(known) == 1 else None)
+
+
+def _plain_circumstances(state: State, supposed: Supposed) -> Iterator[Supposed]:
     windows = [(one.window, one.holds) for one in state.atoms() if isinstance(one, Within)]
     ends = [(one.end, one.holds) for one in state.atoms() if isinstance(one, Before)]
     now = fitting_moment(windows, ends, ANY_DAY)

@@ -9,10 +9,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mcp_guard.model import EVERY_EFFECT, Decision, Effect, Kind, Reason, RuleRef
+from mcp_guard.model import EVERY_EFFECT, Decision, Effect, Kind, Origin, Reason, RuleRef
 from mcp_guard.policy.compare_supposed import ANY_DAY
 from mcp_guard.policy.compare_verdicts import Comparison, Direction, Finding, Verdict
 from mcp_guard.policy.compare_witness import Witness
+from mcp_guard.policy.constraint_kinds import Source
+from mcp_guard.policy.constraint_words import source_words
 
 MAX_FINDINGS = 60  # of one direction, in words; all of them are in the data
 MAX_SHOWN = 160  # characters of a text, or elements of a list, in a sentence
@@ -124,6 +126,13 @@ def _supposed(witness: Witness) -> Iterator[str]:
         yield f"the tool's effects include {', '.join(sorted(supposed.classes))}"
     if supposed.catalogued != EVERY_EFFECT:
         yield f"the effects catalogue knows the tool as {', '.join(sorted(supposed.catalogued))}"
+    if supposed.origin is not None:
+        yield f"its values come from {_origin(supposed.origin)}"
+
+
+def _origin(origin: Origin) -> str:
+    named = origin.tool and origin.tool != "some/tool"
+    return source_words([Source("tool", origin.tool, origin.field) if named else Source(origin.source)])
 
 
 def shown(value: Any) -> str:
@@ -173,6 +182,7 @@ def _witness_data(witness: Witness) -> dict[str, Any]:
             "came_before": sorted([*supposed.done.tools, *supposed.done.grants]),
             "first_seen": supposed.first_seen,
             "effects": sorted(supposed.classes),
+            "from": None if supposed.origin is None else _origin(supposed.origin),
             "catalogued": None if supposed.catalogued == EVERY_EFFECT else sorted(supposed.catalogued),
         },
         "other": {

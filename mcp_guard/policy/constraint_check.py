@@ -33,11 +33,13 @@ from mcp_guard.policy.constraint_kinds import (
     DomainIn,
     Each,
     Fields,
+    From,
     HostIn,
     Matches,
     MaxItems,
     MaxLength,
     NoneOf,
+    NotFrom,
     NotName,
     OneOf,
     OrNull,
@@ -55,6 +57,7 @@ from mcp_guard.policy.constraint_paths import (
     leads_to_none_of,
 )
 from mcp_guard.policy.constraint_pattern import text_test
+from mcp_guard.policy.constraint_sources import check_from
 
 Check: TypeAlias = Callable[[object, Facts], Answer]
 
@@ -69,7 +72,7 @@ def compile_check(constraint: Constraint) -> Check:
         case OneOf():
             return _one_of(constraint)
         case NoneOf(listed):
-            return _none_of(_one_of(listed))
+            return _opposite(_one_of(listed))
         case Range():
             return _range(constraint)
         case MaxLength(limit):
@@ -98,6 +101,10 @@ def compile_check(constraint: Constraint) -> Check:
             return _all(tuple(compile_check(part) for part in parts))
         case OrNull(other):
             return _or_null(compile_check(other))
+        case From():
+            return check_from(constraint)
+        case NotFrom(of):
+            return _opposite(check_from(of))
         case _:
             assert_never(constraint)
 
@@ -153,9 +160,9 @@ def _reads_like(text: str, alike: frozenset[str]) -> bool:
     return ("/" in text or "\\" in text or "%" in text) and tidied(text) in alike
 
 
-def _none_of(check_listed: Check) -> Check:
+def _opposite(check: Check) -> Check:
     opposite = {YES: NO, NO: YES, UNSURE: UNSURE}
-    return lambda value, facts: opposite[check_listed(value, facts)]
+    return lambda value, facts: opposite[check(value, facts)]
 
 
 def _range(constraint: Range) -> Check:

@@ -192,6 +192,31 @@ class OrNull:
     other: Constraint
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One item of `from`: the task, the policy's literals, trusted or untrusted results, or one tool's (`field`)."""
+
+    kind: str  # "task", "policy", "trusted", "untrusted", "tool"
+    tool: str = ""  # `server/tool`
+    field: str = ""  # `iban`, or with the fields around it `payee.iban`
+    world: str = ""  # comparing only: what else decides what this means (the task's text, what tools give)
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """`from`: a text or a number that one of these has given as a whole. `free`: a text, for the addresses in it."""
+
+    sources: tuple[Source, ...]
+    free: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotFrom:
+    """`not_from`: the opposite."""
+
+    of: From
+
+
 Constraint: TypeAlias = (
     Anything
     | OneOf
@@ -210,6 +235,8 @@ Constraint: TypeAlias = (
     | Fields
     | All
     | OrNull
+    | From
+    | NotFrom
 )
 
 
@@ -235,6 +262,8 @@ def json_types(constraint: Constraint) -> frozenset[str]:
             return json_types(other) | {"null"}
         case MaxLength() | Matches() | Under() | Within() | NotName() | DomainIn() | HostIn():
             return frozenset({"string"})
+        case From(free=free) | NotFrom(From(free=free)):
+            return frozenset({"string"} if free else {"string", "number"})
         case _:
             assert_never(constraint)
 

@@ -16,11 +16,13 @@ from mcp_guard.policy.constraint_kinds import (
     DomainIn,
     Each,
     Fields,
+    From,
     HostIn,
     Matches,
     MaxItems,
     MaxLength,
     NoneOf,
+    NotFrom,
     NotName,
     OneOf,
     OrNull,
@@ -72,6 +74,8 @@ def _own(constraint: Constraint) -> Schema:
             return {"type": "string", "pattern": constraint.anchored}
         case Under() | Within() | NotName() | DomainIn() | HostIn():
             return {"type": "string"}  # a pattern would say less than the words, and cost the model more
+        case From(free=free) | NotFrom(From(free=free)):
+            return {"type": "string" if free else ["string", "number"]}
         case Each(element):
             return {"type": "array", "minItems": 1, "items": _own(element)}
         case MaxItems(limit):

@@ -22,11 +22,13 @@ from mcp_guard.policy.constraint_kinds import (
     DomainIn,
     Each,
     Fields,
+    From,
     HostIn,
     Matches,
     MaxItems,
     MaxLength,
     NoneOf,
+    NotFrom,
     NotName,
     Number,
     OneOf,
@@ -34,6 +36,7 @@ from mcp_guard.policy.constraint_kinds import (
     Place,
     Range,
     Some,
+    Source,
     Under,
     Within,
     exact,
@@ -49,7 +52,7 @@ MAX_DEPTH = 40  # keys and positions from the argument down; deeper is a slip, a
 
 _PLACE = re.compile(r"(?:(https?)://)?(\.?)(.+)")
 _RANGE_KEYS = ("min", "above", "max", "below")
-_LATER = ("from", "not_from")
+_SOURCES = ("task", "policy", "trusted", "untrusted")
 _OTHER_WORDS = {  # what people write who know another language
     "enum": "in", "one_of": "in", "equals": "in", "eq": "in", "const": "in", "not": "not_in", "none_of": "not_in",
     "minimum": "min", "gte": "min", "ge": "min", "maximum": "max", "lte": "max", "le": "max", "gt": "above",
@@ -86,13 +89,15 @@ def _parse(data: object, scope: Scope, path: Path) -> Constraint:
 def _mapping(data: Mapping[object, object], scope: Scope, path: Path) -> Constraint:
     entries = {_key(key, path): value for key, value in data.items()}
     nullable = _null(entries.pop("null"), path) if "null" in entries else False
+    free = _free(entries, path)
     if not entries:
         raise ConstraintError("the constraint says nothing", path, "write `any` to permit every value, null too")
     parts: list[Constraint] = []
     bounds = {key: value for key, value in entries.items() if key in _RANGE_KEYS}
     for key, value in entries.items():
         if key not in bounds:
-            parts.append(_PARSERS[key](value, scope, (*path, key)))
+            part = _PARSERS[key](value, scope, (*path, key))
+            parts.append(_freed(part) if free else part)
         elif key == next(iter(bounds)):
             parts.append(_range(bounds, path))
     constraint: Constraint = parts[0] if len(parts) == 1 else All(tuple(parts))
@@ -107,16 +112,35 @@ def _key(key: object, path: Path) -> str:
         return "null"
     if not isinstance(key, str):
         raise ConstraintError(f"the key `{key}` of a constraint is not text", path)
-    if key in _LATER:
-        raise ConstraintError(f"`{key}` is not available in this version yet", (*path, key))
     if key == "any":
         raise ConstraintError("`any` stands alone", (*path, key), "write `any` instead of the mapping")
-    if key not in _PARSERS and key not in _RANGE_KEYS and key != "null":
+    if key not in _PARSERS and key not in _RANGE_KEYS and key not in ("null", "text"):
         close = difflib.get_close_matches(key, [*_PARSERS, *_RANGE_KEYS, "null"], n=1)
         meant = _OTHER_WORDS.get(key) or (close[0] if close else "")
         hint = f"did you mean `{meant}`?" if meant else f"known are {', '.join([*_PARSERS, *_RANGE_KEYS, 'null'])}"
         raise ConstraintError(f"unknown constraint `{key}`", (*path, key), hint)
     return key
+
+
+def _free(entries: dict[str, object], path: Path) -> bool:
+    """`text: free` beside `from` or `not_from`: the value is prose, and the addresses in it are judged."""
+    if "text" not in entries:
+        return False
+    if entries.pop("text") != "free":
+        raise ConstraintError("`text` takes only `free`", (*path, "text"), "leave it out where the value is one whole")
+    if not {"from", "not_from"} & entries.keys():
+        raise ConstraintError("`text: free` says nothing alone", (*path, "text"), "it stands beside `from`")
+    return True
+
+
+def _freed(constraint: Constraint) -> Constraint:
+    match constraint:
+        case From(sources):
+            return From(sources, free=True)
+        case NotFrom(From(sources)):
+            return NotFrom(From(sources, free=True))
+        case _:
+            return constraint
 
 
 def _null(value: object, path: Path) -> bool:
@@ -321,6 +345,40 @@ def _fields(value: object, scope: Scope, path: Path) -> Fields:
     return Fields(tuple((_text(name, path), _parse(part, scope, (*path, str(name)))) for name, part in value.items()))
 
 
+def _from(value: object, scope: Scope, path: Path) -> From:
+    entries = enumerate(_list(value, path))
+    return From(_unique([_source(entry, scope, (*path, index)) for index, entry in entries]))
+
+
+def _not_from(value: object, scope: Scope, path: Path) -> NotFrom:
+    return NotFrom(_from(value, scope, path))
+
+
+def _source(entry: object, scope: Scope, path: Path) -> Source:
+    if isinstance(entry, Mapping):
+        if extra := sorted(str(key) for key in entry.keys() - {"tool", "field"}):
+            raise ConstraintError(
+                f"unknown key `{extra[0]}` of a source", path, "write {tool: server/tool, field: name}"
+            )
+        if "tool" not in entry:
+            raise ConstraintError("the source names no tool", path, "write {tool: server/tool, field: name}")
+        field = _text(entry["field"], (*path, "field")) if "field" in entry else ""
+        if "field" in entry and not all(field.split(".")):
+            raise ConstraintError("the field has no name", (*path, "field"), "write `iban`, or `payee.iban`")
+        return Source("tool", _tool(_text(entry["tool"], (*path, "tool")), (*path, "tool")), field)
+    text = _text(entry, path)
+    return Source(text) if text in _SOURCES else Source("tool", _tool(text, path))
+
+
+def _tool(text: str, path: Path) -> str:
+    server, slash, tool = text.partition("/")
+    if not (server and slash and tool) or "*" in text or not text.isprintable() or text != text.strip():
+        close = difflib.get_close_matches(text, _SOURCES, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else f"write {', '.join(_SOURCES)} or one tool: `server/tool`"
+        raise ConstraintError(f"`{text}` is no source", path, hint)
+    return text
+
+
 _PARSERS: dict[str, Callable[[object, Scope, Path], Constraint]] = {
     "in": _in,
     "not_in": _not_in,
@@ -335,4 +393,6 @@ _PARSERS: dict[str, Callable[[object, Scope, Path], Constraint]] = {
     "some": _some,
     "fields": _fields,
     "max_items": _max_items,
+    "from": _from,
+    "not_from": _not_from,
 }

@@ -19,11 +19,13 @@ from mcp_guard.policy.constraint_kinds import (
     DomainIn,
     Each,
     Fields,
+    From,
     HostIn,
     Matches,
     MaxItems,
     MaxLength,
     NoneOf,
+    NotFrom,
     NotName,
     OneOf,
     OrNull,
@@ -44,7 +46,7 @@ _TRIES = ("a", "A", "1", "main", "HEAD", "a.md", "a/b", "x@example.com")  # for 
 def fitting(constraint: Constraint) -> Iterator[Any]:
     """Values that may fit, the plainest first."""
     match constraint:
-        case Anything() | MaxLength():
+        case Anything() | MaxLength() | From() | NotFrom():
             yield "x"
         case OneOf():
             yield from constraint.values
@@ -126,6 +128,8 @@ def missing(constraint: Constraint, fits: Any) -> Iterator[Any]:
             return
         case MaxLength() | MaxItems():
             pass  # too large for a sample
+        case From() | NotFrom():
+            yield from ("somebody-else", "somebody@elsewhere.example")
         case _:
             assert_never(constraint)
     yield from _ELSEWHERE

@@ -29,16 +29,19 @@ from mcp_guard.policy.constraint_kinds import (
     DomainIn,
     Each,
     Fields,
+    From,
     HostIn,
     Matches,
     MaxItems,
     MaxLength,
     NoneOf,
+    NotFrom,
     NotName,
     OneOf,
     OrNull,
     Range,
     Some,
+    Source,
     Under,
     Within,
     json_types,
@@ -48,6 +51,13 @@ from mcp_guard.policy.constraint_paths import FILE_URI, path_of_uri
 MAX_LISTED = 12  # entries of a list that a phrase names; the schema names them all
 
 _KINDS = {"boolean": "true or false", "number": "a number", "string": "text", "array": "a list", "object": "an object"}
+_SOURCES = {
+    "task": "the task",
+    "policy": "what the policy lists",
+    "trusted": "a trusted result",
+    "untrusted": "an untrusted result",
+}
+_TEXT = "text whose addresses, URLs and accounts come "
 _PLAIN = re.compile(r"[\w./@:+~-]+")
 
 
@@ -89,8 +99,23 @@ def words(constraint: Constraint) -> str:
             return ", ".join(words(part) for part in parts)
         case OrNull(other):
             return f"{words(other)}, or null"
+        case From(sources, free):
+            return f"{_TEXT if free else ''}from {source_words(sources)}"
+        case NotFrom(From(sources, free)):
+            return f"{_TEXT if free else ''}not from {source_words(sources)}"
         case _:
             assert_never(constraint)
+
+
+def source_words(sources: Iterable[Source]) -> str:
+    """`the task or from bank/list_payees (iban)`."""
+    return " or from ".join(_source(source) for source in sources)
+
+
+def _source(source: Source) -> str:
+    if source.kind == "tool":
+        return f"{source.tool} ({source.field})" if source.field else source.tool
+    return _SOURCES[source.kind]
 
 
 def failure(constraint: Constraint, value: object, facts: Facts) -> str | None:
@@ -138,6 +163,8 @@ def _why_unsure(constraint: Constraint, value: object) -> str:
     kind = _kind(value)
     if kind not in json_types(constraint):
         return f"is {_KINDS.get(kind, kind)}"
+    if isinstance(constraint, (From, NotFrom)):
+        return "comes from nowhere that is known, or is written in a way that can be read as something else"
     reason: str | None = None
     if isinstance(value, str):
         match constraint:

@@ -3,7 +3,7 @@
     canonical             is this text read in one way only?
     constraint_kinds      the closed union, and ConstraintError
     constraint_parse      data of a document -> Constraint      (constraint_variables, constraint_pattern)
-    constraint_check      Constraint -> function with three answers     (constraint_paths, constraint_hosts)
+    constraint_check      Constraint -> function with three answers     (constraint_paths, _hosts, _sources)
     constraint_narrow     Constraint + the server's schema -> what the client sees
     constraint_words      Constraint -> a phrase; the clause that a value fails
 
@@ -20,17 +20,20 @@ from mcp_guard.policy.constraint_kinds import (
     DomainIn,
     Each,
     Fields,
+    From,
     HostIn,
     Matches,
     MaxItems,
     MaxLength,
     NoneOf,
+    NotFrom,
     NotName,
     OneOf,
     OrNull,
     Place,
     Range,
     Some,
+    Source,
     Under,
     Within,
     json_types,
@@ -68,4 +71,7 @@ __all__ = [
     "Fields",
     "All",
     "OrNull",
+    "Source",
+    "From",
+    "NotFrom",
 ]

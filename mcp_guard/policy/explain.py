@@ -7,10 +7,11 @@ comes from `decide` itself, the reasons from the questions that it asks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from mcp_guard.history.sources import describe
 from mcp_guard.model import Answer, Call, Decision, Effect, Facts, Reason, RuleRef
 from mcp_guard.policy.decide import decide, decide_layer
 from mcp_guard.policy.document import Authority, Document
@@ -61,6 +62,9 @@ class Explanation:
     call: str
     decision: Decision
     layers: tuple[LayerSaid, ...]
+    sources: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by argument: where a value that is judged by it comes from
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -80,6 +84,7 @@ class Explanation:
                 }
                 for layer in self.layers
             ],
+            **({"sources": dict(self.sources)} if self.sources else {}),
             "changes": [{"file": c.file, "words": c.words, "line": c.line} for c in self.changes],
         }
 
@@ -87,7 +92,7 @@ class Explanation:
 def explain_call(authority: Authority, call: Call, facts: Facts) -> Explanation:
     """Explain what `decide` says of the call; total, as that is."""
     layers = tuple(_layer(authority, number, call, facts) for number in range(len(authority.layers)))
-    return Explanation(call.name, decide(authority, call, facts), layers)
+    return Explanation(call.name, decide(authority, call, facts), layers, describe(authority, call, facts))
 
 
 def _decision(decision: Decision) -> dict[str, Any]:

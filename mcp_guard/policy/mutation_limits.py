@@ -20,16 +20,19 @@ from mcp_guard.policy.constraints import (
     DomainIn,
     Each,
     Fields,
+    From,
     HostIn,
     Matches,
     MaxItems,
     MaxLength,
     NoneOf,
+    NotFrom,
     NotName,
     OneOf,
     OrNull,
     Range,
     Some,
+    Source,
     Under,
     Within,
     words,
@@ -68,6 +71,16 @@ def wider(constraint: Constraint) -> Iterator[Weaker]:
         case OneOf() | Range() | MaxLength() | MaxItems() | Under() | DomainIn() | HostIn():
             yield from ((f"{words(weaker)} instead of {words(constraint)}", weaker) for weaker in _one_step(constraint))
             yield _dropped(constraint)
+        case From(sources, free):
+            for source in sources:
+                if source.field:
+                    less = replace(source, field="")
+                    wide = tuple(less if one is source else one for one in sources)
+                    yield f"any field of {source.tool} instead of {source.field}", From(wide, free)
+            yield _dropped(constraint)
+        case NotFrom(From(sources, free)):
+            yield from ((f"not_from {what}", NotFrom(From(left, free))) for what, left in _fewer(sources))
+            yield _dropped(constraint)
         case Matches() | Within():
             yield _dropped(constraint)
         case _:
@@ -102,10 +115,23 @@ def narrower(constraint: Constraint) -> Iterator[Weaker]:
             for index, (name, inner) in enumerate(named):
                 for what, less in narrower(inner):
                     yield f"{name}: {what}", Fields((*named[:index], (name, less), *named[index + 1 :]))
+        case From(sources, free):
+            yield from ((f"from {what}", From(left, free)) for what, left in _fewer(sources))
+        case NotFrom(From(sources, free)):
+            known = {source.kind for source in sources}
+            for more in (Source("task"), Source("trusted")):
+                if more.kind not in known:
+                    yield f"not_from {more.kind} as well", NotFrom(From((*sources, more), free))
         case Anything() | NoneOf() | Matches() | Under() | Within() | NotName() | DomainIn() | HostIn():
             return  # no smaller step that the language could say
         case _:
             assert_never(constraint)
+
+
+def _fewer(sources: tuple[Source, ...]) -> Iterator[tuple[str, tuple[Source, ...]]]:
+    """Without one of them, if that leaves any."""
+    for source in sources if len(sources) > 1 else ():
+        yield f"without {source.tool or source.kind}", tuple(one for one in sources if one is not source)
 
 
 def _dropped(constraint: Constraint) -> Weaker:

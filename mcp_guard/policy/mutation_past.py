@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from types import MappingProxyType
 
+from mcp_guard.model import UNTRUSTED
 from mcp_guard.policy.clauses import singly
+from mcp_guard.policy.constraint_sources import sources_in
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.order import After
 from mcp_guard.policy.rules import Rule, When
@@ -54,9 +56,10 @@ def fewer_labels(document: Document) -> Iterator[tuple[str, str, Document]]:
     """What is weaker, the entry under `tools` that it stands in, and the document."""
     whens = [rule.when for rule in document.rules if rule.when is not None]
     wanted = {label for when in whens for label in (*when.labels, *when.no_labels)}
+    by_trust = {UNTRUSTED} if any(_asks_trust(rule) for rule in document.rules) else set()
     for name, facts in document.tools.items():
         for one in facts.gives:
-            if one.label in wanted:
+            if one.label in wanted | by_trust:
                 left = replace(facts, gives=tuple(other for other in facts.gives if other is not one))
                 tools = MappingProxyType({**document.tools, name: left})
                 yield f"doesn't give {one.label}", name, replace(document, tools=tools)
@@ -64,3 +67,10 @@ def fewer_labels(document: Document) -> Iterator[tuple[str, str, Document]]:
         for label in sorted(labels & wanted):
             says = MappingProxyType({**document.says, server: labels - {label}})
             yield f"doesn't give {label}", f"{server}/*", replace(document, says=says)
+
+
+def _asks_trust(rule: Rule) -> bool:
+    """Does it go by whether results are trusted?"""
+    limits = {} if rule.arguments is None else {**rule.arguments.listed, **rule.arguments.optional}
+    asked = (source.kind for limit in limits.values() for source, _ in sources_in(limit.constraint))
+    return any(kind in ("trusted", "untrusted") for kind in asked)

@@ -24,6 +24,7 @@ from mcp_guard.policy.oddities_fit import (
 )
 from mcp_guard.policy.oddities_past import labels_that_nothing_gives
 from mcp_guard.policy.oddities_settings import reaches_settings
+from mcp_guard.policy.oddities_sources import unknown_sources
 from mcp_guard.policy.refusals import place
 from mcp_guard.policy.rules import Arguments, Limit, Rule
 
@@ -83,6 +84,7 @@ def oddities(
                 *_shells(rule, targets, classes),
                 *_settings(rule, targets, layer, facts),
                 *unreachable_counts(rule),
+                *unknown_sources(rule, known, every_server=every_server),
             ]
             found += [_oddity(rule, message) for message in said]
         found += _duplicates(layer)

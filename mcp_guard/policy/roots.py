@@ -16,11 +16,13 @@ from mcp_guard.policy.constraints import (
     DomainIn,
     Each,
     Fields,
+    From,
     HostIn,
     Matches,
     MaxItems,
     MaxLength,
     NoneOf,
+    NotFrom,
     NotName,
     OneOf,
     OrNull,
@@ -64,7 +66,7 @@ def _of(constraint: Constraint) -> Iterator[str]:
                 yield from _of(inner)
         case Anything() | NoneOf() | Range() | MaxLength() | Matches() | Within() | NotName() | MaxItems():
             return
-        case DomainIn() | HostIn():
+        case DomainIn() | HostIn() | From() | NotFrom():
             return
         case _:
             assert_never(constraint)

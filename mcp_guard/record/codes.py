@@ -39,7 +39,10 @@ def a_list(item: Schema) -> Schema:
 
 
 HEADS: Schema = {"type": "object", "additionalProperties": {"type": "array", "prefixItems": [COUNT, HEX]}}
-CHARGE = an_object({"rule": TEXT, "calls": COUNT, "sums": {"type": "object", "additionalProperties": TEXT}})
+CHARGE = an_object(
+    {"rule": TEXT, "calls": COUNT, "sums": {"type": "object", "additionalProperties": TEXT}},
+    {"account": TEXT, "seconds": COUNT, "values": {"type": "object", "additionalProperties": TEXT}},
+)
 RULE = an_object({"key": TEXT, "effect": one_of(*EFFECTS.values()), "at": TEXT})
 APPROVAL = an_object({"by": TEXT, "answers": TEXT, "asks": TEXTS})
 DOCUMENT = an_object({"kind": TEXT, "file": TEXT, "digest": TEXT, "grants": TEXTS})
@@ -107,6 +110,7 @@ CODES: dict[EntryKind, Code] = {
             authority="23" * 32,
             effect="allow",
             rules=[{"key": "policy/pay", "effect": "allow", "at": "policy.yaml:12:5"}],
+            gives=["untrusted"],
             charges=[{"rule": "policy/pay", "calls": 1, "sums": {"amount": "50"}}],
         ),
         {
@@ -125,6 +129,7 @@ CODES: dict[EntryKind, Code] = {
         {
             "reason": one_of(*Reason),
             "values": {"type": "object", "additionalProperties": HEX},
+            "gives": TEXTS,
             "charges": a_list(CHARGE),
             "approvals": a_list(APPROVAL),
             "advice": TEXTS,
@@ -178,10 +183,31 @@ CODES: dict[EntryKind, Code] = {
         _note(EntryKind.SERVER_WELL, server="files", why=""),
         data=SERVER,
     ),
+    EntryKind.SIGHTED: Code(
+        "Values were seen in a result, or carried by a call: their number, and the digest of the rows that say which.",
+        _entry(EntryKind.SIGHTED, call=41, rows=3, carried=False, sha256="9a" * 32, dropped=[12]),
+        {"call": COUNT, "rows": COUNT, "carried": {"type": "boolean"}, "sha256": HEX},
+        {"dropped": a_list(COUNT)},
+    ),
     EntryKind.WITHHELD: Code(
         "Tools that the client isn't shown for a reason that lies in the server's listing.",
         _note(EntryKind.WITHHELD, server="files", tools=[{"tool": "read", "why": "two tools have this name"}]),
         data=an_object({"server": TEXT, "tools": a_list(WITHHELD_TOOL)}),
+    ),
+    EntryKind.EXPOSED: Code(
+        "A server said something beside its tools' answers, which gave the session labels.",
+        _note(EntryKind.EXPOSED, server="web", labels=["untrusted"], why="message"),
+        data=an_object({"server": TEXT, "labels": TEXTS, "why": TEXT}),
+    ),
+    EntryKind.LABELS_CLEARED: Code(
+        "A person took the session's labels away.",
+        _note(EntryKind.LABELS_CLEARED, by="local:me", labels=["untrusted"]),
+        data=an_object({"by": TEXT, "labels": TEXTS}),
+    ),
+    EntryKind.SESSION_RENEWED: Code(
+        "A person began a new history for the next start of the session `base`; `times`: how often by now.",
+        _note(EntryKind.SESSION_RENEWED, by="local:me", base="5e55101a5e55101a", times=1),
+        data=an_object({"by": TEXT, "base": TEXT, "times": COUNT}),
     ),
     EntryKind.STOPPED: Code(
         "The guard process ended in good order; a chain without it was cut short (killed, or the power failed).",
@@ -202,6 +228,11 @@ CODES: dict[EntryKind, Code] = {
         "A person said that the record's times were ahead of the true one; `from` is where time had stood.",
         _note(EntryKind.CLOCK_SET, **{"from": "2099-01-01T00:00:00.000000Z"}),
         data=an_object({"from": TEXT}),
+    ),
+    EntryKind.PIN_SET: Code(
+        "A person set the PIN, or changed it (`again`). One that nobody remembers was an agent's.",
+        _note(EntryKind.PIN_SET, again=False),
+        data=an_object({"again": {"type": "boolean"}}),
     ),
 }
 

@@ -49,6 +49,8 @@ class EntryKind(StrEnum):
     """A tool server crashed or kept silent so often in a row that calls to it are refused at once."""
     SERVER_WELL = "server_well"
     """It answers again."""
+    SIGHTED = "sighted"
+    """Units were seen in a result, or carried by a call: how many, and the digest of the rows that say which."""
     WITHHELD = "withheld"
     """Tools that the client isn't shown, beyond what no grant names: drift, collisions, unusable schemas."""
     EXPOSED = "exposed"
@@ -75,6 +77,7 @@ NOTES = frozenset(EntryKind) - {
     EntryKind.OUTCOME,
     EntryKind.FIRST_SIGHT,
     EntryKind.FIRST_USE,
+    EntryKind.SIGHTED,
     EntryKind.CHECKPOINT,
     EntryKind.CLOCK_SET,
     EntryKind.EXPOSED,

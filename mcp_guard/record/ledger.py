@@ -12,6 +12,7 @@ import orjson
 
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.ledger_past import Past
+from mcp_guard.record.sightings_check import SightingsLedger
 from mcp_guard.record.spent_ledger import SpentLedger
 from mcp_guard.record.sums import added_sums
 
@@ -27,6 +28,7 @@ class Ledger:
         self._spent = SpentLedger()
         self._seen: dict[str, str] = {}
         self._used: dict[str, str] = {}
+        self._sightings = SightingsLedger()
         self._past = Past()
 
     def enter(self, kind: EntryKind, body: dict[str, Any]) -> bool:
@@ -45,6 +47,8 @@ class Ledger:
                 self._past.taken_back(decision)
             else:
                 self._past.answered(decision, body)
+        elif kind is EntryKind.SIGHTED:
+            self._sightings.enter(body)
         elif kind is EntryKind.FIRST_SIGHT:
             self._seen[body["data"]["server"]] = body["data"]["sha256"]
         elif kind is EntryKind.FIRST_USE:
@@ -70,6 +74,7 @@ class Ledger:
             yield "the tools known at first sight aren't those that were recorded"
         if dict(connection.execute("SELECT key, time FROM first_used")) != self._used:
             yield "the times of first use aren't those that were recorded"
+        yield from self._sightings.differences(connection)
         yield from self._past.differences(connection)
 
     def _charge(self, body: dict[str, Any], sign: int) -> None:

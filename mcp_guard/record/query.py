@@ -32,7 +32,7 @@ class Filter:
     limit: int | None = None  # the newest so many
     after: int = 0  # a position: only what is new, or was finished, since then
     until: datetime | None = None
-    kind: str | None = None  # an entry's kind; None: all but checkpoints, which are there for `verify`
+    kind: str | None = None  # an entry's kind; None: all but those that are there for `verify`
     effect: str | None = None
     reason: str | None = None
     rule: str | None = None  # like `policy/pay`, `*` for anything
@@ -41,7 +41,11 @@ class Filter:
     client: str | None = None  # `*` for anything
     method: str | None = None
     entry: str | None = None  # its id
-    everything: bool = False  # checkpoints too
+    everything: bool = False  # those for `verify` too
+
+
+_FOR_VERIFY = {EntryKind.CHECKPOINT, EntryKind.SIGHTED}
+"""The kinds that would drown what somebody did; they are shown to who asks for them."""
 
 
 COUNTED = {
@@ -346,7 +350,7 @@ def _fits(row: Row, wanted: Filter) -> bool:
         return False
     if wanted.until is not None and row.time >= wanted.until:
         return False
-    if wanted.kind is None and row.kind is EntryKind.CHECKPOINT and not wanted.everything:
+    if wanted.kind is None and row.kind in _FOR_VERIFY and not wanted.everything:
         return False
     exact = {"kind": row.kind.value, "effect": row.effect, "reason": row.reason, "outcome": row.outcome}
     exact["method"] = row.method
@@ -378,7 +382,7 @@ def _as_index(wanted: Filter) -> index.Wanted:
         beginning = wanted.session
         clauses.append(("session", lambda text: text.startswith(beginning)))
     if wanted.kind is None and not wanted.everything:
-        clauses.append(("kind", lambda text: text != EntryKind.CHECKPOINT))
+        clauses.append(("kind", lambda text: text not in _FOR_VERIFY))
     for name in ("server", "kind", "effect", "reason", "outcome", "method"):
         exactly(name, getattr(wanted, name))
     for name, pattern_of in (("principal", wanted.principal), ("client", wanted.client), ("rules", wanted.rule)):

@@ -25,6 +25,10 @@ _KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE
 _CANNOT = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
+class NoRoom(RecordFailed):
+    """The disk is full, or the file may get no longer."""
+
+
 class Room:
     """The reserve behind the end of one record's log."""
 
@@ -42,26 +46,27 @@ class Room:
     def close(self) -> None:
         os.close(self._log)
 
-    def ensure(self) -> None:
-        """Raises RecordFailed unless the reserve is there."""
+    def ensure(self, more: int = 0) -> None:
+        """Raises NoRoom unless the reserve is there, and `more` bytes beside it."""
+        reserve = RESERVE + more
         size = os.fstat(self._log).st_size  # where the log ends, or ended before it began again from its start
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-        if limit != resource.RLIM_INFINITY and size + RESERVE > limit:
+        if limit != resource.RLIM_INFINITY and size + reserve > limit:
             raise _no_room()
-        if size + RESERVE > self._allocated:
-            self._grow(size)
-        if size + RESERVE > _FIRST_REGION:
-            self._see_to_index(size + RESERVE)
+        if size + reserve > self._allocated:
+            self._grow(size + reserve, reserve)
+        if size + reserve > _FIRST_REGION:
+            self._see_to_index(size + reserve)
 
-    def _grow(self, size: int) -> None:
-        for wanted in (size + RESERVE + STEP, size + RESERVE):
+    def _grow(self, least: int, reserve: int) -> None:
+        for wanted in (least + STEP, least):
             code = self._allocate(self._log, wanted)
             if code == 0:
                 self._allocated = wanted
                 return
             if code in _CANNOT:  # the file system can't hold room for us: at least there must be some
                 found = os.fstatvfs(self._log)
-                if found.f_bavail * found.f_frsize >= RESERVE:
+                if found.f_bavail * found.f_frsize >= reserve:
                     return
         raise _no_room()
 
@@ -75,8 +80,8 @@ class Room:
                 raise _no_room()
 
 
-def _no_room() -> RecordFailed:
-    return RecordFailed("no room for the record: make room on its disk; until then nothing is let through")
+def _no_room() -> NoRoom:
+    return NoRoom("no room for the record: make room on its disk; until then nothing is let through")
 
 
 def _fallocate() -> Callable[[int, int], int]:

@@ -53,6 +53,20 @@ TABLES = {
     "first_used": """CREATE TABLE first_used (
         key TEXT PRIMARY KEY,
         time TEXT NOT NULL) WITHOUT ROWID""",
+    "sightings": """CREATE TABLE sightings (
+        session TEXT NOT NULL,
+        unit BLOB NOT NULL,
+        tool TEXT NOT NULL,
+        field TEXT NOT NULL,
+        kind INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (session, unit, tool, field, kind)) WITHOUT ROWID""",
+    "sightings_in_order": "CREATE INDEX sightings_in_order ON sightings (session, position) WHERE kind < 3",
+    "sighted": """CREATE TABLE sighted (
+        session TEXT PRIMARY KEY,
+        gained INTEGER NOT NULL,
+        carried INTEGER NOT NULL,
+        forgotten INTEGER NOT NULL) WITHOUT ROWID""",
     # Where the closed file ended that went before this one; empty in the first.
     "carried": """CREATE TABLE carried (
         file TEXT NOT NULL,

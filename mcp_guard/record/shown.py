@@ -35,6 +35,9 @@ def what(row: Row) -> str:
             return escaped(row.outcome)
         case EntryKind.CHECKPOINT:
             return f"the record was signed up to here, with {len(_heads(row))} chains"
+        case EntryKind.SIGHTED:
+            how = "carried by a call" if row.body.get("carried") else "seen in a result"
+            return escaped(f"{row.body.get('rows', '?')} values {how}")
         case _:
             return escaped(_told(row.kind, row.body.get("data")))
 

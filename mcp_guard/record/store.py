@@ -18,14 +18,15 @@ import orjson
 
 from mcp_guard import __version__
 from mcp_guard.errors import RecordFailed
+from mcp_guard.history.index import Digests
 from mcp_guard.model import Decision, Effect, Outcome
-from mcp_guard.record import entries, history, place, schema
+from mcp_guard.record import entries, history, place, schema, sightings
 from mcp_guard.record.chain import START, Head, new_chain_id
 from mcp_guard.record.closing import Limits, Presence, close_if_large, retire
 from mcp_guard.record.entries import NOTES, Entry, EntryKind, Request
 from mcp_guard.record.heads import KeptHead
 from mcp_guard.record.keys import digest_key
-from mcp_guard.record.room import Room
+from mcp_guard.record.room import NoRoom, Room
 from mcp_guard.record.signing import Signs
 from mcp_guard.record.usage import UsageView, give_back
 from mcp_guard.record.writer import Transaction, Writer
@@ -45,6 +46,7 @@ class Record:
         self.directory = directory
         self.key = key  # 32 bytes, for keyed digests of arguments
         self.session = session
+        self.digests = Digests(key)  # of the values that calls carry and results hold
         self._writer = writer
         self._presence: Presence | None = None  # until it is closed, nobody closes the file behind it
         self._signed = -1  # the place in this chain of the last checkpoint
@@ -123,6 +125,8 @@ class Record:
             entry = self._append_decision(moment, request, decision, 1)
             if decision.effect is Effect.ALLOW:
                 history.admit(moment.connection, request, decision, entry.position)
+                if view.carried:
+                    sightings.keep(moment, request.session, entry.position, view.carried, self.digests.everything)
             return entry
 
     def refuse(self, request: Request, decision: Decision, *, count: int = 1) -> Entry:
@@ -133,18 +137,28 @@ class Record:
             return self._append_decision(moment, request, decision, count)
 
     def finish(
-        self, entry: Entry, outcome: Outcome, *, duration_ms: float, refund: bool = False, note: str = ""
-    ) -> None:
+        self,
+        entry: Entry,
+        outcome: Outcome,
+        *,
+        duration_ms: float,
+        refund: bool = False,
+        note: str = "",
+        seen: sightings.Read | None = None,
+    ) -> bool:
         """Append what became of an allowed call. With `refund`, for a call that wasn't sent, its charges go back.
 
+        `seen` works out what its result, or a client's answer, adds to what the session has seen. If there is no room
+        for that, the outcome is recorded as withheld, and this is False: nobody may see the answer then.
         Raises RecordFailed for an entry that is finished already: a second outcome would rewrite the first.
         """
         if entry.chain != self.chain or not entry.decision.allowed:
             raise ValueError("only an allowed call of this process has an outcome")
         if refund and outcome is not Outcome.NOT_SENT:
             raise ValueError("only a call of which no byte was sent gets its charges back")
-        body = entries.outcome_body(entry, outcome, duration_ms, refund, note)
         with self._writer.transaction(watched=False) as moment:
+            kept = seen is None or self._kept(moment, entry, seen)
+            body = entries.outcome_body(entry, outcome if kept else Outcome.WITHHELD, duration_ms, refund, note)
             if not refund and entry.decision.gives:  # a person may have cleared them while the answer was on its way
                 history.expose(moment.connection, entry.session, entry.decision.gives, moment.position)
             try:
@@ -155,6 +169,12 @@ class Record:
                 give_back(moment.connection, entry.session, entries.charged(entry.decision), entry.position)
                 keys = (rule.key for rule in entry.decision.rules)
                 history.take_back(moment.connection, (entry.session, *entry.called), keys)
+        return kept
+
+    def saw(self, entry: Entry, seen: sightings.Read) -> None:
+        """Keep a slice of what a call's result holds, before its outcome. Raises NoRoom if there is no room."""
+        with self._writer.transaction(watched=False) as moment:
+            self._keep(moment, entry, seen)
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
         """Append what isn't a call: a document loaded, a server gone. `data` is names and digests, never values."""
@@ -190,6 +210,17 @@ class Record:
             moment.connection.execute("INSERT INTO first_used VALUES (?, ?)", (key, entries.stamp(moment.now)))
             moment.append(entries.note_body(EntryKind.FIRST_USE, self.session, {"key": key}))
         return moment.now
+
+    def _kept(self, moment: Transaction, entry: Entry, seen: sightings.Read) -> bool:
+        try:
+            self._keep(moment, entry, seen)
+        except NoRoom:
+            return False
+        return True
+
+    def _keep(self, moment: Transaction, entry: Entry, seen: sightings.Read) -> None:
+        rows = seen(sightings.Sightings(moment.connection, entry.session))
+        sightings.keep(moment, entry.session, entry.position, rows, self.digests.everything)
 
     @property
     def unsigned(self) -> int:

@@ -10,10 +10,12 @@ from decimal import Decimal
 import orjson
 
 from mcp_guard.errors import RecordFailed
+from mcp_guard.history.index import Row
 from mcp_guard.model import Admitted, Charge, Usage
 from mcp_guard.record import history, spent
 from mcp_guard.record.entries import decimal_text
 from mcp_guard.record.schema import explained
+from mcp_guard.record.sightings import Sightings
 from mcp_guard.record.sums import added, added_sums, changed
 
 _NOTHING = Usage()
@@ -22,7 +24,7 @@ _NOTHING = Usage()
 class UsageView:
     """What a judge may ask of the history: the time, and what a rule has used. It ends with its transaction."""
 
-    __slots__ = ("_admitted", "_connection", "_labels", "_open", "_read", "_session", "now")
+    __slots__ = ("_admitted", "_connection", "_labels", "_open", "_read", "_session", "carried", "now", "seen")
 
     def __init__(self, connection: sqlite3.Connection, session: str, now: datetime) -> None:
         self.now = now  # aware, UTC: never before the latest entry of any process
@@ -30,6 +32,8 @@ class UsageView:
         self._session = session
         self._read: dict[tuple[str, str, int], Usage] = {}
         self._open = True
+        self.seen = Sightings(connection, session)  # where values come from, up to this transaction
+        self.carried: list[Row] = []  # what the call carries, to be kept if it is allowed
         self._labels: frozenset[str] | None = None
         self._admitted: Admitted | None = None
 

@@ -100,6 +100,11 @@ class Transaction:
         self.position += 1
         return head
 
+    def make_room(self, more: int) -> None:
+        """For `more` bytes of the log beside what outcomes need. Raises NoRoom if there is no such room."""
+        if self._writer.room is not None:
+            self._writer.room.ensure(more)
+
     def bind(self) -> dict[str, list[Any]]:
         """The heads that nothing has bound yet, which the next entry says: what was there can't be cut off unnoticed.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mcp_guard.model import Admitted, Described, EffectClass, Usage
+from mcp_guard.model import Admitted, Described, EffectClass, Origin, Unit, Usage
 from mcp_guard.wire import digest
 
 
@@ -41,6 +41,9 @@ class FakeFiles:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return True
+
+    def origins(self, unit: Unit) -> tuple[Origin, ...]:
+        return ()
 
     def labels(self) -> frozenset[str]:
         return frozenset()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mcp_guard.model import Admitted, Call, Described, EffectClass, Kind, Usage
+from mcp_guard.model import Admitted, Call, Described, EffectClass, Kind, Origin, Unit, Usage
 from mcp_guard.policy.document import Authority, Document, load_text
 from mcp_guard.wire import digest
 
@@ -49,6 +49,9 @@ class Still:
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return f"{server}/{tool}" not in self.new
 
+    def origins(self, unit: Unit) -> tuple[Origin, ...]:
+        return ()
+
     def labels(self) -> frozenset[str]:
         return self.exposed
 
@@ -83,6 +86,9 @@ class Broken:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         raise OSError("no lock")
+
+    def origins(self, unit: Unit) -> tuple[Origin, ...]:
+        raise OSError("no history")
 
     def labels(self) -> frozenset[str]:
         raise OSError("no record")

@@ -209,8 +209,10 @@ POLICIES: list[tuple[str | bytes, str, str]] = [
     (G + "{id: a, tool: s/t, args: any, when: {principal: {group: a}}}", "3:53", "there is no group `a`"),
     (G + "{id: a, tool: s/t, args: any, when: {principal: {grp: a}}}", "3:53", "is nobody"),
     (G + "{id: a, tool: s/t, args: any, budget: {calls: 1, per: mandate}}", "3:59", "`per: mandate` in a policy"),
-    (G + "{id: a, tool: s/t, args: {to: {from: [task]}}}", "3:36", "this version yet"),
-    (A + "{id: a, tool: s/t, args: {to: {not_from: [task]}}}", "3:36", "this version yet"),
+    (G + "{id: a, tool: s/t, args: {to: {from: [taks]}}}", "3:43", "did you mean `task`?"),
+    (A + "{id: a, tool: s/t, args: {to: {not_from: [{tool: a}]}}}", "3:54", "is no source"),
+    (G + "{id: a, tool: s/t, args: {to: {max: 1, text: free}}}", "3:50", "stands beside `from`"),
+    (G + "{id: a, resource: {server: s, uri: {from: [task]}}}", "3:40", "can't stand here"),
     # what a server may ask, and what isn't inspected
     (D + "{id: a, server_requests: {server: s, allow: [sampling]}}", "3:13", "only a grant has `server_requests`"),
     (G + "{id: a, server_requests: {server: s}}", "3:30", "`allow` is missing"),

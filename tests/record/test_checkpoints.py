@@ -12,10 +12,12 @@ import orjson
 import pytest
 
 from mcp_guard.errors import InputError, RecordFailed
+from mcp_guard.model import Kind
 from mcp_guard.record import schema, signing
 from mcp_guard.record.chain import START, entry_hash
 from mcp_guard.record.entries import canonical
 from mcp_guard.record.heads import KeptHead, heads_in, newest_head, parse_head
+from mcp_guard.record.history import take_back
 from mcp_guard.record.keys import signing_seed
 from mcp_guard.record.signing import Signer
 from mcp_guard.record.sinks import HeadsFile, Journal, sink_of
@@ -120,6 +122,11 @@ def test_a_forgery_with_the_key_is_found_by_a_head_kept_elsewhere_and_by_nothing
 
 def cut(connection: sqlite3.Connection, keep: int) -> None:
     """Cut off everything after a position, and mend every table that counts it."""
+    for (text,) in connection.execute("SELECT body FROM entries WHERE position > ?", (keep,)).fetchall():
+        body = orjson.loads(text)
+        if body.get("effect") == "allow":
+            keys = [rule["key"] for rule in body["rules"]]
+            take_back(connection, (body["session"], Kind(body["target_kind"]), body["server"], body["target"]), keys)
     connection.execute("DELETE FROM entries WHERE position > ?", (keep,))
     for number, chain in connection.execute("SELECT number, id FROM chains").fetchall():
         found = connection.execute(

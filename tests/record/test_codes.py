@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from mcp_guard.cli.app import app
+from mcp_guard.history.index import TRUSTED, Row
 from mcp_guard.model import Charge, Outcome
 from mcp_guard.record.codes import CODES, json_schema, markdown
 from mcp_guard.record.entries import NOTES, EntryKind
@@ -69,6 +70,11 @@ def every_kind(record: Record) -> None:
     record.first_sight("bank:ab12", ["transfer_money"])
     record.started("mandate:me")
     record.set_clock()
+    record.exposed(record.session, "web", frozenset({"untrusted"}), "a log message")
+    record.clear_labels(record.session, "local:me")
+    record.renew(record.session, "local:me")
+    seen = record.step(request(), allow())
+    record.finish(seen, Outcome.OK, duration_ms=1, seen=lambda _: [Row(b"1" * 16, "a/b", "", TRUSTED)])
     for kind in sorted(NOTES):
         record.note(kind, CODES[kind].example["data"])
     record.checkpoint(Signer(signing_seed(record.directory)))

@@ -1,0 +1,1 @@
+"""What remembering where values come from costs."""
