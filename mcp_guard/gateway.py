@@ -16,6 +16,7 @@ from typing import Any
 from mcp_guard import (
     asking,
     extensions,
+    inspecting,
     lifecycle,
     listening,
     listing,
@@ -120,6 +121,9 @@ class Gateway:
         """Pass on what a client may be told unasked."""
         if method == TOOLS:
             listing.changed(self.context, server)
+        may, params = inspecting.told(self.context, server.name, method, params)
+        if not may:
+            return
         if listening.on_stream(self.context, server, method, params):
             return
         told = None if params is None else strip_own_meta(params)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from mcp_guard.approvals.port import Approver, Nobody
@@ -17,6 +19,8 @@ from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.handles import Handles
+from mcp_guard.inspection.obligations import NOTHING, Obligations
+from mcp_guard.inspection.secrets import finder
 from mcp_guard.model import (
     EVERY_EFFECT,
     Approval,
@@ -38,6 +42,7 @@ from mcp_guard.policy.roots import roots_of
 from mcp_guard.policy.yaml_source import quoted
 from mcp_guard.protection import Protection, local_resolve
 from mcp_guard.record.entries import Request
+from mcp_guard.record.quarantine import Quarantine
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
 from mcp_guard.transports.spawn import Child
@@ -83,10 +88,15 @@ class Guard:
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     authority_digest: str = field(init=False)
     handles: Handles = field(init=False)  # what clients hold beyond one call
+    quarantine: Quarantine = field(init=False)  # answers that wait for a person
+    _wanted: dict[str, Obligations] = field(default_factory=dict)  # by server
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
     def __post_init__(self) -> None:
         self.handles = Handles(self.record.key)
+        if any(rule.deny_secrets or rule.result.redact for layer in self.authority.layers for rule in layer.rules):
+            finder()  # made now: the first call needn't wait for it
+        self.quarantine = Quarantine(self.record.directory)
         self.authority_digest = self.authority.digest
         self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}
 
@@ -117,6 +127,15 @@ class Guard:
         return bool(layers) and all(
             any(rule.is_grant and rule.kind is kind for rule in layer.rules) for layer in layers
         )
+
+    def wants_of(self, server: str) -> Obligations:
+        """What all grants that may be about this server want done to answers: for what no call can be told of."""
+        found = self._wanted.get(server)
+        if found is None:
+            rules = [rule for layer in self.authority.layers for rule in layer.rules if rule.result]
+            about = [rule for rule in rules if rule.effects or any(fits(name.server, server) for name in rule.names)]
+            found = self._wanted[server] = reduce(or_, (rule.result for rule in about), NOTHING)
+        return found
 
     def known(self, spec: ServerSpec) -> Known | None:
         """What the effects catalogue knows of a server; nothing if its variables may make its command another one."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mcp_guard import __version__, offers, refusal
+from mcp_guard import __version__, inspecting, offers, refusal
 from mcp_guard.answers import is_complete, plain_error
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import NOT_OPENED, Downstream, State
@@ -250,6 +250,9 @@ def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str,
         result = {**result, "capabilities": _granted(context, capabilities)}
     if not context.guard.knows(context.session.servers[0].name):
         result = {key: value for key, value in result.items() if key != "instructions"}
+    elif isinstance(result.get("instructions"), str):
+        said = inspecting.line(context, context.session.servers[0].name, result["instructions"])
+        result = {**result, "instructions": said}
     if isinstance(result.get("supportedVersions"), list):
         spoken = [version for version in result["supportedVersions"] if version in MODERN_REVISIONS]
         result = {**result, "supportedVersions": spoken}
@@ -297,7 +300,7 @@ def _together(context: Context) -> dict[str, Any]:
                 known = capabilities.get(name)
                 capabilities[name] = {**said, **known} if isinstance(known, dict) and isinstance(said, dict) else said
     told = [
-        f"{server.name}: {server.hello['instructions']}"
+        f"{server.name}: {inspecting.line(context, server.name, server.hello['instructions'])}"
         for server in servers
         if guard.knows(server.name) and isinstance(server.hello.get("instructions"), str)
     ]

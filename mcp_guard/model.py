@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
+from functools import reduce
+from operator import or_
 from typing import Any, Protocol
+
+from mcp_guard.inspection.obligations import NOTHING, Obligations
 
 Json = Any
 """A JSON value as `wire.parse` yields it. `Any`, since it is raw on purpose."""
@@ -222,6 +226,7 @@ class Decision:
     permitted: tuple[str, ...] = ()  # the limits of the nearest grants, in words; empty under `disclose: false`
     detail: str = ""  # for the person only (record, explain): may name files, thresholds, clauses; never a value
     approvals: tuple[Approval, ...] = ()  # what settled the asks of an allowed call
+    obligations: Obligations = NOTHING  # what is done to the answer: of all grants that carried the call
 
     @property
     def allowed(self) -> bool:
@@ -241,6 +246,7 @@ def strictest(decisions: list[Decision]) -> Decision:
             rules=tuple(rule for decision in decisions for rule in decision.rules),
             charges=tuple(charge for decision in decisions for charge in decision.charges),
             approvals=tuple(dict.fromkeys(one for decision in decisions for one in decision.approvals)),
+            obligations=_all(decisions),
         )
     if first.effect is Effect.ASK:  # an approved ask is charged in every layer
         return Decision(
@@ -251,5 +257,11 @@ def strictest(decisions: list[Decision]) -> Decision:
             advice=tuple(line for decision in decisions for line in decision.advice),
             permitted=first.permitted,
             detail=first.detail,
+            obligations=_all(decisions),
         )
     return first
+
+
+def _all(decisions: list[Decision]) -> Obligations:
+    """Across layers obligations add up."""
+    return reduce(or_, (decision.obligations for decision in decisions))

@@ -13,7 +13,7 @@ DEADLINE = 3.0
 """Seconds. Two processes that write flat out were seen to hold each other up for 0.63 s."""
 
 
-def patiently(step: Callable[[], None], failed: Callable[[], None], started: float | None = None) -> None:
+def patiently(step: Callable[[], object], failed: Callable[[], None], started: float | None = None) -> None:
     """Run `step`; while the record is busy, again soon. Any other error, or no luck by the deadline: `failed`."""
     loop = asyncio.get_running_loop()
     started = loop.time() if started is None else started

@@ -156,7 +156,7 @@ async def test_a_step_that_fails_is_answered_although_nobody_reads_the_log(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stderr)
     failed: list[str] = []
-    patiently(lambda: 1 // 0, lambda: failed.append("yes"))  # type: ignore[arg-type]
+    patiently(lambda: 1 // 0, lambda: failed.append("yes"))
     assert failed == ["yes"]
 
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "Why a call is allowed or refused, by which line, and what would change it.",
     "test": "Run the cases beside a policy, with coverage and mutation.",
     "diff": "What a new policy or mandate permits that the old one did not, and the reverse.",
+    "quarantine": "Answers that wait for a person: list them, look at one, release it.",
     "log": "What was blocked, why, when, by whom; what each grant was used for.",
 }
 

@@ -70,7 +70,7 @@ class Redaction:
         joined = "\n".join(strings(answer))
         following = [text for text in (holder(part).get("text") for part in pieces) if isinstance(text, str)]
         whole = "".join(following) if len(following) > 1 else ""
-        inside = [text for _, text in _runs(joined)]
+        inside = [text for _, text in runs(joined)]
         in_parts = [text for text in map(_inner_text, pieces) if text is not None]
         if not any(map(found.suspects, (joined, whole, *inside, *in_parts))):
             return answer
@@ -92,7 +92,7 @@ class Redaction:
                 spans += [(one.start(), one.end(), kind) for one in re.finditer(re.escape(known), text)]
         for form, kind in self._forms:
             spans += [(*one.span(), kind) for one in form.finditer(plain(text))]
-        for (start, end), inner in _runs(text):
+        for (start, end), inner in runs(text):
             spans += [(start, end, kind) for _, _, kind in found.find(inner)[:1]]
         return self._without(text, spans)
 
@@ -175,7 +175,7 @@ def _inner_text(part: Part) -> str | None:
     return held[1].decode("latin-1") if text is None else text[0]
 
 
-def _runs(text: str) -> Iterator[tuple[tuple[int, int], str]]:
+def runs(text: str) -> Iterator[tuple[tuple[int, int], str]]:
     """Runs of base64 in a text that decode to text, each with its place."""
     for match in _run_expression().finditer(plain(text)):
         try:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mcp_guard.errors import InputError
+from mcp_guard.inspection.obligations import NOTHING
 from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass, Kind, RuleRef
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.constraints import ConstraintError, compile_check, parse_constraint
@@ -79,7 +80,13 @@ class Builder:
         when = None if form.when is None else _when(form.when)
         if not isinstance(form, GrantForm):
             return Rule(
-                ref, *target, arguments=arguments, uri=self._uri(form, path), when=when, advice=form.advice or ""
+                ref,
+                *target,
+                arguments=arguments,
+                uri=self._uri(form, path),
+                when=when,
+                advice=form.advice or "",
+                deny_secrets=form.deny_secrets,
             )
         return Rule(
             ref,
@@ -92,6 +99,8 @@ class Builder:
             budget=None if form.budget is None else self._budget(form.budget, arguments, path),
             until=None if form.until is None else parse_moment(form.until),
             disclose=form.disclose,
+            deny_secrets=form.deny_secrets,
+            result=form.result or NOTHING,
         )
 
     def _once(self, id: str, path: Path) -> None:

@@ -61,6 +61,7 @@ class Case:
     before: tuple[Step, ...] = ()
     mandate: str | Document | None = None  # a file beside the case file; once bound, the document
     links: Mapping[str, str] = field(default_factory=dict)  # symbolic links: where, to what
+    obligations: tuple[str, ...] | None = None  # what is to be done to the answer, in words; None: it isn't said
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,8 @@ class _Reader:
         calls = list(_calls(form, principal))
         for number, call in enumerate(calls, 1):
             why = form.why if len(calls) == 1 else f"{form.why} ({number} of {len(calls)})"
-            yield Case(why, place, call, moment, form.expect, form.rule, form.reason, steps, mandate, links)
+            case = Case(why, place, call, moment, form.expect, form.rule, form.reason, steps, mandate, links)
+            yield case if form.obligations is None else replace(case, obligations=tuple(form.obligations))
 
     def _steps(self, form: CaseForm, path: Path, principal: str, moment: datetime) -> tuple[Step, ...]:
         """A call without a time is made when the next one is: the guard's time doesn't go back."""

@@ -27,7 +27,7 @@ from mcp_guard.policy.constraints import (
     compile_check,
     words,
 )
-from mcp_guard.policy.matching import charge_for, has_room, is_past
+from mcp_guard.policy.matching import charge_for, has_room, holds_back, is_about_secrets, is_past
 from mcp_guard.policy.names import NamePattern
 from mcp_guard.policy.rules import Arguments, Budget, Rule, When
 
@@ -112,8 +112,17 @@ def _rest(rule: Rule) -> Iterator[Clause]:
             yield Clause(f"budget: {rule.budget.calls} calls", _affords(rule, replace(rule.budget, sums={})))
         for name, limit in rule.budget.sums.items():
             yield Clause(f"budget: {limit} of {name}", _affords(rule, Budget(None, {name: limit})))
+    if rule.deny_secrets:
+        yield Clause("deny_secrets", _about_secrets(rule))
+    yield from (Clause(f"result: {what}", lambda moment: True, two_sided=False) for what in rule.result.in_words())
     if rule.asks:
         yield Clause("ask", lambda moment: True, two_sided=False)
+
+
+def _about_secrets(rule: Rule) -> Test:
+    if rule.is_grant:
+        return lambda moment: not holds_back(rule, moment.call)
+    return lambda moment: is_about_secrets(rule, moment.call)
 
 
 def _affords(rule: Rule, budget: Budget) -> Test:

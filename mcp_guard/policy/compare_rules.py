@@ -25,6 +25,8 @@ Clause: TypeAlias = tuple[tuple[Atom, ...], ...]
 KNOWN = {
     "Rule": {
         *("ref", "kind", "names", "effects", "arguments", "uri", "when", "asks", "budget", "until", "key"),
+        "deny_secrets",
+        "result",  # compare_results
         *("advice", "disclose"),  # these change what is said, not what is allowed
     },
     "Budget": {"calls", "sums"},
@@ -32,6 +34,9 @@ KNOWN = {
     "Arguments": {"listed", "optional", "others"},
 }
 """The fields that a comparison understands. What another says is only known to be equal, or not."""
+
+
+_CLEAN = "clearly no secret is in the call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,8 @@ def _conditions(rule: Rule, scene: Scene, *, holds: bool) -> Iterator[Clause]:
     if rule.budget is not None:
         sums = tuple(sorted(rule.budget.sums.items()))
         yield ((Room(rule.key, rule.budget.calls, sums, holds, more(rule.budget)),),)
+    if rule.deny_secrets:  # one question about the call, clearly yes or not, that a grant needs and a deny wants not
+        yield ((Other(_CLEAN, holds is rule.is_grant),),)
     if content := "".join(more(part) for part in (rule, rule.when, rule.arguments) if part is not None):
         yield ((Other(content, holds),),)
 

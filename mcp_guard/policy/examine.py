@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from mcp_guard.inspection.carried import carried_secrets
 from mcp_guard.model import Answer, Call, Facts
 from mcp_guard.policy import canonical
 from mcp_guard.policy.constraints import (
@@ -26,7 +27,7 @@ from mcp_guard.policy.constraints import (
     failure,
 )
 from mcp_guard.policy.index import Reach
-from mcp_guard.policy.matching import Classes, charge_for, has_room, is_past, reaches
+from mcp_guard.policy.matching import Classes, charge_for, has_room, holds_back, is_past, reaches
 from mcp_guard.policy.rules import Limit, Rule, answer
 from mcp_guard.policy.yaml_source import quoted
 
@@ -39,6 +40,7 @@ class Clause(Enum):
     UNTIL = "until"
     ARGUMENT = "argument"
     BUDGET = "budget"
+    CARRIED = "carried"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def examine(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, class
     """All clauses that fail; a budget is looked at only where everything else fits."""
     found = [*_circumstances(reach, call, classes, facts), *_limits(reach.rule, call, arguments, facts)]
     if not found:
-        found = list(_budget(reach.rule, arguments, facts))
+        found = [*_budget(reach.rule, arguments, facts), *_secrets(reach.rule, call)]
     return Examined(reach.rule, tuple(found))
 
 
@@ -136,6 +138,15 @@ def _budget(rule: Rule, arguments: Mapping[str, Any] | None, facts: Facts) -> It
     charge = charge_for(rule, arguments)
     if charge is not None and not has_room(rule, charge, facts):
         yield Failure(Clause.BUDGET, "its budget for this session is used up, or this call would go beyond it")
+
+
+def _secrets(rule: Rule, call: Call) -> Iterator[Failure]:
+    if holds_back(rule, call):
+        try:
+            kinds = ", ".join(carried_secrets(call))
+        except Exception:
+            kinds = "it can't be looked at"
+        yield Failure(Clause.CARRIED, f"there is a secret in it ({kinds})")
 
 
 def _reads_two_ways(constraint: Constraint, value: object) -> bool:

@@ -15,7 +15,7 @@ from mcp_guard.policy.decide import decide, decide_layer
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.examine import Clause, Examined, examine
 from mcp_guard.policy.index import Reach
-from mcp_guard.policy.matching import Classes, classes_for, covers, fires, given_arguments
+from mcp_guard.policy.matching import Classes, classes_for, covers, fires, given_arguments, is_about_secrets
 from mcp_guard.policy.refusals import place
 from mcp_guard.policy.rules import Rule, answer
 from mcp_guard.policy.suggest import granting_line
@@ -127,7 +127,8 @@ def _tightening(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, c
         return Said(rule.ref, verdict, _why_it_fires(rule, arguments, classes, facts))
     if not covers(reach, call, classes, facts):
         return Said(rule.ref, "says nothing", "its effect, time, principal or URI clearly doesn't fit")
-    return Said(rule.ref, "says nothing", _clear_no(rule, arguments or {}, facts))
+    why = _clear_no(rule, arguments or {}, facts)
+    return Said(rule.ref, "says nothing", why if is_about_secrets(rule, call) else "no known kind of secret is in it")
 
 
 def _why_it_fires(rule: Rule, arguments: Mapping[str, Any] | None, classes: Classes, facts: Facts) -> str:

@@ -11,9 +11,10 @@ import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from mcp_guard.model import EffectClass
+from mcp_guard.policy.form_results import obligations, only_true
+from mcp_guard.policy.form_results import said as said
 from mcp_guard.policy.times import DAYS, parse_clock, parse_moment, parse_span
 from mcp_guard.policy.yaml_source import quoted
 
@@ -34,11 +35,6 @@ KNOWN_METHODS = frozenset(
 member. A `requestState` is: what a server gets as its state is what it gave out, whatever a document says.
 """
 _ABSENT: Any = None  # the default of a key that isn't there; a key without a value is refused before this is reached
-
-
-def said(message: str, hint: str = "") -> PydanticCustomError:
-    """An error whose text is shown as it is."""
-    return PydanticCustomError("said", "{message}", {"message": message, "hint": hint})
 
 
 def _id(text: str) -> str:
@@ -298,6 +294,7 @@ class RuleForm(Form):
     targets: ClassVar[frozenset[str]] = frozenset({"tool", "effect", "prompt", "resource"})
     when: WhenForm = _ABSENT
     advice: Text = _ABSENT
+    deny_secrets: Annotated[bool, AfterValidator(only_true)] = False
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
@@ -326,6 +323,7 @@ class GrantForm(RuleForm):
     budget: BudgetForm = _ABSENT
     until: Moment = _ABSENT
     disclose: bool = True
+    result: Annotated[Any, BeforeValidator(obligations)] = _ABSENT
 
     @model_validator(mode="after")
     def _arguments_are_said(self) -> Self:

@@ -31,8 +31,8 @@ RULE_WORDS = {"grants": "grant", "ask": "ask", "deny": "deny"}
 # Keys that the language has and this version doesn't: said as such, so that nobody takes them for enforced.
 _LATER: dict[type[BaseModel], frozenset[str]] = {
     PolicyForm: frozenset({"mandate"}),
-    GrantForm: frozenset({"rate", "after", "once", "result"}),
-    TighteningForm: frozenset({"rate", "after", "once", "result"}),
+    GrantForm: frozenset({"rate", "after", "once"}),
+    TighteningForm: frozenset({"rate", "after", "once"}),
     WhenForm: frozenset({"labels", "no_labels"}),
     BudgetForm: frozenset({"distinct"}),
 }
@@ -52,7 +52,17 @@ _ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
     (PolicyForm, "expires"): "only a mandate has `expires`; a grant in a policy has `until`",
     **{
         (TighteningForm, key): f"only a grant has `{key}`"
-        for key in ("optional", "others", "budget", "until", "disclose", "ask", "server_requests", "extensions")
+        for key in (
+            "optional",
+            "others",
+            "budget",
+            "until",
+            "disclose",
+            "ask",
+            "server_requests",
+            "extensions",
+            "result",
+        )
     },
 }
 _EXAMPLES = {"version": "1", "task": "Say what is to be done.", "expires": "30m"}

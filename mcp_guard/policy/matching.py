@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from mcp_guard.inspection.carried import carried_secrets
 from mcp_guard.model import EVERY_EFFECT, Answer, Call, Charge, EffectClass, Facts, Json
 from mcp_guard.policy.building import ToolFacts
 from mcp_guard.policy.index import Reach, Speakers
@@ -133,6 +134,22 @@ def has_room(rule: Rule, charge: Charge, facts: Facts) -> bool:
         return False
 
 
+def holds_back(rule: Rule, call: Call) -> bool:
+    """Doesn't a grant with `deny_secrets` carry the call, since there is a secret in it, or may be?"""
+    try:
+        return rule.deny_secrets and bool(carried_secrets(call))
+    except Exception:
+        return True
+
+
+def is_about_secrets(rule: Rule, call: Call) -> bool:
+    """May an ask or a deny with `deny_secrets` be about the call? Not if clearly no secret is in it."""
+    try:
+        return not rule.deny_secrets or bool(carried_secrets(call))
+    except Exception:
+        return True
+
+
 def carries(
     reach: Reach, call: Call, arguments: Mapping[str, Any] | None, classes: Classes, facts: Facts
 ) -> Charge | None:
@@ -141,7 +158,9 @@ def carries(
     if not applies_now(reach, call, classes, facts) or not arguments_fit(rule, arguments, facts):
         return None
     charge = charge_for(rule, arguments)
-    return charge if charge is not None and has_room(rule, charge, facts) else None
+    if charge is None or not has_room(rule, charge, facts) or holds_back(rule, call):
+        return None
+    return charge
 
 
 # --- asks and denies ---
@@ -165,9 +184,8 @@ def fires(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, classes
     if not covers(reach, call, classes, facts):
         return False
     rule = reach.rule
-    if rule.arguments is None or arguments is None:
-        return True
     try:
-        return rule.arguments.concern(arguments, facts)
+        concerned = rule.arguments is None or arguments is None or rule.arguments.concern(arguments, facts)
     except Exception:
-        return True
+        concerned = True
+    return concerned and is_about_secrets(rule, call)

@@ -20,6 +20,7 @@ from mcp_guard.policy.mutation import Mutant, Probe
 from mcp_guard.policy.mutation_bases import bases, resource_call
 
 _MOST = 20  # earlier calls that fill a sum
+EXAMPLE = "AKIA" + "EXAMPLEEXAMPLE12"  # of the form of a key, and nobody's
 _TRIES = 200  # candidates for one mutant
 
 
@@ -64,6 +65,7 @@ def _expectation(decision: Decision, mutant: Mutant) -> dict[str, Any]:
         "expect": decision.effect,
         "rule": named if decides else None,
         "reason": None if decides else reason,
+        "obligations": tuple(decision.obligations.in_words()) if mutant.what.startswith("result: ") else None,
     }
 
 
@@ -106,6 +108,9 @@ def _candidates(mutant: Mutant, bases: list[Case]) -> Iterator[Case]:
                 yield from _repeated(mutant, base)
             case Probe.LATE:
                 yield from _later(mutant, base)
+            case Probe.CARRYING:
+                for name in (*base.call.arguments, "unlisted"):
+                    yield _with(base, {**base.call.arguments, name: EXAMPLE})
             case Probe.WHO:
                 for other in ("local:somebody-else", "http:9", "nobody"):
                     yield replace(base, call=replace(base.call, principal=other), before=())

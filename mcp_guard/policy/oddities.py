@@ -205,7 +205,7 @@ def _content(rule: Rule) -> object:
     uri = None if rule.uri is None else rule.uri.constraint
     budget = None if rule.budget is None else (rule.budget.calls, tuple(sorted(rule.budget.sums.items())))
     target = (rule.ref.effect, rule.kind, frozenset(rule.names), rule.effects)
-    return (*target, arguments, uri, rule.when, rule.asks, budget, rule.until)
+    return (*target, arguments, uri, rule.when, rule.asks, budget, rule.until, rule.deny_secrets, rule.result)
 
 
 def _arguments(limits: Arguments) -> object:

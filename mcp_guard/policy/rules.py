@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
+from mcp_guard.inspection.obligations import NOTHING, Obligations
 from mcp_guard.model import Answer, Call, Effect, EffectClass, Facts, Json, Kind, RuleRef, Usage
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.constraints import Constraint
@@ -148,11 +149,13 @@ class Rule:
     uri: Limit | None = None  # None: whatever it is
     when: When | None = None
     advice: str = ""
+    deny_secrets: bool = False  # a grant: calls without a secret in them; an ask or a deny: calls with one
     # the rest belongs to grants
     asks: bool = False
     budget: Budget | None = None
     until: datetime | None = None
     disclose: bool = True
+    result: Obligations = NOTHING
     key: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
@@ -165,7 +168,7 @@ class Rule:
     @property
     def unconditional(self) -> bool:
         """Does it speak about every call to its target, whatever the arguments are?"""
-        return self.arguments is None or not self.arguments.listed
+        return not self.deny_secrets and (self.arguments is None or not self.arguments.listed)
 
     def names_exactly(self, server: str, target: str) -> bool:
         """Is one of the names this very target, without `*`? A resource is named by its server."""

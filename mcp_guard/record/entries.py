@@ -51,8 +51,12 @@ class EntryKind(StrEnum):
     """It answers again."""
     WITHHELD = "withheld"
     """Tools that the client isn't shown, beyond what no grant names: drift, collisions, unusable schemas."""
+    RELEASED = "released"
+    """A person released an answer that was held: the entry of its call, and the keyed digest of what was held."""
     STOPPED = "stopped"
     """The guard process ended in good order; a chain without it was cut short."""
+    PIN_SET = "pin_set"
+    """A person set the PIN, or changed it (`again`). One that nobody remembers was an agent's."""
 
 
 NOTES = frozenset(EntryKind) - {

@@ -126,13 +126,27 @@ class Record:
             if refund:
                 give_back(moment.connection, entry.session, entries.charged(entry.decision))
 
-    def note(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Append what isn't a call: a document loaded, a server gone. `data` is names and digests, never values."""
+    def note(self, kind: str, data: Mapping[str, Any]) -> int:
+        """Append what isn't a call: a document loaded, a server gone. `data` is names and digests, never values.
+
+        Returns the entry's position.
+        """
         listed = EntryKind(kind)
         if listed not in NOTES:
             raise ValueError(f"`{kind}` entries are written together with what they tell about")
         with self._writer.transaction() as moment:
+            position = moment.position
             moment.append(entries.note_body(listed, self.session, data))
+        return position
+
+    def noted(self, position: int) -> Mapping[str, Any] | None:
+        """What the entry at a position says; None if there is none."""
+        try:
+            connection = self._writer.connection
+            row = connection.execute("SELECT body FROM entries WHERE position=?", (position,)).fetchone()
+        except sqlite3.Error as error:
+            raise schema.explained(error) from error
+        return None if row is None else dict(orjson.loads(row[0]))
 
     def first_sight(self, server_key: str, tools: Iterable[str]) -> frozenset[str]:
         """The tools that this server identity had when it was first seen: now, if it never was. It never grows."""

@@ -172,7 +172,6 @@ POLICIES: list[tuple[str | bytes, str, str]] = [
             "rate": "10/m",
             "after": "[b]",
             "once": "true",
-            "result": "[redact]",
         }.items()
     ),
     (D + "{id: a, tool: s/t, when: {labels: [untrusted]}}", "3:31", "`labels` isn't in this version yet in deny `a`"),
