@@ -26,7 +26,9 @@ PRINCIPALS = ["local", "ann", "Ann"]
 URIS = ["file:///srv/project/x", "file:///srv/project/../x", "file:///etc/x", "db://x"]
 MOMENTS = ["2026-11-20T11:59:59Z", "2026-11-20T12:00:00Z", "2027-01-01T00:00:00Z"]
 
-_SCALARS = [0, 1, 5, 6, -1, 2.5, True, None, "x", "X", "5", SECRET]
+KEY = "AKIA" + "EXAMPLEEXAMPLE12"  # of the form of a key, and nobody's
+_SCALARS = [0, 1, 5, 6, -1, 2.5, True, None, "x", "X", "5", SECRET, KEY]
+RESULTS: list[Any] = ["redact", ["strip_hidden", {"truncate": 9}], {"truncate": 5}, {"types": ["text"]}, "quarantine"]
 _PATHS = ["/srv/project/a", "/srv/project/../a", "/etc/" + SECRET]
 values = st.sampled_from([*_SCALARS, *_PATHS, [], ["x"], ["x", 5], {}, {"k": 1}])
 _RANGES = [{"max": 5}, {"above": 0, "max": 5}, {"max": 5, "null": "ok"}]
@@ -70,6 +72,8 @@ def grants(draw: st.DrawFn) -> Written:
     rule |= draw(st.sampled_from([{}, {}, {"ask": True}]))
     rule |= draw(st.sampled_from([{}, {}, {}, *({"until": moment} for moment in MOMENTS)]))
     rule |= draw(st.sampled_from([{}, {}, {"disclose": False}]))
+    rule |= draw(st.sampled_from([{}, {}, {}, *({"result": wanted} for wanted in RESULTS)]))
+    rule |= draw(st.sampled_from([{}, {}, {}, {"deny_secrets": True}]))
     return rule | ({"when": draw(whens)} if draw(st.integers(0, 7)) == 0 else {})
 
 
@@ -79,6 +83,7 @@ def tightenings(draw: st.DrawFn) -> Written:
     rule: Written = draw(_targets(grant=False))
     if "resource" not in rule and draw(st.booleans()):
         rule["args"] = draw(limits)
+    rule |= draw(st.sampled_from([{}, {}, {}, {"deny_secrets": True}]))
     return rule | ({"when": draw(whens)} if draw(st.integers(0, 7)) == 0 else {})
 
 

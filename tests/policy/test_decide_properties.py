@@ -21,7 +21,7 @@ from mcp_guard.policy.listing import narrowed_schema
 from mcp_guard.policy.matching import carries, classes_for, given_arguments
 from mcp_guard.policy.names import fits
 from mcp_guard.policy.times import parse_moment
-from tests.policy.drawn import SECRET, Written, calls, documents, facts, loaded, tightenings, with_ids
+from tests.policy.drawn import KEY, SECRET, Written, calls, documents, facts, loaded, tightenings, with_ids
 from tests.policy.scene import Broken, Still
 
 EXAMPLES = settings(max_examples=200, deadline=None)
@@ -41,11 +41,10 @@ def naive(written: Written, call: Call, facts: Still) -> Effect:
 def about(rule: Written, written: Written, call: Call, facts: Still, *, grant: bool) -> bool:
     if "effect" in rule and call.kind is Kind.TOOL:
         entry = written["tools"].get(call.name)
-        has = (
-            EVERY_EFFECT
-            if entry is None
-            else {EffectClass(e) for e in entry["effect"]} | facts.added_effects(*halves(call))
-        )
+        known = facts.described(*halves(call))
+        said = known.effects if known is not None else EVERY_EFFECT
+        said = said if entry is None else frozenset(EffectClass(e) for e in entry["effect"])
+        has = said | facts.added_effects(*halves(call))
         given = {EffectClass(effect) for effect in rule["effect"]}
         return has <= given and facts.known_at_first_sight(*halves(call)) if grant else bool(has & given)
     if "resource" in rule and call.kind is Kind.RESOURCE:
@@ -88,6 +87,8 @@ def grant_says_yes(grant: Written, written: Written, call: Call, facts: Still) -
             return False
         if any(says(known[n], v, facts, grant=True) is not Answer.YES for n, v in arguments.items() if n in known):
             return False
+    if "deny_secrets" in grant and KEY in json.dumps(call.params):
+        return False
     budget, used = grant.get("budget", {}), facts.used(f"policy/{grant['id']}")
     for name, limit in budget.get("sum", {}).items():
         value = arguments.get(name)
@@ -106,7 +107,7 @@ def fires(rule: Written, written: Written, call: Call, facts: Still) -> bool:
         alike = any(loose(other) == loose(name) for other in given)
         if says(constraint, given[name], facts, grant=False) is Answer.NO if name in given else not alike:
             return False
-    return True
+    return "deny_secrets" not in rule or KEY in json.dumps(call.params)
 
 
 # --- the properties ---
