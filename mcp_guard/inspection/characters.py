@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_right
 from enum import StrEnum
 
 Span = tuple[int, int, "Hidden"]
@@ -63,7 +62,7 @@ _TABLE = (
     (0xE0100, 0xE01EF, Hidden.SELECTOR),
     (0xE01F0, 0xE0FFF, Hidden.TAG),
 )
-_STARTS = [first for first, _, _ in _TABLE]
+_KINDS = {chr(code): kind for first, last, kind in _TABLE for code in range(first, last + 1)}
 
 _CLASS = "".join(f"{chr(first)}-{chr(last)}" for first, last, _ in _TABLE if first != 0x0B) + "\x0b\x0c\x0e-\x1f"
 _SUSPECT = re.compile(f"[{_CLASS}]|\r(?!\n)")
@@ -79,7 +78,11 @@ _ESCAPE = (
 _FLAGS = "\U0001f3f4(?:{})\U000e007f".format(
     "|".join("".join(chr(0xE0000 + ord(char)) for char in name) for name in ("gbeng", "gbsct", "gbwls"))
 )
-_PIECE = re.compile(f"(?P<escape>{_ESCAPE})|(?P<flag>{_FLAGS})|{_SUSPECT.pattern}")
+_IN_CONTEXT = (
+    "[\u061c\u180b-\u180d\u180f\u200c-\u200f\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
+    """What may be needed where it stands: its neighbours say so."""
+)
+_PIECE = re.compile(f"(?P<escape>{_ESCAPE})|(?P<flag>{_FLAGS})|(?P<may>{_IN_CONTEXT})|{_SUSPECT.pattern}")
 
 _PICTURES = re.compile("[\U0001f000-\U0001faff\u2190-\u2bff\u3030\u303d\u3297\u3299\xa9\xae\u203c\u2049\u2122\u2139]")
 _BETWEEN = "\u200c\u200d\u200e\u200f\u061c"
@@ -92,12 +95,11 @@ def hidden_spans(text: str) -> list[Span]:
         return []
     spans: list[Span] = []
     for match in _PIECE.finditer(text):
-        if match["flag"]:
-            continue
         start, end = match.span()
-        kind = Hidden.ESCAPE if match["escape"] else _kind(text[start])
-        if end - start == 1 and _is_needed(text, start):
+        which = match.lastgroup
+        if which == "flag" or (which == "may" and _is_needed(text, start)):
             continue
+        kind = Hidden.ESCAPE if which == "escape" else _KINDS[text[start]]
         if spans and spans[-1][1] == start and spans[-1][2] is kind:
             start = spans.pop()[0]
         spans.append((start, end, kind))
@@ -123,10 +125,6 @@ def may_have_hidden(text: str) -> bool:
     elif _NOT_ASCII.search(text) is not None:
         return True
     return "\r" in text and text.count("\r") != text.count("\r\n")
-
-
-def _kind(char: str) -> Hidden:
-    return _TABLE[bisect_right(_STARTS, ord(char)) - 1][2]
 
 
 def _is_needed(text: str, at: int) -> bool:
@@ -158,7 +156,7 @@ def _is_selected(before: str, char: str, after: str) -> bool:
 
 
 def _is_selector(char: str) -> bool:
-    return _SUSPECT.match(char) is not None and _kind(char) is Hidden.SELECTOR
+    return _KINDS.get(char) is Hidden.SELECTOR
 
 
 def _is_right_to_left(char: str) -> bool:

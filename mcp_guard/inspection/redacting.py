@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -38,7 +39,7 @@ MAX_REMEMBERED = 32
 """Different secrets of one answer that are looked for in other forms, too."""
 MIN_REMEMBERED = 6
 """Characters: a shorter one would be taken out of ordinary words."""
-MAX_SPREAD = 256
+MAX_SPREAD = 128
 """Characters of a secret that is looked for with white space in it; a longer one only as it is."""
 _LONGEST_LINE, _SHORTEST_LINE = 76, 60  # of base64 that is wrapped over lines
 _ALPHABET = "[A-Za-z0-9+/_-]"
@@ -59,12 +60,12 @@ class Redaction:
     patterns: tuple[tuple[str, str], ...] = ()
     done: Counter[str] = field(default_factory=Counter)
     _known: dict[str, str] = field(default_factory=dict)  # the secrets that were found, and their kinds
-    _forms: list[tuple[Any, str]] = field(default_factory=list)  # expressions that find them in other forms
+    _again: Finder | None = None  # finds them in other forms
 
     def of(self, answer: Any) -> Any:
         """The answer without secrets; the very same object if there are none. Raises Unredactable."""
         found = finder(self.patterns)
-        if self.patterns and any(found.find(number) for number in numbers(answer)):
+        if self.patterns and _has_number(answer, found):
             raise Unredactable("a number in it is what must not be shown")
         pieces = list(parts(answer))
         joined = "\n".join(strings(answer))
@@ -76,8 +77,9 @@ class Redaction:
             return answer
         for text in (*strings(answer), whole, *inside, *in_parts):
             self._learn(text, found.find(text))
-        self._forms = [form for one in list(self._known.items())[:MAX_REMEMBERED] for form in _other_forms(*one)]
-        answer = with_parts(answer, _Sequence(found.find(whole), following, self.done).edit) if whole else answer
+        forms = [form for one in list(self._known.items())[:MAX_REMEMBERED] for form in _forms(*one)]
+        self._again = Finder(tuple(forms), also_known=False) if forms else None
+        answer = with_parts(answer, _Sequence(found.find(whole), self.done).edit) if whole else answer
         answer = with_parts(answer, lambda part: self._part(part, found))
         return with_strings(answer, lambda text: self._text(text, found))
 
@@ -87,11 +89,8 @@ class Redaction:
 
     def _text(self, text: str, found: Finder) -> str:
         spans = found.find(text)
-        for known, kind in self._known.items():
-            if len(known) >= MIN_REMEMBERED and known in text:
-                spans += [(one.start(), one.end(), kind) for one in re.finditer(re.escape(known), text)]
-        for form, kind in self._forms:
-            spans += [(*one.span(), kind) for one in form.finditer(plain(text))]
+        if self._again is not None:
+            spans += self._again.find(text)
         for (start, end), inner in runs(text):
             spans += [(start, end, kind) for _, _, kind in found.find(inner)[:1]]
         return self._without(text, spans)
@@ -132,28 +131,31 @@ class Redaction:
 
 @dataclass(slots=True)
 class _Sequence:
-    """Secrets that go from one text into the next: each text loses its piece."""
+    """Secrets that go from one text into the next: each text loses its piece. Texts and secrets come in order."""
 
     spans: list[Found]
-    texts: list[str]
     done: Counter[str]
-    _number: int = 0
+    _begins: int = 0  # where the next text begins in all of them
+    _next: int = 0  # the first secret that may reach into it
 
     def edit(self, part: Part) -> Part:
         text = holder(part).get("text")
         if not isinstance(text, str):
             return part
-        begins = sum(map(len, self.texts[: self._number]))
-        self._number += 1
-        kept = text
-        for start, end, kind in reversed(self.spans):
+        begins, self._begins = self._begins, self._begins + len(text)
+        while self._next < len(self.spans) and self.spans[self._next][1] <= begins:
+            self._next += 1
+        pieces, at = [], 0
+        for start, end, kind in islice(self.spans, self._next, None):
             first, last = start - begins, end - begins
-            if (first >= 0 and last <= len(text)) or last <= 0 or first >= len(text):
-                continue  # within one text, or in others
-            mark = f"[redacted: {kind}]" if first >= 0 else ""
+            if first >= len(text):
+                break
+            if first >= 0 and last <= len(text):
+                continue  # within one text, which is looked at by itself
             self.done[kind] += first >= 0
-            kept = f"{kept[: max(first, 0)]}{mark}{kept[last:]}"
-        return part if kept == text else in_holder(part, "text", kept)
+            pieces += [text[at : max(first, 0)], f"[redacted: {kind}]" if first >= 0 else ""]
+            at = min(last, len(text))
+        return in_holder(part, "text", "".join([*pieces, text[at:]])) if pieces else part
 
 
 def instead(part: Part, mark: str) -> Part:
@@ -191,15 +193,20 @@ def _run_expression() -> Any:
     return expression(_RUNS)
 
 
-def _other_forms(secret: str, kind: str) -> Iterator[tuple[Any, str]]:
+def _has_number(answer: Any, found: Finder) -> bool:
+    each = list(numbers(answer))
+    return found.suspects("\n".join(each)) and any(map(found.find, each))
+
+
+def _forms(secret: str, kind: str) -> Iterator[tuple[str, str]]:
+    """Kind and expression for each way in which a secret that was found may stand elsewhere."""
     if len(secret) < MIN_REMEMBERED:
         return
-    forms = {json.dumps(secret)[1:-1], quote(secret, safe=""), *_in_base64(secret)} - {secret}
+    forms = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), *_in_base64(secret)}
     written = [re.escape(form) for form in sorted(forms)]
     if len(secret) <= MAX_SPREAD:
         written.append("\\s*".join(map(re.escape, secret)))
-    for one in written:
-        yield expression(one), kind
+    yield from ((kind, one) for one in written)
 
 
 def _in_base64(secret: str) -> Iterator[str]:

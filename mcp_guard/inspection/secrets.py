@@ -58,9 +58,13 @@ class Finder:
         """All of them, in order, without overlaps. Looks through characters that a person doesn't see."""
         found = self._places(plain(text))
         if hidden := hidden_spans(text):
-            seen = [at for start, end in _between(hidden, len(text)) for at in range(start, end)]
-            bare = "".join(text[at] for at in seen)
-            found += [(seen[start], seen[end - 1] + 1, kind) for start, end, kind in self._places(plain(bare))]
+            kept = _between(hidden, len(text))
+            bare = "".join(text[start:end] for start, end in kept)
+            seen = [at for start, end in kept for at in range(start, end)] if self._matching(plain(bare)) else []
+            found += [
+                (seen[start], seen[end - 1] + 1, kind)
+                for start, end, kind in (self._places(plain(bare)) if seen else ())
+            ]
         return merged(found)
 
     def _matching(self, text: str) -> list[tuple[str, Any]]:

@@ -11,7 +11,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from mcp_guard.inspection.walking import Part, as_text, bytes_of, holder, in_holder, with_parts, with_strings
+from mcp_guard.inspection.walking import Part, as_text, bytes_of, holder, in_holder, strings, with_parts, with_strings
 from mcp_guard.wire import serialize
 
 _WHOLE = ("structuredContent", "_meta", "data")
@@ -31,6 +31,8 @@ class Shortening:
         self._left = self.limit
         answer = {name: self._without(inner) for name, inner in answer.items()}
         answer = with_parts(answer, self._part)
+        if all(len(text) <= self.limit for text in strings(answer)):
+            return answer
         bytes_in_parts: set[str] = set()
         with_parts(answer, lambda part: _note_bytes(part, bytes_in_parts))
         return {
