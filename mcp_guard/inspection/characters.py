@@ -78,10 +78,8 @@ _ESCAPE = (
 _FLAGS = "\U0001f3f4(?:{})\U000e007f".format(
     "|".join("".join(chr(0xE0000 + ord(char)) for char in name) for name in ("gbeng", "gbsct", "gbwls"))
 )
-_IN_CONTEXT = (
-    "[\u061c\u180b-\u180d\u180f\u200c-\u200f\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
-    """What may be needed where it stands: its neighbours say so."""
-)
+# What may be needed where it stands: its neighbours say so.
+_IN_CONTEXT = "[\u061c\u180b-\u180d\u180f\u200c-\u200f\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
 _PIECE = re.compile(f"(?P<escape>{_ESCAPE})|(?P<flag>{_FLAGS})|(?P<may>{_IN_CONTEXT})|{_SUSPECT.pattern}")
 
 _PICTURES = re.compile("[\U0001f000-\U0001faff\u2190-\u2bff\u3030\u303d\u3297\u3299\xa9\xae\u203c\u2049\u2122\u2139]")

@@ -60,11 +60,9 @@ class Finder:
         if hidden := hidden_spans(text):
             kept = _between(hidden, len(text))
             bare = "".join(text[start:end] for start, end in kept)
-            seen = [at for start, end in kept for at in range(start, end)] if self._matching(plain(bare)) else []
-            found += [
-                (seen[start], seen[end - 1] + 1, kind)
-                for start, end, kind in (self._places(plain(bare)) if seen else ())
-            ]
+            if more := self._places(plain(bare)):
+                seen = [at for start, end in kept for at in range(start, end)]
+                found += [(seen[start], seen[end - 1] + 1, kind) for start, end, kind in more]
         return merged(found)
 
     def _matching(self, text: str) -> list[tuple[str, Any]]:
