@@ -9,12 +9,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mcp_guard.inspection.secrets import finder
 from mcp_guard.model import Call, Described, EffectClass, Kind, Usage
 from mcp_guard.policy.document import Document, load_text
 from tests.policy.scene import NOON, Still
 
 Written = dict[str, Any]
 """A document as plain data, without ids."""
+
+finder()  # made before the first example, whose time is limited
 
 SECRET = "zq7secret"  # no document holds it: wherever it shows up, a value has leaked
 
