@@ -24,6 +24,10 @@ from mcp_guard.record.entries import Entry
 LOG = "notifications/message"
 _NUMBERS = ("progressToken", "progress", "total")
 _STATE = "requestState"
+_STANDING = (
+    *("resultType", "taskId", "status", "createdAt", "lastUpdatedAt", "ttl", "ttlMs", "pollInterval"),
+    *("pollIntervalMs", "cacheScope"),
+)
 _ASKS = "it asks before it answers, which a call may not whose answer a person releases"
 
 
@@ -46,7 +50,7 @@ class Inspection:
             wanted |= self.context.guard.wants_of(self.call.server).in_passing
         if wanted.quarantine and (asking or not _has_an_end(reply, self.call)):
             self.withheld = _ASKS if asking else ""
-            wanted = wanted.in_passing
+            wanted, reply = wanted.in_passing, reply if asking else _without_words(reply)
         if wanted == NOTHING or self.withheld:
             return reply
         state = _state(reply) if asking else {}
@@ -60,7 +64,8 @@ class Inspection:
         digest = hold(self.context, self.call, entry, answer)
         self.held = bool(digest)
         self.withheld = held_why(self.held)
-        self.note = ", ".join(filter(None, [self.note, f"held, digest {digest}" if digest else "not kept"]))
+        # The digest first: a note is cut when it is long, and without the digest nothing could be released.
+        self.note = ", ".join(filter(None, [f"held, digest {digest}" if digest else "not kept", self.note]))
 
     def again(self, kept: dict[str, Any]) -> dict[str, Any] | None:
         """An answer that a person released, under what is wanted now; None if it may not be passed on."""
@@ -163,6 +168,12 @@ def _has_an_end(reply: dict[str, Any], call: Call) -> bool:
     if not isinstance(result, dict) or not (call.kind is Kind.EXTENSION or result.get("resultType") == "task"):
         return True
     return "result" in result or "error" in result or "taskId" not in result
+
+
+def _without_words(reply: dict[str, Any]) -> dict[str, Any]:
+    """How a task stands, without what its server says of it."""
+    kept = {name: value for name, value in reply["result"].items() if name in _STANDING}
+    return {"result": {name: value for name, value in kept.items() if not isinstance(value, str) or len(value) <= 256}}
 
 
 def _state(reply: dict[str, Any]) -> dict[str, Any]:

@@ -203,18 +203,22 @@ class Passage:
         answer = None if found is None else inspection.again(found[1])
         if found is None or answer is None or rounds.is_asking(answer, self.call.method, self.context.session.era):
             return False
-        _, answer, _ = self._outcome(entry, answer)
-        origin, record = found[0], self.context.guard.record
+        give = partial(self._give, entry, found[0])
+        if self.takes is None or not self.takes(entry, _stripped(answer), give):
+            give(self._outcome(entry, answer)[1], "")
+        return True
+
+    def _give(self, entry: Entry, origin: str, answer: dict[str, Any] | None, why: str) -> None:
+        shown = self._withheld(entry, why) if answer is None else answer
         note = f"given: the answer to {origin}, which a person released"
 
         def step() -> None:
-            record.finish(entry, Outcome.NOT_SENT, duration_ms=0.0, refund=True, note=note)
+            self.context.guard.record.finish(entry, Outcome.NOT_SENT, duration_ms=0.0, refund=True, note=note)
             quarantining.given(self.context, origin)
-            self.request.finish(answer)
+            self.request.finish(shown)
 
-        why = "its outcome could not be recorded"
-        patiently(step, lambda: self.request.finish(self._withheld(entry, why)))
-        return True
+        lost = "its outcome could not be recorded"
+        patiently(step, lambda: self.request.finish(self._withheld(entry, lost)))
 
     def _progress(self, params: dict[str, Any]) -> None:
         told = strip_own_meta(params)
@@ -232,7 +236,8 @@ class Passage:
                 reply = self._inspection.answer(entry, reply)
                 if self._inspection.withheld:
                     why = self._inspection.withheld
-                    return self._settle(entry, Outcome.WITHHELD, self._withheld(entry, why), why)
+                    note = "" if self._inspection.held else why
+                    return self._settle(entry, Outcome.WITHHELD, self._withheld(entry, why), note)
             if look_alikes(reply.get("result", {}), ASKING):
                 return self._asked(entry, None, "it is written so that readers differ on whether it asks")
             if self.takes is not None and self.takes(entry, _stripped_or_gone(reply), partial(self._asked, entry)):

@@ -38,7 +38,7 @@ def scene(directory: Path, policy: str = REDACTING, reply: Any = None, **tools: 
 
 def release(held: Scene, row: Row) -> None:
     """What `mcp-guard quarantine release` does once a person is there."""
-    digest = row.note.partition("held, digest ")[2]
+    digest = row.note.partition("held, digest ")[2].partition(",")[0]
     position = held.record.note(EntryKind.RELEASED, {"entry": row.id, "digest": digest})
     held.guard.quarantine.release(row.id, position)
 
@@ -113,6 +113,16 @@ async def test_a_held_answer_comes_once_it_is_released_and_the_call_is_not_made_
         assert "the key" not in json.dumps(again)
         assert len(held.servers[0].calls) == 3
     assert verify(tmp_path / "state") == []
+
+
+async def test_however_much_was_done_to_it_an_answer_can_be_released(tmp_path: Path) -> None:
+    names = ", ".join(f'{"n" * 30} {number}: "x{number}y"' for number in range(9))
+    policy = HOLDING.replace("redact,", f"redact, {{redact: {{{names}}}}},")
+    with scene(tmp_path, policy, answer(*(f"the key x{number}y" for number in range(9)))) as held:
+        await held.call("echo")
+        (row,) = held.rows()
+        release(held, row)
+        assert "the key" in json.dumps(await held.call("echo"))
 
 
 async def test_a_line_in_the_file_alone_releases_nothing(tmp_path: Path) -> None:
