@@ -18,6 +18,7 @@ from mcp_guard.policy.index import Reach
 from mcp_guard.policy.matching import Classes, classes_for, covers, fires, given_arguments, is_about_secrets
 from mcp_guard.policy.refusals import place
 from mcp_guard.policy.rules import Rule, answer
+from mcp_guard.policy.sentences import answers_in_words
 from mcp_guard.policy.suggest import granting_line
 from mcp_guard.policy.yaml_source import quoted
 
@@ -117,7 +118,8 @@ def _layer(authority: Authority, number: int, call: Call, facts: Facts) -> Layer
 def _granting(one: Examined) -> Said:
     if one.failures:
         return Said(one.rule.ref, "says nothing", one.words)
-    return Said(one.rule.ref, "asks" if one.rule.asks else "allows", "everything fits")
+    done = f"; of what is answered, {answers_in_words(one.rule.result)}" if one.rule.result else ""
+    return Said(one.rule.ref, "asks" if one.rule.asks else "allows", f"everything fits{done}")
 
 
 def _tightening(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, classes: Classes, facts: Facts) -> Said:

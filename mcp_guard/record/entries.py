@@ -163,6 +163,8 @@ def decision_body(request: Request, decision: Decision, count: int) -> dict[str,
         body["charges"] = [_charge(charge) for charge in charges]
     if decision.approvals:
         body["approvals"] = [_approval(one) for one in decision.approvals[:LIST_LIMIT]]
+    if decision.obligations:
+        body["obligations"] = [bounded_text(wish) for wish in decision.obligations.in_words()][:LIST_LIMIT]
     for name, texts in (("advice", decision.advice), ("permitted", decision.permitted)):
         if texts:
             body[name] = [bounded_text(text) for text in texts[:LIST_LIMIT]]

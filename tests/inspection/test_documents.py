@@ -162,6 +162,12 @@ def test_the_page_about_results_has_a_policy_that_loads_and_names_each_wish() ->
         assert name in page
 
 
+def test_an_explanation_of_what_is_allowed_says_what_is_done_to_the_answer() -> None:
+    call = Call("local", "tools/call", "s", "t", {"name": "t", "arguments": {}}, Kind.TOOL)
+    explained = explain_call(Authority((grants("id: a, tool: s/t, args: any, result: redact"),), NOON), call, Still())
+    assert "of what is answered, secrets are redacted" in explained.layers[0].rules[0].why
+
+
 CASES = """cases:
   - {why: it is done, call: s/t, args: {}, expect: allow, obligations: [redact, truncate 9]}
   - {why: a key stays here, call: s/t, args: {k: KEY}, expect: deny}

@@ -50,6 +50,8 @@ async def test_only_what_a_grant_wants_redacted_is(tmp_path: Path) -> None:
         redacted, plain = guarded.rows()
         assert (redacted.outcome, redacted.note) == (Outcome.OK, "redacted aws access key 1, stripped 1")
         assert plain.note == ""
+        assert redacted.body["obligations"] == ["redact", "strip_hidden"]
+        assert "obligations" not in plain.body
 
 
 @pytest.mark.parametrize(
