@@ -94,8 +94,9 @@ class Guard:
 
     def __post_init__(self) -> None:
         self.handles = Handles(self.record.key)
-        if any(rule.deny_secrets or rule.result.redact for layer in self.authority.layers for rule in layer.rules):
-            finder()  # made now: the first call needn't wait for it
+        for rule in (rule for layer in self.authority.layers for rule in layer.rules):
+            if rule.deny_secrets or rule.result.redact:
+                finder(rule.result.patterns)  # made now: the first call needn't wait for it
         self.quarantine = Quarantine(self.record.directory)
         self.authority_digest = self.authority.digest
         self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}

@@ -25,7 +25,7 @@ def carried_secrets(call: Call) -> list[str]:
     inside = [text for _, text in runs(joined)]
     if "%" in joined:
         inside.append(unquote(joined))
-    found = finder()
+    found = finder(())
     if not any(map(found.suspects, (joined, *inside))):
         return []
     kinds = [kind for text in (*texts, call.target, *inside) for _, _, kind in found.find(text)]

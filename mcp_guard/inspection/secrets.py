@@ -87,9 +87,9 @@ class Finder:
 
 
 @lru_cache(maxsize=64)
-def finder(own: tuple[tuple[str, str], ...] = (), *, also_known: bool = True) -> Finder:
-    """The finder for these expressions; made once."""
-    return Finder(own, also_known=also_known)
+def finder(own: tuple[tuple[str, str], ...]) -> Finder:
+    """The finder for the known kinds and these expressions; made once."""
+    return Finder(own, also_known=True)
 
 
 def plain(text: str) -> str:

@@ -17,7 +17,7 @@ from tests.policy.scene import NOON, Still
 Written = dict[str, Any]
 """A document as plain data, without ids."""
 
-finder()  # made before the first example, whose time is limited
+finder(())  # made before the first example, whose time is limited
 
 SECRET = "zq7secret"  # no document holds it: wherever it shows up, a value has leaked
 
