@@ -17,6 +17,7 @@ from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.handles import Handles
+from mcp_guard.lock.servers import Lock
 from mcp_guard.model import (
     EVERY_EFFECT,
     Approval,
@@ -80,6 +81,8 @@ class Guard:
     children: dict[str, Child] = field(default_factory=dict)  # started ahead, each for the first conversation
     latest: datetime | None = None  # of the entries of this process
     approver: Approver = field(default_factory=Nobody)
+    lock: Lock | None = None  # what was offered when a person looked; None: first sight has to do
+    unlike: Mapping[str, str] = field(default_factory=dict)  # servers that aren't started as they were locked, and why
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     authority_digest: str = field(init=False)
     handles: Handles = field(init=False)  # what clients hold beyond one call

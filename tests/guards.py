@@ -201,6 +201,8 @@ class RecordingDownstream:
             return found
         if method == "tools/list":
             return {"result": {"tools": self.tools}}
+        if method == "prompts/list":
+            return {"result": {"prompts": []}}
         return {"result": {"content": []}}
 
     def open(self, era: Era, method: str, params: Any, answer: Any) -> None:
