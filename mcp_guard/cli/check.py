@@ -103,17 +103,19 @@ def check(
     variables = parse_settings(settings, Path.cwd())
     specs: tuple[ServerSpec, ...] = ()
     own: tuple[Path, ...] = ()
+    lock: Path | None = None
     if policy is None and not command:
         loaded = load_config(config or Path("guard.yaml"))
         say_unset(loaded)
         policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
-        variables, own = {**loaded.variables, **variables}, (loaded.file,)
+        variables, own = {**loaded.variables, **variables}, (loaded.file, loaded.lock_place)
+        lock = loaded.lock
     elif command:
         if name is None and policy is not None:
             raise InputError("`--name` is missing: the policy's rules say NAME/tool; name the server as they do")
         specs = (ServerSpec(name or "server", command),)
     first, second = load_documents(policy, mandate, variables)
-    guard = build_guard(specs, policy=first, mandate=second, prefixed=bool(own), own_files=own)
+    guard = build_guard(specs, policy=first, mandate=second, prefixed=bool(own), own_files=own, lock=lock)
     past = lately(guard.record.directory, clock())
     try:
         reports = asyncio.run(ask(guard)) if specs else []
