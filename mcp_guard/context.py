@@ -52,7 +52,7 @@ class Context:
         now = view.now if view is not None else self.guard.now()
         found = self.server(server)
         base = found.spec.cwd if found is not None else None
-        return LiveFacts(now, view, self.known, self.session.by_server(), self.guard.roots, base)
+        return LiveFacts(now, view, self.known, self.session.by_server(), self.guard.roots, base, self.guard.lock)
 
     def note(self, kind: EntryKind, data: Mapping[str, Any]) -> None:
         """An entry that isn't a call. If it can't be written, calls can't either, and say so themselves."""

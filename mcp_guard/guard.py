@@ -17,6 +17,7 @@ from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.handles import Handles
+from mcp_guard.lock.pins import PinKind
 from mcp_guard.lock.servers import Lock
 from mcp_guard.model import (
     EVERY_EFFECT,
@@ -161,6 +162,7 @@ class LiveFacts:
     tools: Mapping[tuple[str, str], Tool]  # by server and the server's own name
     roots: Mapping[str, str | None] = field(default_factory=dict)  # paths that have to lead where they led at first
     base: str | None = None  # where the server's relative paths start; None: where the guard's do
+    lock: Lock | None = None
     _resolved: dict[str, str | None] = field(default_factory=dict)  # one judgement asks for the same path repeatedly
 
     def used(self, rule: str) -> Usage:
@@ -183,6 +185,9 @@ class LiveFacts:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return tool in self.known.get(server, frozenset())
+
+    def locked(self, server: str, tool: str) -> bool:
+        return self.lock is not None and self.lock.pins(server, PinKind.TOOL, tool)
 
 
 def without_made_up_names(decision: Decision, call: Call, names: Mapping[str, Any]) -> Decision:

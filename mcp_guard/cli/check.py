@@ -142,7 +142,7 @@ def _oddities(guard: Guard, reports: list[ServerReport], *, every_server: bool) 
     described = {
         (tool.server, tool.name): one for report in reports for tool in report.tools if (one := tool.described)
     }
-    facts = OfflineFacts(now, {}, None, described)
+    facts = OfflineFacts(now, {}, None, described, guard.lock)
     return oddities(guard.authority, offered, arguments=arguments, every_server=every_server, now=now, facts=facts)
 
 

@@ -27,12 +27,12 @@ def _arguments(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str
     before, after = _mapping(old.get("arguments")), _mapping(new.get("arguments"))
     needed = {str(name) for name in _list(old.get("required"))}
     for name in sorted(after.keys() - before.keys()):
-        yield f"takes `{name}`, which it did not"
+        yield f"takes `{_shown(name)}`, which it did not"
     for name in sorted(needed - {str(name) for name in _list(new.get("required"))}):
-        yield f"no longer requires `{name}`"
+        yield f"no longer requires `{_shown(name)}`"
     for name in sorted(before.keys() & after.keys()):
         if before[name] != after[name] and not _tighter(before[name], after[name]):
-            yield f"`{name}` may be more than it was"
+            yield f"`{_shown(name)}` may be more than it was"
 
 
 def _schema(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[str]:
@@ -82,6 +82,11 @@ def _keyword(name: str, old: Json, new: Json) -> bool:
     if name == "items":
         return old is None or _tighter(old, new)
     return old is None and name in ("pattern", "format", "const", "uniqueItems", "multipleOf")
+
+
+def _shown(name: str) -> str:
+    """A name without what can't be seen: whoever wrote the server chose it."""
+    return dumped(name)[1:-1]
 
 
 def _mapping(value: Json) -> Mapping[str, Json]:

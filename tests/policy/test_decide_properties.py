@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set
 from decimal import Decimal
 from typing import Any
 
@@ -40,14 +41,9 @@ def naive(written: Written, call: Call, facts: Still) -> Effect:
 
 def about(rule: Written, written: Written, call: Call, facts: Still, *, grant: bool) -> bool:
     if "effect" in rule and call.kind is Kind.TOOL:
-        entry = written["tools"].get(call.name)
-        has = (
-            EVERY_EFFECT
-            if entry is None
-            else {EffectClass(e) for e in entry["effect"]} | facts.added_effects(*halves(call))
-        )
+        has = classes_of(written, call, facts)
         given = {EffectClass(effect) for effect in rule["effect"]}
-        return has <= given and facts.known_at_first_sight(*halves(call)) if grant else bool(has & given)
+        return has <= given and by_pattern(written, call, facts) if grant else bool(has & given)
     if "resource" in rule and call.kind is Kind.RESOURCE:
         answer = says(rule["resource"].get("uri", "any"), call.target, facts, grant=grant)
         return rule["resource"]["server"] == call.server and (
@@ -56,7 +52,20 @@ def about(rule: Written, written: Written, call: Call, facts: Still, *, grant: b
     names = rule.get("tool" if call.kind is Kind.TOOL else "prompt", []) if call.kind is not Kind.RESOURCE else []
     if not grant:
         return any(fits(loose(name), loose(call.name)) for name in names)
-    return call.name in names or (any(fits(n, call.name) for n in names) and facts.known_at_first_sight(*halves(call)))
+    return call.name in names or (any(fits(n, call.name) for n in names) and by_pattern(written, call, facts))
+
+
+def by_pattern(written: Written, call: Call, facts: Still) -> bool:
+    tame = call.kind is not Kind.TOOL or not {"destructive", "egress", "spend"} & classes_of(written, call, facts)
+    return facts.known_at_first_sight(*halves(call)) and (tame or facts.locked(*halves(call)))
+
+
+def classes_of(written: Written, call: Call, facts: Still) -> Set[EffectClass]:
+    entry = written["tools"].get(call.name)
+    if entry is None:
+        known = facts.described(*halves(call))
+        return EVERY_EFFECT if known is None else known.effects | facts.added_effects(*halves(call))
+    return {EffectClass(e) for e in entry["effect"]} | facts.added_effects(*halves(call))
 
 
 def halves(call: Call) -> tuple[str, str]:
