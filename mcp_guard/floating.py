@@ -38,6 +38,16 @@ def pinned_line(spec: ServerSpec) -> str:
     return sequence(words) if now is not None and now.version == version else ""
 
 
+def in_words(spec: ServerSpec) -> str:
+    """What to do about a server whose version is open; empty if there is nothing to do."""
+    package = floating(spec)
+    if package is None:
+        return ""
+    line = pinned_line(spec)
+    open_to = f"{package} has no version, so that any later one is started without a word"
+    return f"{open_to}; to pin what is here now: command: {line}" if line else f"{open_to}; name one"
+
+
 def installed_version(package: Package, spec: ServerSpec) -> str:
     """The version of the package that was put on this machine last; empty if there is none, or it can't be read."""
     found: list[tuple[float, str]] = []

@@ -78,6 +78,7 @@ class OfflineFacts:
 @click.option("--config", type=click.Path(path_type=Path), help="Explain under this guard.yaml.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Explain under this policy.")
 @click.option("--mandate", type=click.Path(path_type=Path), help="And this mandate.")
+@click.option("--lock", "lock_file", type=click.Path(path_type=Path), help="And this lock (guard.yaml names its own).")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.argument("subject", metavar="SERVER/TOOL | ENTRY")
@@ -86,6 +87,7 @@ def explain(
     config: Path | None,
     policy: Path | None,
     mandate: Path | None,
+    lock_file: Path | None,
     settings: tuple[str, ...],
     as_json: bool,
     subject: str,
@@ -100,13 +102,13 @@ def explain(
         return _entry(subject, as_json)
     server, slash, tool = subject.partition("/")
     specs: tuple[ServerSpec, ...] = ()
-    lock: Lock | None = None
+    lock = load_lock(lock_file) if lock_file is not None else None
     variables = parse_settings(settings, Path.cwd())
     if policy is None:
         loaded = load_config(config or Path("guard.yaml"))
         policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
         variables = {**loaded.variables, **variables}
-        lock = load_lock(loaded.lock) if loaded.lock is not None else None
+        lock = load_lock(loaded.lock) if lock is None and loaded.lock is not None else lock
     else:
         _say_config(policy, settings, config)
     first, second = load_documents(policy, mandate, variables)

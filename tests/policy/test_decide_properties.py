@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Set
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -171,7 +172,7 @@ def test_what_is_allowed_is_listed(written: Written, task: Written, call: Call, 
 @given(documents(), calls(), facts())
 def test_a_listing_depends_on_no_budget_and_no_argument(written: Written, call: Call, known: Still) -> None:
     authority = Authority((loaded(written),))
-    unused = Still(known.now, {}, known.added, known.new)
+    unused = replace(known, usage={})
     bare = Call(call.principal, call.method, call.server, call.target, {}, call.kind)
     assert visible(authority, call, known) == visible(authority, bare, unused)
 
