@@ -70,6 +70,16 @@ def test_what_drifted_is_named_by_check_and_by_log(place: Place) -> None:
     assert "weather (it changed since it was locked" in place.run("log").stdout
 
 
+def test_check_says_what_a_pattern_does_not_reach_until_it_is_locked(place: Place) -> None:
+    (place.home / "policy.yaml").write_text(BY_PATTERN)
+    assert "it doesn't reach `raw/weather`, which may destroy" in place.run("check").stdout
+    explained = place.run("explain", "raw/weather", '{"city": "x"}').stdout
+    assert "a pattern doesn't reach a tool that may destroy, send or spend" in explained
+    place.run("lock")
+    assert "it doesn't reach" not in place.run("check").stdout
+    assert place.run("explain", "raw/weather", '{"city": "x"}').returncode == 0
+
+
 def test_first_sight_is_accepted_anew_by_a_person(place: Place) -> None:
     assert "withheld" not in place.run("check").stdout
     place.turn()
