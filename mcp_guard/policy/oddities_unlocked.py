@@ -29,6 +29,6 @@ def not_reached(
     if short:
         more = f" and {len(short) - MOST} more" if len(short) > MOST else ""
         yield (
-            f"it doesn't reach {', '.join(short[:MOST])}{more}, which may destroy, send or spend: name them exactly, say "
-            "under `tools:` what they do, or write a lock with `mcp-guard lock`"
+            f"it doesn't reach {', '.join(short[:MOST])}{more}, which may destroy, send or spend: name them exactly, "
+            "say under `tools:` what they do, or write a lock with `mcp-guard lock`"
         )
