@@ -41,7 +41,7 @@ class Context:
     deliveries: Deliveries | None = None  # legacy era: what the client is told unasked
     fetching: dict[str, list[Callable[[], None]]] = field(default_factory=dict)  # by server: who waits for its tools
     listed: dict[tuple[str, PinKind], Listed] = field(default_factory=dict)  # by server: what was listed when
-    instructed: dict[str, bool] = field(default_factory=dict)  # by server: may what it says of itself be passed on
+    instructed: dict[str, object] = field(default_factory=dict)  # by server: instructions that may be passed on
 
     def server(self, name: str) -> Downstream | None:
         """The session's server of this name."""

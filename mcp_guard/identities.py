@@ -17,7 +17,44 @@ from mcp_guard.downstream import ServerSpec
 from mcp_guard.lock.servers import Identity, Lock, Strength
 
 MAX_BYTES = 64 << 20
-_RUNTIMES = re.compile(r"(python|pypy|node|nodejs|bun|deno|ruby|perl|php|bash|sh|zsh|dash)([0-9][0-9.]*)?")
+_RUNTIMES = re.compile(r"(python|pypy|node|nodejs|bun|ruby|perl|php|bash|sh|zsh|dash)([0-9][0-9.]*)?")
+
+_STARTERS = frozenset(
+    {
+        "npx",
+        "npm",
+        "pnpm",
+        "pnpx",
+        "yarn",
+        "bunx",
+        "uv",
+        "uvx",
+        "pipx",
+        "poetry",
+        "pdm",
+        "hatch",
+        "rye",
+        "conda",
+        "mamba",
+    }
+    | {
+        "docker",
+        "podman",
+        "nerdctl",
+        "kubectl",
+        "ssh",
+        "sudo",
+        "doas",
+        "su",
+        "env",
+        "nice",
+        "nohup",
+        "setsid",
+        "stdbuf",
+    }
+    | {"timeout", "xargs", "make", "just", "task", "go", "cargo", "java", "dotnet", "deno", "mise", "asdf", "direnv"}
+)
+"""Programs that start another one: a digest of them would look like proof, and prove nothing about that."""
 
 
 def identity_of(spec: ServerSpec) -> Identity:
@@ -69,6 +106,8 @@ def _file(spec: ServerSpec) -> Path | None:
     words = list(spec.command)
     here = Path(spec.cwd or ".")
     name = words[0].rpartition("/")[2] if words else ""
+    if name in _STARTERS:
+        return None
     if _RUNTIMES.fullmatch(name):
         # Flags that run something else than a file (`-c`, `-m`, `-e`) make the rest of the line no name of one.
         rest = next((word for word in words[1:] if not re.fullmatch(r"-[SBIEuOPs]+", word)), "")

@@ -100,7 +100,8 @@ def discover(context: Context, request: InFlight, params: dict[str, Any]) -> Non
 def _discover_again(context: Context, request: InFlight, params: dict[str, Any]) -> None:
     """The servers are open and may be at work: the one is asked, none is started anew."""
     if context.guard.prefixed:
-        return request.finish(_together_modern(context))
+        now = {server.name: {"result": server.hello} for server in context.session.servers}
+        return _hear(context, now, lambda: guarded(request, lambda: request.finish(_together_modern(context))))
     server = context.session.servers[0]
 
     def replied(reply: dict[str, Any]) -> None:
@@ -166,10 +167,11 @@ def _hear(context: Context, replies: dict[str, dict[str, Any]], then: Callable[[
             result = replies.get(server.name, {}).get("result")
             if not isinstance(result, dict):
                 continue
-            drifted = pinning.instructions_held(context.guard, server.spec, result.get("instructions"))
+            said = result.get("instructions")
+            drifted = pinning.instructions_held(context.guard, server.spec, said)
             if drifted is not None and context.instructed.get(server.name) is not False:
                 sighting.say_withheld(context, server, (drifted,))
-            context.instructed[server.name] = drifted is None
+            context.instructed[server.name] = said if drifted is None else False
         then()
 
     def failed() -> None:
@@ -177,6 +179,11 @@ def _hear(context: Context, replies: dict[str, dict[str, Any]], then: Callable[[
         then()
 
     patiently(step, failed)
+
+
+def _passes(context: Context, server: str, instructions: object) -> bool:
+    """Are these the very instructions that were found to be what they were?"""
+    return isinstance(instructions, str) and instructions == context.instructed.get(server)
 
 
 def _not_modern(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -278,7 +285,7 @@ def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str,
     if isinstance(capabilities, dict):
         result = {**result, "capabilities": _granted(context, capabilities)}
     server = context.session.servers[0].name
-    if not (context.guard.knows(server) and context.instructed.get(server)):
+    if not (context.guard.knows(server) and _passes(context, server, result.get("instructions"))):
         result = {key: value for key, value in result.items() if key != "instructions"}
     if isinstance(result.get("supportedVersions"), list):
         spoken = [version for version in result["supportedVersions"] if version in MODERN_REVISIONS]
@@ -329,9 +336,7 @@ def _together(context: Context) -> dict[str, Any]:
     told = [
         f"{server.name}: {server.hello['instructions']}"
         for server in servers
-        if guard.knows(server.name)
-        and context.instructed.get(server.name)
-        and isinstance(server.hello.get("instructions"), str)
+        if guard.knows(server.name) and _passes(context, server.name, server.hello.get("instructions"))
     ]
     together: dict[str, Any] = {
         "capabilities": capabilities,

@@ -61,7 +61,8 @@ def instructions_held(guard: Guard, spec: ServerSpec, text: object) -> Withheld 
 
 def first_seen_as(kind: PinKind, listed: Iterable[Any]) -> dict[str, str]:
     """A listing as the record keeps it."""
-    return {_key(kind, name): _packed(pin_of(kind, one)) for one in listed if (name := name_of(kind, one))}
+    named = [(name, one) for one in listed if (name := name_of(kind, one)) and _keepable(_key(kind, name))]
+    return {_key(kind, name): _packed(pin_of(kind, one)) for name, one in named}
 
 
 def _locked(guard: Guard, lock: Lock, spec: ServerSpec, kind: PinKind, named: Named) -> Iterable[Withheld]:

@@ -62,6 +62,14 @@ class Shifty:
     def server(self) -> Downstream:
         return self.scene.gateway.session.servers[0]
 
+    async def restart(self) -> None:
+        """It crashes, and the guard starts it again."""
+        link = self.server._link
+        assert link is not None
+        link.close()
+        self.server._ended(self.server._life, "a test ended it")
+        await until(lambda: self.server.state is State.READY)
+
     async def weather(self, name: str = "weather") -> dict[str, Any]:
         return await self.scene.call(name, {"city": "Utrecht"})
 
@@ -86,7 +94,7 @@ class Shifty:
 
 @asynccontextmanager
 async def shifty(
-    home: Path, *options: str, era: Era = Era.LEGACY, http: bool = False, locked: bool = False
+    home: Path, *options: str, era: Era = Era.LEGACY, http: bool = False, locked: bool = False, prefixed: bool = False
 ) -> AsyncIterator[Shifty]:
     command = [
         sys.executable,
@@ -103,7 +111,7 @@ async def shifty(
         process = await asyncio.create_subprocess_exec(*command, *options, "--http", str(home / "port"))
         await until((home / "port").exists)
         spec = ServerSpec("s", remote=Remote(f"http://127.0.0.1:{(home / 'port').read_text()}/mcp"))
-    with Scene(home, policy=POLICY, servers=[], era=era) as scene:
+    with Scene(home, policy=POLICY, servers=[], era=era, prefixed=prefixed) as scene:
         session = scene.gateway.session
         session.era, session.settled = None, False
         session.servers.append(Downstream(spec, scene.gateway))
@@ -170,11 +178,7 @@ async def test_a_tool_that_is_another_one_after_a_restart_is_gone(tmp_path: Path
     async with shifty(tmp_path, era=era) as it:
         await it.weather()
         it.turn()
-        link = it.server._link
-        assert link is not None
-        link.close()
-        it.server._ended(it.server._life, "a test ended it")
-        await until(lambda: it.server.state is State.READY)
+        await it.restart()
         assert "error" in await it.weather()
         assert it.executed == ["weather"]
 
@@ -209,6 +213,16 @@ async def test_instructions_and_a_prompt_that_changed_are_not_passed_on(tmp_path
         gone, absent = [await it.scene.ask("prompts/get", {"name": name}) for name in ("brief", "no_such")]
         assert gone["error"]["code"] == absent["error"]["code"]
         assert it.executed == ["(prompt)"]
+
+
+async def test_one_of_several_servers_that_comes_back_with_other_instructions_is_not_heard(tmp_path: Path) -> None:
+    async with shifty(tmp_path, era=Era.MODERN, prefixed=True) as it:
+        assert it.hello["result"]["instructions"] == "s: Ask me about the weather."
+        it.turn()
+        await it.restart()
+        assert "instructions" not in (await begin(it.scene))["result"]
+        (said,) = it.withheld()
+        assert said["tool"] == "(instructions)" and said["code"] == "changed"
 
 
 async def test_a_server_that_the_lock_does_not_know_shows_nothing(tmp_path: Path) -> None:
