@@ -21,6 +21,8 @@ from mcp_guard.downstream import ServerSpec
 from mcp_guard.handles import Handles
 from mcp_guard.inspection.obligations import NOTHING, Obligations
 from mcp_guard.inspection.secrets import finder
+from mcp_guard.lock.pins import PinKind
+from mcp_guard.lock.servers import Lock
 from mcp_guard.model import (
     EVERY_EFFECT,
     Approval,
@@ -85,6 +87,8 @@ class Guard:
     children: dict[str, Child] = field(default_factory=dict)  # started ahead, each for the first conversation
     latest: datetime | None = None  # of the entries of this process
     approver: Approver = field(default_factory=Nobody)
+    lock: Lock | None = None  # what was offered when a person looked; None: first sight has to do
+    unlike: Mapping[str, str] = field(default_factory=dict)  # servers that aren't started as they were locked, and why
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     authority_digest: str = field(init=False)
     handles: Handles = field(init=False)  # what clients hold beyond one call
@@ -178,6 +182,7 @@ class LiveFacts:
     tools: Mapping[tuple[str, str], Tool]  # by server and the server's own name
     roots: Mapping[str, str | None] = field(default_factory=dict)  # paths that have to lead where they led at first
     base: str | None = None  # where the server's relative paths start; None: where the guard's do
+    lock: Lock | None = None
     _resolved: dict[str, str | None] = field(default_factory=dict)  # one judgement asks for the same path repeatedly
 
     def used(self, rule: str) -> Usage:
@@ -200,6 +205,9 @@ class LiveFacts:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return tool in self.known.get(server, frozenset())
+
+    def locked(self, server: str, tool: str) -> bool:
+        return self.lock is not None and self.lock.pins(server, PinKind.TOOL, tool)
 
 
 def without_made_up_names(decision: Decision, call: Call, names: Mapping[str, Any]) -> Decision:

@@ -49,6 +49,8 @@ class EffectClass(StrEnum):
 
 
 EVERY_EFFECT: frozenset[EffectClass] = frozenset(EffectClass)
+GRAVE: frozenset[EffectClass] = frozenset({EffectClass.DESTRUCTIVE, EffectClass.EGRESS, EffectClass.SPEND})
+"""What is granted by exact names only, as long as nobody has looked at the tools and locked them."""
 
 
 class Kind(StrEnum):
@@ -175,6 +177,9 @@ class Facts(Protocol):
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         """Was the tool there when this server was first seen? If not, a pattern in a grant doesn't reach it."""
+
+    def locked(self, server: str, tool: str) -> bool:
+        """Is the tool in `guard.lock`? If not, a pattern in a grant doesn't reach it where it is `GRAVE`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ COMMANDS = {
     "wrap": "Guard one tool server: put this in front of the command that starts it.",
     "run": "Guard several tool servers as one, on stdio or HTTP.",
     "check": "Do the documents load, what does each server offer, what would be shown, what is odd.",
+    "lock": "Put down what the servers offer, and see what changed since.",
     "explain": "Why a call is allowed or refused, by which line, and what would change it.",
     "test": "Run the cases beside a policy, with coverage and mutation.",
     "diff": "What a new policy or mandate permits that the old one did not, and the reverse.",

@@ -26,6 +26,9 @@ from mcp_guard.config import load_config
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError, Malformed
 from mcp_guard.guard import judge
+from mcp_guard.lock.pins import PinKind
+from mcp_guard.lock.servers import Lock
+from mcp_guard.lock_file import load_lock
 from mcp_guard.model import Call, Decision, Described, EffectClass, Reason, Usage
 from mcp_guard.policy.constraint_words import wants_absolute
 from mcp_guard.policy.document import Authority, Document
@@ -50,6 +53,7 @@ class OfflineFacts:
     seen: dict[str, frozenset[str]]
     base: str | None  # where the server's relative paths start
     catalogued: Mapping[tuple[str, str], Described] = field(default_factory=dict)  # by server and tool
+    lock: Lock | None = None
 
     def used(self, rule: str) -> Usage:
         return Usage()
@@ -66,11 +70,15 @@ class OfflineFacts:
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return server not in self.seen or tool in self.seen[server]
 
+    def locked(self, server: str, tool: str) -> bool:
+        return self.lock is not None and self.lock.pins(server, PinKind.TOOL, tool)
+
 
 @click.command(epilog="""Example: mcp-guard explain --policy project.yaml files/write_file '{"path": "/etc/hosts"}'""")
 @click.option("--config", type=click.Path(path_type=Path), help="Explain under this guard.yaml.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Explain under this policy.")
 @click.option("--mandate", type=click.Path(path_type=Path), help="And this mandate.")
+@click.option("--lock", "lock_file", type=click.Path(path_type=Path), help="And this lock (guard.yaml names its own).")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.argument("subject", metavar="SERVER/TOOL | ENTRY")
@@ -79,6 +87,7 @@ def explain(
     config: Path | None,
     policy: Path | None,
     mandate: Path | None,
+    lock_file: Path | None,
     settings: tuple[str, ...],
     as_json: bool,
     subject: str,
@@ -93,11 +102,13 @@ def explain(
         return _entry(subject, as_json)
     server, slash, tool = subject.partition("/")
     specs: tuple[ServerSpec, ...] = ()
+    lock = load_lock(lock_file) if lock_file is not None else None
     variables = parse_settings(settings, Path.cwd())
     if policy is None:
         loaded = load_config(config or Path("guard.yaml"))
         policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
         variables = {**loaded.variables, **variables}
+        lock = load_lock(loaded.lock) if lock is None and loaded.lock is not None else lock
     else:
         _say_config(policy, settings, config)
     first, second = load_documents(policy, mandate, variables)
@@ -112,7 +123,8 @@ def explain(
         raise InputError(f"the arguments can't be read: {error}; write one JSON object") from None
     call = Call(local_principal(), "tools/call", server, tool, {"name": tool, "arguments": given})
     base = next((spec.cwd for spec in specs if spec.name == server), None)
-    facts = OfflineFacts(now, _seen(server), base, assumed(specs))
+    seen = _seen(server) if lock is None else _pinned(lock)
+    facts = OfflineFacts(now, seen, base, assumed(specs), lock)
     effects = offline_origin(authority, specs, call, facts)
     own = (config or Path("guard.yaml"),) if specs else ()
     protection = protection_of(specs, layers, own, place.state_directory(None))
@@ -159,6 +171,13 @@ def _meant(subject: str, layers: Iterable[Document], specs: Iterable[ServerSpec]
         names = {f"{spec.name}/{subject}" for spec in specs}
     said = " or ".join(f"`{name}`" for name in sorted(names)[:3])
     return f"; did you mean {said}?" if said else ", such as files/write_file"
+
+
+def _pinned(lock: Lock) -> dict[str, frozenset[str]]:
+    """Under a lock, what it has is what a pattern reaches."""
+    return {
+        name: frozenset(tool for kind, tool in pin.pins if kind is PinKind.TOOL) for name, pin in lock.servers.items()
+    }
 
 
 def _seen(server: str) -> dict[str, frozenset[str]]:

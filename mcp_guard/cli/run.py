@@ -39,8 +39,9 @@ def run(
         policy=first,
         mandate=second,
         prefixed=True,
-        own_files=(config,),
+        own_files=(config, loaded.lock_place),
         durability=loaded.durability,
+        lock=loaded.lock,
     )
     say_strangers(guard)
     say_unset(loaded)

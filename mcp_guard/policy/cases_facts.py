@@ -1,8 +1,8 @@
 """What is known in a case run: its time, what its earlier calls have used, the links that it names. No file, no server.
 
-A path leads to itself unless the case names a link. A tool that a case calls was there at first sight, so patterns in
-grants reach it, and no server's annotation adds an effect. What tools do is known from the documents, and where they
-say nothing, from the case file.
+A path leads to itself unless the case names a link. A tool that a case calls was there at first sight and is locked, so
+patterns in grants reach it, and no server's annotation adds an effect. What tools do is known from the documents, and
+where they say nothing, from the case file.
 """
 
 from __future__ import annotations
@@ -61,6 +61,9 @@ class CaseFacts:
         return self._described.get(f"{server}/{tool}")
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
+        return True
+
+    def locked(self, server: str, tool: str) -> bool:
         return True
 
 

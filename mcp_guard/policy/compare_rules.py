@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from mcp_guard.model import Kind
+from mcp_guard.model import GRAVE, Kind
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.compare_atoms import Atom, Before, Given, Missing, Named, Other, Rest, Room, Uri, Who, Within
 from mcp_guard.policy.compare_literals import Literal, Want
@@ -48,19 +48,21 @@ class Scene:
     target: str = ""
     named: bool = True  # False: any other target
     first_seen: bool = True
+    locked: bool = True
     names: tuple[str, ...] = ()
 
     def reaches(self, rule: Rule, classes: Classes) -> bool:
         """Could the rule be about the target? Of other targets, its patterns decide."""
         if rule.kind is not self.kind:
             return False
+        by_pattern = self.first_seen and (self.locked or self.kind is not Kind.TOOL or classes.isdisjoint(GRAVE))
         if rule.effects:
-            met = classes <= rule.effects and self.first_seen if rule.is_grant else bool(classes & rule.effects)
+            met = classes <= rule.effects and by_pattern if rule.is_grant else bool(classes & rule.effects)
         elif self.named:
             exactly = rule.names_exactly(self.server, self.target)
-            met = exactly or (rule.may_name(self.server, self.target) and (self.first_seen or not rule.is_grant))
+            met = exactly or (rule.may_name(self.server, self.target) and (by_pattern or not rule.is_grant))
         elif rule.is_grant:
-            met = self.first_seen and any(not name.exact for name in rule.names)
+            met = by_pattern and any(not name.exact for name in rule.names)
         else:
             met = True
         return met

@@ -26,6 +26,7 @@ class Supposed:
     classes: frozenset[EffectClass] = frozenset()
     catalogued: frozenset[EffectClass] = EVERY_EFFECT  # every one: the catalogue doesn't know the tool
     first_seen: bool = True
+    lock: bool = True  # is the tool in it
     cwd: str = "/work"
 
     def used(self, rule: str) -> Usage:
@@ -53,6 +54,9 @@ class Supposed:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return self.first_seen
+
+    def locked(self, server: str, tool: str) -> bool:
+        return self.lock
 
 
 @lru_cache(maxsize=4096)

@@ -112,6 +112,8 @@ def _supposed(witness: Witness) -> Iterator[str]:
         yield f"the budget of {rule} is used up"
     if not supposed.first_seen:
         yield "the tool was not there at first sight of its server"
+    elif not supposed.lock:
+        yield "no lock has the tool, so that a pattern reaches it only if it can neither destroy, send nor spend"
     if supposed.classes and supposed.classes != EVERY_EFFECT:
         yield f"the tool's effects include {', '.join(sorted(supposed.classes))}"
     if supposed.catalogued != EVERY_EFFECT:
@@ -162,6 +164,7 @@ def _witness_data(witness: Witness) -> dict[str, Any]:
             "links": dict(supposed.links),
             "used_up": list(supposed.usage),
             "first_seen": supposed.first_seen,
+            "locked": supposed.lock,
             "effects": sorted(supposed.classes),
             "catalogued": None if supposed.catalogued == EVERY_EFFECT else sorted(supposed.catalogued),
         },

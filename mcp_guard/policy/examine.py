@@ -27,9 +27,14 @@ from mcp_guard.policy.constraints import (
     failure,
 )
 from mcp_guard.policy.index import Reach
-from mcp_guard.policy.matching import Classes, charge_for, has_room, holds_back, is_past, reaches
+from mcp_guard.policy.matching import Classes, charge_for, has_room, holds_back, is_grave, is_past, reaches
 from mcp_guard.policy.rules import Limit, Rule, answer
 from mcp_guard.policy.yaml_source import quoted
+
+NEEDS_LOCK = (
+    "a pattern doesn't reach a tool that may destroy, send or spend before `mcp-guard lock` has pinned it: "
+    "name it exactly, say under `tools:` what it does, or lock it"
+)
 
 
 class Clause(Enum):
@@ -82,6 +87,8 @@ def _circumstances(reach: Reach, call: Call, classes: Classes, facts: Facts) -> 
         if rule.effects and not classes <= rule.effects:
             beyond = ", ".join(sorted(classes - rule.effects))
             yield Failure(Clause.TARGET, f"the tool also has the effects {beyond}")
+        elif is_grave(call, classes) and _was_there(call, facts):
+            yield Failure(Clause.TARGET, NEEDS_LOCK)
         else:
             yield Failure(Clause.TARGET, "a pattern covers only what was there when the server was first seen")
     if rule.when is not None:
@@ -96,6 +103,13 @@ def _circumstances(reach: Reach, call: Call, classes: Classes, facts: Facts) -> 
             yield Failure(Clause.WHEN, "the time can't be told")
     if is_past(rule.until, facts):
         yield Failure(Clause.UNTIL, f"it ended at {rule.until:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _was_there(call: Call, facts: Facts) -> bool:
+    try:
+        return facts.known_at_first_sight(call.server, call.target)
+    except Exception:
+        return False
 
 
 def _limits(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, facts: Facts) -> Iterator[Failure]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from mcp_guard.inspection.carried import carried_secrets
-from mcp_guard.model import EVERY_EFFECT, Answer, Call, Charge, EffectClass, Facts, Json
+from mcp_guard.model import EVERY_EFFECT, GRAVE, Answer, Call, Charge, EffectClass, Facts, Json, Kind
 from mcp_guard.policy.building import ToolFacts
 from mcp_guard.policy.index import Reach, Speakers
 from mcp_guard.policy.rules import Rule, answer, exact_amount
@@ -32,7 +32,7 @@ def effect_classes(tools: Mapping[str, ToolFacts], call: Call, facts: Facts) -> 
 
 def classes_for(speakers: Speakers, tools: Mapping[str, ToolFacts], call: Call, facts: Facts) -> Classes:
     """The same, asked only where a rule goes by it."""
-    return effect_classes(tools, call, facts) if speakers.by_effect else EVERY_EFFECT
+    return effect_classes(tools, call, facts) if speakers.by_effect or speakers.by_pattern else EVERY_EFFECT
 
 
 def given_arguments(call: Call) -> Mapping[str, Any] | None:
@@ -67,15 +67,24 @@ def _completes_plainly(call: Call) -> bool:
 
 
 def reaches(reach: Reach, call: Call, classes: Classes, facts: Facts) -> bool:
-    """Is the target one that this grant was written for? Patterns and effects need first sight."""
+    """Is the target one that this grant was written for? Patterns and effects need first sight, and for a tool that
+    destroys, sends or spends a lock: whoever wrote `bank/*` hasn't read what each of them does.
+    """
     if reach.exactly:
         return True
     if reach.rule.effects and not classes <= reach.rule.effects:
         return False
     try:
-        return facts.known_at_first_sight(call.server, call.target) is True
+        if facts.known_at_first_sight(call.server, call.target) is not True:
+            return False
+        return not is_grave(call, classes) or facts.locked(call.server, call.target) is True
     except Exception:
         return False
+
+
+def is_grave(call: Call, classes: Classes) -> bool:
+    """Is it a tool that a pattern reaches only under a lock?"""
+    return call.kind is Kind.TOOL and not classes.isdisjoint(GRAVE)
 
 
 def applies_now(reach: Reach, call: Call, classes: Classes, facts: Facts) -> bool:

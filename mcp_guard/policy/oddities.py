@@ -21,6 +21,7 @@ from mcp_guard.policy.oddities_fit import (
     unknown_names,
 )
 from mcp_guard.policy.oddities_settings import reaches_settings
+from mcp_guard.policy.oddities_unlocked import not_reached
 from mcp_guard.policy.refusals import place
 from mcp_guard.policy.rules import Arguments, Limit, Rule
 
@@ -78,6 +79,7 @@ def oddities(
                 *_over(rule, now),
                 *_shells(rule, targets, classes),
                 *_settings(rule, targets, layer, facts),
+                *not_reached(rule, targets, classes, facts),
             ]
             found += [_oddity(rule, message) for message in said]
         found += _duplicates(layer)

@@ -39,6 +39,8 @@ class EntryKind(StrEnum):
     """Documents bind from here on: file names and digests."""
     FIRST_SIGHT = "first_sight"
     """A tool server's identity was seen for the first time, with so many tools: what a pattern in a grant reaches."""
+    PINNED = "pinned"
+    """Digests of what a server lists were pinned: at first sight, or since a person accepted them."""
     FIRST_USE = "first_use"
     """A mandate was used for the first time; its durations run from here."""
     SERVER_STARTED = "server_started"
@@ -64,6 +66,7 @@ NOTES = frozenset(EntryKind) - {
     EntryKind.DECISION,
     EntryKind.OUTCOME,
     EntryKind.FIRST_SIGHT,
+    EntryKind.PINNED,
     EntryKind.FIRST_USE,
 }
 """The kinds that `Record.note` takes; the others are written together with what they tell about."""

@@ -16,10 +16,10 @@ T = TypeVar("T")
 Durability = Literal["normal", "full"]
 """`normal` survives a killed process; `full` a power cut too, for about 0.2 ms more a commit."""
 
-VERSION = 1
+VERSION = 2
 """`user_version` of the file. A newer one is refused: an older guard might not see what binds it."""
 
-# `entries` is the evidence; `usage`, `first_seen` and `first_used` follow from it, and `verify` holds them against it.
+# `entries` is the evidence; all but `chains` follows from it, and `verify` holds them against it.
 TABLES = {
     "chains": """CREATE TABLE chains (
         number INTEGER PRIMARY KEY,
@@ -45,6 +45,9 @@ TABLES = {
     "first_seen": """CREATE TABLE first_seen (
         server TEXT PRIMARY KEY,
         tools TEXT NOT NULL) WITHOUT ROWID""",
+    "first_pins": """CREATE TABLE first_pins (
+        server TEXT PRIMARY KEY,
+        pins TEXT NOT NULL) WITHOUT ROWID""",
     "first_used": """CREATE TABLE first_used (
         key TEXT PRIMARY KEY,
         time TEXT NOT NULL) WITHOUT ROWID""",

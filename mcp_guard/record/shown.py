@@ -59,6 +59,10 @@ def _told(kind: EntryKind, data: Any) -> str:
         case EntryKind.FIRST_SIGHT:
             name = str(server).rpartition(":")[0] or server
             return f"server {name} seen for the first time, with {known.get('count', '?')} tools"
+        case EntryKind.PINNED:
+            name = str(server).rpartition(":")[0] or server
+            how = "accepted by a person" if known.get("accepted") else "as first seen"
+            return f"what server {name} offers was pinned {how}: {known.get('count', '?')} things"
         case EntryKind.FIRST_USE:
             return f"mandate used for the first time by {str(known.get('key', '?')).partition(':')[2]}: its time runs"
         case EntryKind.SERVER_STARTED:

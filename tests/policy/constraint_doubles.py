@@ -34,6 +34,9 @@ class FakeFiles:
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return True
 
+    def locked(self, server: str, tool: str) -> bool:
+        return True
+
     def resolve(self, path: str) -> str | None:
         if path in self.lost:
             return None

@@ -142,4 +142,5 @@ def facts(draw: st.DrawFn) -> Still:
             st.dictionaries(names, st.builds(Described, st.frozensets(st.sampled_from(list(EffectClass)), min_size=1)))
         ),
         new=draw(st.frozensets(names, max_size=2)),
+        unlocked=draw(st.frozensets(names, max_size=2)),
     )

@@ -21,6 +21,7 @@ class Still:
     usage: Mapping[str, Usage] = field(default_factory=dict)
     added: Mapping[str, frozenset[EffectClass]] = field(default_factory=dict)
     new: frozenset[str] = frozenset()
+    unlocked: frozenset[str] = frozenset()
     catalogued: Mapping[str, Described] = field(default_factory=dict)
 
     def used(self, rule: str) -> Usage:
@@ -37,6 +38,9 @@ class Still:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return f"{server}/{tool}" not in self.new
+
+    def locked(self, server: str, tool: str) -> bool:
+        return f"{server}/{tool}" not in self.unlocked
 
 
 class Broken:
@@ -59,6 +63,9 @@ class Broken:
         raise OSError("no lock")
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
+        raise OSError("no lock")
+
+    def locked(self, server: str, tool: str) -> bool:
         raise OSError("no lock")
 
 

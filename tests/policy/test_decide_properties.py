@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -40,13 +42,9 @@ def naive(written: Written, call: Call, facts: Still) -> Effect:
 
 def about(rule: Written, written: Written, call: Call, facts: Still, *, grant: bool) -> bool:
     if "effect" in rule and call.kind is Kind.TOOL:
-        entry = written["tools"].get(call.name)
-        known = facts.described(*halves(call))
-        said = known.effects if known is not None else EVERY_EFFECT
-        said = said if entry is None else frozenset(EffectClass(e) for e in entry["effect"])
-        has = said | facts.added_effects(*halves(call))
+        has = classes_of(written, call, facts)
         given = {EffectClass(effect) for effect in rule["effect"]}
-        return has <= given and facts.known_at_first_sight(*halves(call)) if grant else bool(has & given)
+        return has <= given and by_pattern(written, call, facts) if grant else bool(has & given)
     if "resource" in rule and call.kind is Kind.RESOURCE:
         answer = says(rule["resource"].get("uri", "any"), call.target, facts, grant=grant)
         return rule["resource"]["server"] == call.server and (
@@ -55,7 +53,20 @@ def about(rule: Written, written: Written, call: Call, facts: Still, *, grant: b
     names = rule.get("tool" if call.kind is Kind.TOOL else "prompt", []) if call.kind is not Kind.RESOURCE else []
     if not grant:
         return any(fits(loose(name), loose(call.name)) for name in names)
-    return call.name in names or (any(fits(n, call.name) for n in names) and facts.known_at_first_sight(*halves(call)))
+    return call.name in names or (any(fits(n, call.name) for n in names) and by_pattern(written, call, facts))
+
+
+def by_pattern(written: Written, call: Call, facts: Still) -> bool:
+    tame = call.kind is not Kind.TOOL or not {"destructive", "egress", "spend"} & classes_of(written, call, facts)
+    return facts.known_at_first_sight(*halves(call)) and (tame or facts.locked(*halves(call)))
+
+
+def classes_of(written: Written, call: Call, facts: Still) -> Set[EffectClass]:
+    entry = written["tools"].get(call.name)
+    if entry is None:
+        known = facts.described(*halves(call))
+        return EVERY_EFFECT if known is None else known.effects | facts.added_effects(*halves(call))
+    return {EffectClass(e) for e in entry["effect"]} | facts.added_effects(*halves(call))
 
 
 def halves(call: Call) -> tuple[str, str]:
@@ -163,7 +174,7 @@ def test_what_is_allowed_is_listed(written: Written, task: Written, call: Call, 
 @given(documents(), calls(), facts())
 def test_a_listing_depends_on_no_budget_and_no_argument(written: Written, call: Call, known: Still) -> None:
     authority = Authority((loaded(written),))
-    unused = Still(known.now, {}, known.added, known.new)
+    unused = replace(known, usage={})
     bare = Call(call.principal, call.method, call.server, call.target, {}, call.kind)
     assert visible(authority, call, known) == visible(authority, bare, unused)
 
