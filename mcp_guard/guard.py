@@ -18,6 +18,7 @@ from mcp_guard.approvals.port import Approver, Nobody
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.downstream import ServerSpec
+from mcp_guard.errors import GuardError
 from mcp_guard.handles import Handles
 from mcp_guard.inspection.obligations import NOTHING, Obligations
 from mcp_guard.inspection.secrets import finder
@@ -25,6 +26,7 @@ from mcp_guard.lock.pins import PinKind
 from mcp_guard.lock.servers import Lock
 from mcp_guard.model import (
     EVERY_EFFECT,
+    Admitted,
     Approval,
     Call,
     Decision,
@@ -47,7 +49,9 @@ from mcp_guard.record.entries import Request
 from mcp_guard.record.quarantine import Quarantine
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
+from mcp_guard.record.was import value_digests
 from mcp_guard.transports.spawn import Child
+from mcp_guard.upkeep import Upkeep
 from mcp_guard.wire import keyed_digest, shape
 
 
@@ -90,6 +94,7 @@ class Guard:
     lock: Lock | None = None  # what was offered when a person looked; None: first sight has to do
     unlike: Mapping[str, str] = field(default_factory=dict)  # servers that aren't started as they were locked, and why
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
+    upkeep: Upkeep = field(init=False)  # of the record, between calls
     authority_digest: str = field(init=False)
     handles: Handles = field(init=False)  # what clients hold beyond one call
     quarantine: Quarantine = field(init=False)  # answers that wait for a person
@@ -97,6 +102,7 @@ class Guard:
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
     def __post_init__(self) -> None:
+        self.upkeep = Upkeep(self.record)
         self.handles = Handles(self.record.key)
         for rule in (rule for layer in self.authority.layers for rule in layer.rules):
             if rule.deny_secrets or rule.result.redact:
@@ -163,13 +169,21 @@ class Guard:
             digest=keyed_digest(self.record.key, {"method": call.method, "params": without_progress(call.params)}),
             authority_digest=self.authority_digest,
             client=client,
+            values=value_digests(self.record.key, call.arguments, names),
         )
 
     def session_for(self, principal: str) -> str:
         """The key of a principal's history where no client process can be told apart (HTTP)."""
         mandates = [layer.digest for layer in self.authority.layers if layer.kind == "mandate"]
         text = "\n".join([principal, *mandates])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self.current(hashlib.sha256(text.encode()).hexdigest()[:16])
+
+    def current(self, base: str) -> str:
+        """The history that the sessions of this key have: the older one, if that can't be told."""
+        try:
+            return self.record.current(base)
+        except GuardError:
+            return base
 
 
 @dataclass(slots=True)
@@ -208,6 +222,19 @@ class LiveFacts:
 
     def locked(self, server: str, tool: str) -> bool:
         return self.lock is not None and self.lock.pins(server, PinKind.TOOL, tool)
+
+    def labels(self) -> frozenset[str]:
+        """Only a judgement within its transaction can tell: elsewhere it raises, which closes what goes by it."""
+        return self._usage().labels()
+
+    def admitted(self) -> Admitted:
+        """As `labels`."""
+        return self._usage().admitted()
+
+    def _usage(self) -> UsageView:
+        if self.usage is None:
+            raise LookupError("what a session has met and done is known within a transaction only")
+        return self.usage
 
 
 def without_made_up_names(decision: Decision, call: Call, names: Mapping[str, Any]) -> Decision:

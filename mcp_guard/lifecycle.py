@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mcp_guard import __version__, inspecting, offers, pinning, refusal, sighting
+from mcp_guard import __version__, exposure, inspecting, offers, pinning, refusal, sighting
 from mcp_guard.answers import is_complete, plain_error
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import NOT_OPENED, Downstream, State
@@ -63,10 +63,10 @@ def initialize(context: Context, request: InFlight, params: dict[str, Any]) -> N
             answer = _mirrored(context, replies)
             if "error" in answer:  # nothing has begun: the client may try again, in the other era too
                 session.era, session.settled = None, False
-            return request.finish(answer)
+            return _tell(context, request, answer)
         asked = params.get("protocolVersion")
         revision = asked if asked in LEGACY_REVISIONS else LEGACY_REVISIONS[-1]
-        return request.finish({"result": {"protocolVersion": revision, **_together(context)}})
+        return _tell(context, request, {"result": {"protocolVersion": revision, **_together(context)}})
 
     _open_all(
         context,
@@ -83,6 +83,7 @@ def discover(context: Context, request: InFlight, params: dict[str, Any]) -> Non
     """The question of the modern era: which revisions, which capabilities."""
     if context.session.era is Era.MODERN:
         return _discover_again(context, request, params)
+    prefixed = context.guard.prefixed
 
     def done(replies: dict[str, dict[str, Any]]) -> None:
         if not _all_modern(context, replies):
@@ -91,7 +92,7 @@ def discover(context: Context, request: InFlight, params: dict[str, Any]) -> Non
         return _hear(context, replies, lambda: guarded(request, lambda: greet(replies)))
 
     def greet(replies: dict[str, dict[str, Any]]) -> None:
-        request.finish(_together_modern(context) if context.guard.prefixed else _mirrored(context, replies))
+        _tell(context, request, _together_modern(context) if prefixed else _mirrored(context, replies))
 
     _open_modern(context, request, params, done)
     return None
@@ -101,14 +102,14 @@ def _discover_again(context: Context, request: InFlight, params: dict[str, Any])
     """The servers are open and may be at work: the one is asked, none is started anew."""
     if context.guard.prefixed:
         now = {server.name: {"result": server.hello} for server in context.session.servers}
-        return _hear(context, now, lambda: guarded(request, lambda: request.finish(_together_modern(context))))
+        return _hear(context, now, lambda: guarded(request, lambda: _tell(context, request, _together_modern(context))))
     server = context.session.servers[0]
 
     def replied(reply: dict[str, Any]) -> None:
         gone = {"error": {"code": NOT_OPENED, "message": "The tool server ended before it answered."}}
         answer = gone if "gone" in reply else reply
         replies = {server.name: answer}
-        _hear(context, replies, lambda: guarded(request, lambda: request.finish(_mirrored(context, replies))))
+        _hear(context, replies, lambda: guarded(request, lambda: _tell(context, request, _mirrored(context, replies))))
 
     def ready(_: bool) -> None:
         try:
@@ -118,6 +119,16 @@ def _discover_again(context: Context, request: InFlight, params: dict[str, Any])
 
     server.when_ready(ready)
     return None
+
+
+def _tell(context: Context, request: InFlight, answer: dict[str, Any]) -> None:
+    """Answer, once the labels that its instructions give are recorded; without them nobody hears the instructions."""
+    failed = (
+        {**answer, "result": {key: said for key, said in answer["result"].items() if key != "instructions"}}
+        if ("result" in answer)
+        else answer
+    )
+    exposure.instructed(context, answer, lambda: request.finish(answer), lambda: request.finish(failed))
 
 
 def _together_modern(context: Context) -> dict[str, Any]:

@@ -84,6 +84,7 @@ class Reason(StrEnum):
     UNRECORDED = "unrecorded"  # the record can't take the entry, so there is no call (law 2)
     UNAVAILABLE = "unavailable"  # the tool server isn't there; nothing was sent
     INTERNAL = "internal"  # an error in the guard; it ends in a refusal (law 4)
+    HISTORY = "history"  # every grant that fits is closed by what this session has met or done: labels, order, once
 
 
 class Outcome(StrEnum):
@@ -156,6 +157,18 @@ class Described:
     gives: tuple[str, ...] = ()  # labels that its answers carry
 
 
+UNTRUSTED = "untrusted"
+"""The label of a session that may have read what strangers wrote: what nobody has described gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """How often calls were admitted in this session, by tool (`server/tool`) and by grant (`RuleRef.key`)."""
+
+    tools: Mapping[str, int] = field(default_factory=dict)
+    grants: Mapping[str, int] = field(default_factory=dict)
+
+
 class Facts(Protocol):
     """What is known at this moment. Implemented at the edge; documents and history know only this."""
 
@@ -180,6 +193,12 @@ class Facts(Protocol):
 
     def locked(self, server: str, tool: str) -> bool:
         """Is the tool in `guard.lock`? If not, a pattern in a grant doesn't reach it where it is `GRAVE`."""
+
+    def labels(self) -> frozenset[str]:
+        """What this session has been exposed to so far; raises if that can't be told. Never asked by a listing."""
+
+    def admitted(self) -> Admitted:
+        """What this session has done so far; raises if that can't be told. Never asked by a listing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +251,7 @@ class Decision:
     detail: str = ""  # for the person only (record, explain): may name files, thresholds, clauses; never a value
     approvals: tuple[Approval, ...] = ()  # what settled the asks of an allowed call
     obligations: Obligations = NOTHING  # what is done to the answer: of all grants that carried the call
+    gives: frozenset[str] = frozenset()  # labels that the session has from here on: set with the admission (law 2)
 
     @property
     def allowed(self) -> bool:
@@ -252,6 +272,7 @@ def strictest(decisions: list[Decision]) -> Decision:
             charges=tuple(charge for decision in decisions for charge in decision.charges),
             approvals=tuple(dict.fromkeys(one for decision in decisions for one in decision.approvals)),
             obligations=_all(decisions),
+            gives=frozenset(label for decision in decisions for label in decision.gives),
         )
     if first.effect is Effect.ASK:  # an approved ask is charged in every layer
         return Decision(
@@ -263,6 +284,7 @@ def strictest(decisions: list[Decision]) -> Decision:
             permitted=first.permitted,
             detail=first.detail,
             obligations=_all(decisions),
+            gives=frozenset(label for decision in decisions for label in decision.gives),
         )
     return first
 

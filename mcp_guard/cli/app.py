@@ -24,6 +24,8 @@ COMMANDS = {
     "test": "Run the cases beside a policy, with coverage and mutation.",
     "diff": "What a new policy or mandate permits that the old one did not, and the reverse.",
     "quarantine": "Answers that wait for a person: list them, look at one, release it.",
+    "session": "Which sessions there are, what they were exposed to; clear labels, begin a new one.",
+    "pin": "Set the PIN by which the guard knows that a person is there.",
     "log": "What was blocked, why, when, by whom; what each grant was used for.",
 }
 

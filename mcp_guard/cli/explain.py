@@ -1,6 +1,7 @@
 """`mcp-guard explain`: why a call is allowed or refused, by which line, and the smallest change that would allow it.
 
-Starts no server: what a server itself says (its schema, its annotations) isn't looked at, and no budget counts as used.
+Starts no server: what a server itself says (its schema, its annotations) isn't looked at, no budget counts as used, and
+the session is a new one, with the labels that `--label` gives it.
 Where the effects catalogue knows the package that guard.yaml names, its tools are taken to be described as they were
 judged, and that is said.
 """
@@ -29,14 +30,14 @@ from mcp_guard.guard import judge
 from mcp_guard.lock.pins import PinKind
 from mcp_guard.lock.servers import Lock
 from mcp_guard.lock_file import load_lock
-from mcp_guard.model import Call, Decision, Described, EffectClass, Reason, Usage
+from mcp_guard.model import Admitted, Call, Decision, Described, EffectClass, Reason, Usage
 from mcp_guard.policy.constraint_words import wants_absolute
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.explain import Explanation, explain_call
 from mcp_guard.protection import local_resolve
 from mcp_guard.record import place
 from mcp_guard.record.entries import EntryKind
-from mcp_guard.record.query import Filter, open_for_reading
+from mcp_guard.record.query import open_for_reading
 from mcp_guard.record.shown import escaped, what
 from mcp_guard.refusal import reason_text
 from mcp_guard.wire import parse_arguments
@@ -54,6 +55,7 @@ class OfflineFacts:
     base: str | None  # where the server's relative paths start
     catalogued: Mapping[tuple[str, str], Described] = field(default_factory=dict)  # by server and tool
     lock: Lock | None = None
+    exposed: frozenset[str] = frozenset()  # the labels that the session is taken to have
 
     def used(self, rule: str) -> Usage:
         return Usage()
@@ -73,6 +75,12 @@ class OfflineFacts:
     def locked(self, server: str, tool: str) -> bool:
         return self.lock is not None and self.lock.pins(server, PinKind.TOOL, tool)
 
+    def labels(self) -> frozenset[str]:
+        return self.exposed
+
+    def admitted(self) -> Admitted:
+        return Admitted()
+
 
 @click.command(epilog="""Example: mcp-guard explain --policy project.yaml files/write_file '{"path": "/etc/hosts"}'""")
 @click.option("--config", type=click.Path(path_type=Path), help="Explain under this guard.yaml.")
@@ -80,6 +88,7 @@ class OfflineFacts:
 @click.option("--mandate", type=click.Path(path_type=Path), help="And this mandate.")
 @click.option("--lock", "lock_file", type=click.Path(path_type=Path), help="And this lock (guard.yaml names its own).")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
+@click.option("--label", "labels", multiple=True, metavar="LABEL", help="Explain in a session that has this label.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.argument("subject", metavar="SERVER/TOOL | ENTRY")
 @click.argument("arguments", required=False, metavar="JSON")
@@ -89,6 +98,7 @@ def explain(
     mandate: Path | None,
     lock_file: Path | None,
     settings: tuple[str, ...],
+    labels: tuple[str, ...],
     as_json: bool,
     subject: str,
     arguments: str | None,
@@ -124,7 +134,7 @@ def explain(
     call = Call(local_principal(), "tools/call", server, tool, {"name": tool, "arguments": given})
     base = next((spec.cwd for spec in specs if spec.name == server), None)
     seen = _seen(server) if lock is None else _pinned(lock)
-    facts = OfflineFacts(now, seen, base, assumed(specs), lock)
+    facts = OfflineFacts(now, seen, base, assumed(specs), lock, frozenset(labels))
     effects = offline_origin(authority, specs, call, facts)
     own = (config or Path("guard.yaml"),) if specs else ()
     protection = protection_of(specs, layers, own, place.state_directory(None))
@@ -135,12 +145,15 @@ def explain(
         if decision != explanation.decision:
             shown.update(effect="deny", reason=str(decision.reason), changes=[])
         shown["effects"] = effects.to_dict()
+        shown["gives"] = sorted(decision.gives)
         click.echo(json.dumps(shown, indent=2))
     else:
         console = Console(highlight=False, soft_wrap=True)
         _show(console, explanation, decision, _absolute(layers, call, base))
         if any(rule.effects for layer in layers for rule in layer.rules):
             console.print(f"\nits effects: {_plain(effects.words)}", style="dim")
+        if decision.gives:
+            console.print(f"it gives the session the label {_plain(', '.join(sorted(decision.gives)))}", style="dim")
     return 0 if decision.allowed else 1
 
 
@@ -242,7 +255,7 @@ def _entry(entry: str, as_json: bool) -> int:
     directory = place.state_directory(None)
     if place.is_there(directory):
         with open_for_reading(directory) as query:
-            found = next((row for row in query.entries(Filter()) if row.id == entry), None)
+            found = query.find(entry)
     if found is None:
         raise InputError(f"no entry `{entry}` is in the record; `mcp-guard log` shows the ids")
     if as_json:

@@ -39,9 +39,11 @@ def run(
         policy=first,
         mandate=second,
         prefixed=True,
-        own_files=(config, loaded.lock_place),
+        own_files=(config, loaded.lock_place, *loaded.heads_files),
         durability=loaded.durability,
         lock=loaded.lock,
+        heads=loaded.heads,
+        limits=loaded.limits,
     )
     say_strangers(guard)
     say_unset(loaded)

@@ -7,7 +7,7 @@ import hashlib
 import os
 import pwd
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -24,11 +24,15 @@ from mcp_guard.lock_file import load_lock
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
 from mcp_guard.policy.oddities import strangers
 from mcp_guard.protection import Protection
+from mcp_guard.record.closing import Limits
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.schema import patiently
 from mcp_guard.record.shown import escaped
+from mcp_guard.record.sinks import Sink
 from mcp_guard.record.store import Record
 from mcp_guard.starting.places import guards_home
+
+AHEAD = timedelta(minutes=5)  # of the record before the clock, that a person should know of
 
 PROGRAM = Path(__file__).resolve().parents[1]
 """The package itself: who may write into it decides what the next guard does."""
@@ -131,14 +135,18 @@ def build_guard(
     mandate: Document | None,
     prefixed: bool,
     own_files: Iterable[Path],
-    durability: Literal["normal", "full"] = "normal",
+    durability: Literal["process", "disk"] = "process",
     lock: Path | None = None,
+    heads: Sink | None = None,
+    limits: Limits | None = None,
 ) -> Guard:
     """Open the record and put the parts together. `lock` has to be there: without one, first sight counts."""
     locked = load_lock(lock) if lock is not None else None
     principal = local_principal()
     session = client_session(principal, mandate.digest if mandate is not None else "")
-    record = Record.open(session=session, clock=clock, durability=durability)
+    record = Record.open(session=session, clock=clock, durability=durability, limits=limits)
+    session = record.session = patiently(lambda: record.current(session))
+    say_clock(record)
     started = patiently(lambda: record.started(f"{mandate.digest}:{principal}")) if mandate is not None else None
     layers = tuple(document for document in (policy, mandate) if document is not None)
     guard = Guard(
@@ -152,6 +160,7 @@ def build_guard(
         lock=locked,
         unlike=unlike(locked, specs) if locked is not None else {},
     )
+    guard.upkeep.sink = heads
     loaded: list[dict[str, object]] = [
         {
             "kind": layer.kind,
@@ -166,6 +175,13 @@ def build_guard(
         loaded.append({"kind": "lock", "file": str(lock.absolute()), "digest": digest, "grants": []})
     patiently(lambda: record.note(EntryKind.LOADED, {"documents": loaded, "session": session}))
     return guard
+
+
+def say_clock(record: Record) -> None:
+    """One line on stderr if the record is ahead of the clock: mandates look expired, and days last."""
+    if (ahead := record.ahead()) > AHEAD:
+        hint = "if the clock is right, `mcp-guard log set-clock` goes on from it"
+        click.echo(f"mcp-guard: the record is {ahead} ahead of the clock, and time stands until then; {hint}", err=True)
 
 
 def say_unset(config: Config) -> None:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from mcp_guard.errors import InputError
-from mcp_guard.model import Call, Described, Effect, Json, Kind, Reason
+from mcp_guard.model import EVERY_EFFECT, Call, Described, Effect, Json, Kind, Reason
 from mcp_guard.policy.canonical import why_not_absolute, why_not_relative
 from mcp_guard.policy.cases_errors import first_error, in_case
 from mcp_guard.policy.cases_form import CallForm, CaseFileForm, CaseForm
@@ -61,6 +61,7 @@ class Case:
     before: tuple[Step, ...] = ()
     mandate: str | Document | None = None  # a file beside the case file; once bound, the document
     links: Mapping[str, str] = field(default_factory=dict)  # symbolic links: where, to what
+    labels: frozenset[str] = frozenset()  # what the session had before its first call
     obligations: tuple[str, ...] | None = None  # what is to be done to the answer, in words; None: it isn't said
 
 
@@ -108,8 +109,18 @@ def load_cases(data: bytes, file: str) -> CaseFile:
     _check_sizes(source, form)
     reader = _Reader(source)
     cases = tuple(case for number, one in enumerate(form.cases) for case in reader.cases(one, ("cases", number)))
-    described = MappingProxyType({name: Described(frozenset(effects)) for name, effects in form.effects.items()})
-    return CaseFile(file, _variables(source, form.set), cases, reader.mandates, reader.inline, described)
+    return CaseFile(file, _variables(source, form.set), cases, reader.mandates, reader.inline, _described(form))
+
+
+def _described(form: CaseFileForm) -> Mapping[str, Described]:
+    """What the case file says of tools: what they do, and which labels they give."""
+    names = [*form.effects, *form.gives]
+    return MappingProxyType(
+        {
+            name: Described(frozenset(form.effects.get(name, EVERY_EFFECT)), gives=tuple(form.gives.get(name, ())))
+            for name in names
+        }
+    )
 
 
 def bind(cases: CaseFile, document: Document, mandates: Mapping[str, Document]) -> Suite:
@@ -196,7 +207,8 @@ class _Reader:
         calls = list(_calls(form, principal))
         for number, call in enumerate(calls, 1):
             why = form.why if len(calls) == 1 else f"{form.why} ({number} of {len(calls)})"
-            case = Case(why, place, call, moment, form.expect, form.rule, form.reason, steps, mandate, links)
+            labels = frozenset(form.labels or ())
+            case = Case(why, place, call, moment, form.expect, form.rule, form.reason, steps, mandate, links, labels)
             yield case if form.obligations is None else replace(case, obligations=tuple(form.obligations))
 
     def _steps(self, form: CaseForm, path: Path, principal: str, moment: datetime) -> tuple[Step, ...]:

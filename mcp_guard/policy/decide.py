@@ -28,6 +28,7 @@ from mcp_guard.policy.matching import (
     given_arguments,
     is_past,
 )
+from mcp_guard.policy.past import given_labels
 from mcp_guard.policy.rules import Rule
 
 NOTHING_SETTLED: Settled = {}
@@ -79,11 +80,16 @@ def _judge(authority: Authority, document: Document, call: Call, facts: Facts, s
     obligations = reduce(or_, (rule.result for rule in rules))
     charges = [charge for _, charge in carrying]
     asks = [reach.rule for reach in speakers.asks if fires(reach, call, arguments, classes, facts)]
+    gives = given_labels(authority.tools, authority.says, call, facts)
     if asks or not allowing:
-        asking_decision = replace(refusals.asking(asks, rules, charges, call), obligations=obligations)
+        asking_decision = replace(refusals.asking(asks, rules, charges, call, gives), obligations=obligations)
         return approved(asking_decision, [rule.ref for rule in rules], settled) if settled else asking_decision
     return Decision(
-        Effect.ALLOW, rules=tuple(rule.ref for rule in rules), charges=tuple(charges), obligations=obligations
+        Effect.ALLOW,
+        rules=tuple(rule.ref for rule in rules),
+        charges=tuple(charges),
+        obligations=obligations,
+        gives=gives,
     )
 
 

@@ -28,6 +28,7 @@ from mcp_guard.policy.constraints import (
 )
 from mcp_guard.policy.index import Reach
 from mcp_guard.policy.matching import Classes, charge_for, has_room, holds_back, is_grave, is_past, reaches
+from mcp_guard.policy.past import why_closed
 from mcp_guard.policy.rules import Limit, Rule, answer
 from mcp_guard.policy.yaml_source import quoted
 
@@ -46,6 +47,7 @@ class Clause(Enum):
     ARGUMENT = "argument"
     BUDGET = "budget"
     CARRIED = "carried"
+    HISTORY = "history"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def examine(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, class
     found = [*_circumstances(reach, call, classes, facts), *_limits(reach.rule, call, arguments, facts)]
     if not found:
         found = [*_budget(reach.rule, arguments, facts), *_secrets(reach.rule, call)]
+    found += [Failure(Clause.HISTORY, words) for words in why_closed(reach.rule, facts)]
     return Examined(reach.rule, tuple(found))
 
 

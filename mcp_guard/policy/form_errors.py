@@ -31,9 +31,8 @@ RULE_WORDS = {"grants": "grant", "ask": "ask", "deny": "deny"}
 # Keys that the language has and this version doesn't: said as such, so that nobody takes them for enforced.
 _LATER: dict[type[BaseModel], frozenset[str]] = {
     PolicyForm: frozenset({"mandate"}),
-    GrantForm: frozenset({"rate", "after", "once"}),
-    TighteningForm: frozenset({"rate", "after", "once"}),
-    WhenForm: frozenset({"labels", "no_labels"}),
+    GrantForm: frozenset({"rate"}),
+    TighteningForm: frozenset({"rate"}),
     BudgetForm: frozenset({"distinct"}),
 }
 _MEANT = {
@@ -53,17 +52,11 @@ _ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
     **{
         (TighteningForm, key): f"only a grant has `{key}`"
         for key in (
-            "optional",
-            "others",
-            "budget",
-            "until",
-            "disclose",
-            "ask",
-            "server_requests",
-            "extensions",
-            "result",
+            *("optional", "others", "budget", "until", "disclose", "ask", "server_requests", "extensions"),
+            *("result", "once"),
         )
     },
+    (GrantForm, "times"): "only an ask or a deny has `times`; a grant has a `budget` of `calls`",
 }
 _EXAMPLES = {"version": "1", "task": "Say what is to be done.", "expires": "30m"}
 SHAPES = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mcp_guard.model import Call, Described, EffectClass, Kind, Usage
+from mcp_guard.model import Admitted, Call, Described, EffectClass, Kind, Usage
 from mcp_guard.policy.document import Authority, Document, load_text
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)  # a Friday
@@ -23,6 +23,8 @@ class Still:
     new: frozenset[str] = frozenset()
     unlocked: frozenset[str] = frozenset()
     catalogued: Mapping[str, Described] = field(default_factory=dict)
+    exposed: frozenset[str] = frozenset()
+    done: Admitted = field(default_factory=Admitted)
 
     def used(self, rule: str) -> Usage:
         return self.usage.get(rule, Usage())
@@ -41,6 +43,12 @@ class Still:
 
     def locked(self, server: str, tool: str) -> bool:
         return f"{server}/{tool}" not in self.unlocked
+
+    def labels(self) -> frozenset[str]:
+        return self.exposed
+
+    def admitted(self) -> Admitted:
+        return self.done
 
 
 class Broken:
@@ -67,6 +75,12 @@ class Broken:
 
     def locked(self, server: str, tool: str) -> bool:
         raise OSError("no lock")
+
+    def labels(self) -> frozenset[str]:
+        raise OSError("no record")
+
+    def admitted(self) -> Admitted:
+        raise OSError("no record")
 
 
 def policy(text: str, **variables: str) -> Document:

@@ -23,6 +23,7 @@ from tests.policy.drawn import (
     constraints,
     documents,
     facts,
+    gives,
     grants,
     loaded,
     tightenings,
@@ -47,17 +48,8 @@ def edited(draw: st.DrawFn, written: Written) -> Written:
         edit = draw(
             st.sampled_from(
                 [
-                    "drop",
-                    "limit",
-                    "add deny",
-                    "add ask",
-                    "add grant",
-                    "ask",
-                    "budget",
-                    "until",
-                    "id",
-                    "secrets",
-                    "result",
+                    *("drop", "limit", "add deny", "add ask", "add grant", "ask", "budget", "until", "id"),
+                    *("gives", "secrets", "result"),
                 ]
             )
         )
@@ -70,6 +62,8 @@ def edited(draw: st.DrawFn, written: Written) -> Written:
             changed["ask"].append({"id": f"new-ask{number}", **draw(tightenings())})
         elif edit == "add grant":
             changed["grants"].append({"id": f"new-grant{number}", **draw(grants())})
+        elif edit == "gives" and changed["tools"]:
+            changed["tools"][draw(st.sampled_from(sorted(changed["tools"])))] |= {"gives": [], **draw(gives)}
         elif rule is None:
             continue
         elif edit == "drop" and len(changed["grants"]) > 1:
