@@ -17,7 +17,7 @@ ENVIRONMENT = "MCP_GUARD_STATE"
 DATABASE = "guard.db"
 KEY = "digest.key"
 SIGNING_KEY = "signing.key"
-LOCK = "guard.lock"
+LOCK = "guard.db.lock"
 INDEX = "index.db"  # a reader's, made from the record at any time
 SIDES = ("guard.db-wal", "guard.db-shm")  # made by SQLite with the mode of `guard.db`
 
