@@ -94,7 +94,8 @@ def _release(directory: Path, kept: Quarantine, held: Held) -> None:
 def _was_held(directory: Path, entry: str, digest: str) -> bool:
     """Does the outcome of this call say that just this was held?"""
     with open_for_reading(directory) as query:
-        return any(row.id == entry and f"held, digest {digest}" in row.note for row in query.entries(Filter()))
+        found = query.entries(Filter(entry=entry))
+        return any(row.id == entry and f"held, digest {digest}" in row.note for row in found)
 
 
 def _now() -> datetime:
