@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mcp_guard import log, refusal
+from mcp_guard import inspecting, log, refusal
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream
 from mcp_guard.eras import Era, strip_own_data, strip_own_meta
@@ -96,6 +96,10 @@ class _Asking:
             return self._refused_unjudged(Reason.TOO_MANY, "more of it is under way than a client takes")
         if why or ask is None:
             return self._refused_unjudged(Reason.UNEXPECTED_MEMBER, why)
+        looked_at = inspecting.question(self.context, self.server.name, self.method, self.params)
+        if looked_at is None:
+            return self._refused_unjudged(Reason.NO_GRANT, "what its server says is held until a person releases it")
+        self.params = looked_at
         under_way.add(self.cancel)
         self._sent = as_shown(self.method, self._with_own_token(self.params), self.server.name)
         self._held = lambda: self._begin_judging(ask)

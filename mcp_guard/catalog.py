@@ -81,6 +81,7 @@ class Withheld:
     server: str
     name: str
     why: str
+    code: str = ""  # stable, of what has drifted: `lock.drift.Sort`, or `server`
 
 
 @dataclass(frozen=True, slots=True)

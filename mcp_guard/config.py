@@ -21,6 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from mcp_guard.catalog import SEPARATOR, SERVER_NAME
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
+from mcp_guard.lock_file import NAME as LOCK_NAME
 from mcp_guard.policy.form_errors import did_you_mean, value_at
 from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
 from mcp_guard.record.closing import Limits
@@ -72,6 +73,7 @@ class ConfigForm(_Form):
     version: Literal[1]
     policy: str | None = None
     mandate: str | None = None
+    lock: str | None = None
     set: dict[str, str] = {}
     servers: Annotated[dict[str, ServerForm], Field(min_length=1)]
     record: RecordForm = RecordForm()
@@ -87,6 +89,8 @@ class Config:
     variables: Mapping[str, str]
     servers: tuple[ServerSpec, ...]
     durability: Literal["process", "disk"]
+    lock_place: Path = Path("guard.lock")  # named, or the one beside guard.yaml, whether it is there or not
+    lock: Path | None = None  # the same, if it is there
     heads: Sink | None = None  # where signed heads of the record go
     limits: Limits | None = None  # of the record's file, and of closed ones
     heads_files: tuple[Path, ...] = ()  # where heads go, if it is a file: no call may name it
@@ -94,7 +98,7 @@ class Config:
 
 
 _LATER: dict[tuple[int | str, ...], set[str]] = {
-    (): {"lock", "listen", "bounds", "candidate"},
+    (): {"listen", "bounds", "candidate"},
     ("servers", "*"): {"contain"},
     ("record",): {"values"},
 }
@@ -107,9 +111,14 @@ _FORMS: dict[tuple[int | str, ...], type[_Form]] = {
 }
 
 
-def load_config(path: Path) -> Config:
-    """Read guard.yaml. Raises `InputError` with file, line and column."""
-    return read_config(_bytes_of(path), path)
+def load_config(path: Path, *, lock_may_be_missing: bool = False) -> Config:
+    """Read guard.yaml. Raises `InputError` with file, line and column; also for a lock that it names and isn't there,
+    unless it is about to be written.
+    """
+    config = read_config(_bytes_of(path), path)
+    if config.lock is not None and not lock_may_be_missing and not os.path.lexists(config.lock):
+        raise InputError(f"there is no {config.lock}, which {path} names; write it with `mcp-guard lock`")
+    return config
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -132,6 +141,7 @@ def read_config(data: bytes, path: Path) -> Config:
     _check_variables(source, form)
     remotes = {name: _remote(source, name, server) for name, server in form.servers.items()}
     directory = Path(os.path.abspath(path)).parent  # noqa: PTH100 - lexical: links are followed when they are used
+    place = _beside(directory, form.lock) or directory / LOCK_NAME
     return Config(
         file=path,
         policy=_beside(directory, form.policy),
@@ -139,6 +149,8 @@ def read_config(data: bytes, path: Path) -> Config:
         variables={name: as_path(value, directory) for name, value in form.set.items()},
         servers=tuple(_spec(name, server, remotes[name], directory) for name, server in form.servers.items()),
         durability=form.record.durability,
+        lock_place=place,
+        lock=place if form.lock is not None or os.path.lexists(place) else None,
         heads=_sink(form.record.heads, directory),
         limits=_limits(form.record),
         heads_files=_heads_files(form.record.heads, directory),

@@ -8,16 +8,28 @@ from functools import partial
 from typing import Any
 
 from mcp_guard import log, refusal
-from mcp_guard.catalog import Tool
+from mcp_guard.catalog import Tool, Withheld
 from mcp_guard.deliveries import Deliveries
 from mcp_guard.downstream import Downstream
 from mcp_guard.eras import Era
 from mcp_guard.guard import Guard, LiveFacts
+from mcp_guard.lock.pins import PinKind
 from mcp_guard.model import Approval, Call, Decision, Effect, Kind, Reason
 from mcp_guard.patience import patiently
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the latest listing of one kind came to. `at` is the loop's time, in seconds."""
+
+    at: float
+    withheld: tuple[Withheld, ...] = ()  # that aren't what a person looked at
+
+    def hides(self, name: str) -> bool:
+        return any(one.name == name for one in self.withheld)
 
 
 @dataclass(slots=True)
@@ -29,6 +41,8 @@ class Context:
     known: dict[str, frozenset[str]] = field(default_factory=dict)  # by server: what was there at first sight
     deliveries: Deliveries | None = None  # legacy era: what the client is told unasked
     fetching: dict[str, list[Callable[[], None]]] = field(default_factory=dict)  # by server: who waits for its tools
+    listed: dict[tuple[str, PinKind], Listed] = field(default_factory=dict)  # by server: what was listed when
+    instructed: dict[str, object] = field(default_factory=dict)  # by server: instructions that may be passed on
 
     def server(self, name: str) -> Downstream | None:
         """The session's server of this name."""
@@ -39,9 +53,9 @@ class Context:
         now = view.now if view is not None else self.guard.now()
         found = self.server(server)
         base = found.spec.cwd if found is not None else None
-        key = self.guard.record.key
+        key, lock = self.guard.record.key, self.guard.lock
         sources = partial(self.guard.origins, view=view)
-        return LiveFacts(now, view, self.known, self.session.by_server(), self.guard.roots, base, key, sources)
+        return LiveFacts(now, view, self.known, self.session.by_server(), self.guard.roots, base, key, sources, lock)
 
     def note(self, kind: EntryKind, data: Mapping[str, Any]) -> None:
         """An entry that isn't a call. If it can't be written, calls can't either, and say so themselves."""

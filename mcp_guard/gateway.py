@@ -17,6 +17,7 @@ from mcp_guard import (
     asking,
     exposure,
     extensions,
+    inspecting,
     lifecycle,
     listening,
     listing,
@@ -25,6 +26,7 @@ from mcp_guard import (
     reading,
     refusal,
     rounds,
+    sighting,
     subscriptions,
     tasks,
 )
@@ -122,6 +124,11 @@ class Gateway:
         """Pass on what a client may be told unasked."""
         if method == TOOLS:
             listing.changed(self.context, server)
+        elif method in (PROMPTS, RESOURCES):
+            sighting.forget_others(self.context, server)
+        may, params = inspecting.told(self.context, server.name, method, params)
+        if not may:
+            return
         if listening.on_stream(self.context, server, method, params):
             return
         told = None if params is None else strip_own_meta(params)
@@ -173,6 +180,8 @@ class Gateway:
             log.warning("a tool server is ill: calls to it are refused until it is well", server=server.name, why=why)
         if event == "ended" or (event == "refused" and server.era is Era.LEGACY):  # an old server refuses the new era
             log.warning(f"tool server {event}", server=server.name, why=why)
+        if event == "started":
+            sighting.forget_others(self.context, server)
         if event == "ready":
             self._tell_level(server)  # one that was started again, or comes late, doesn't know it
         if event == "ready" and server.restarted:
@@ -312,25 +321,48 @@ class Gateway:
             self.call(method, server, own, {**params, "name": own}, Kind.PROMPT)
             for server, own in self._prompt_owners(name)
         ]
-        if (owner := self.only_owner(calls)) is not None:
-            return self.carry(Passage(self.context, request, *owner, None, refusal.refused_request), CALL_MEMBERS)
         shown = name if isinstance(name, str) else ""
+        if (owner := self.only_owner(calls)) is not None:
+            absent = refusal.unknown_prompt(name)
+            return self._carry_prompt(request, method, shown, owner, CALL_MEMBERS, absent)
         return self.not_there(request, refusal.unknown_prompt(name), method, "", shown, Kind.PROMPT)
 
     def _complete(self, request: InFlight, method: str, params: dict[str, Any]) -> None:
         """Completion shows what a prompt or a resource would take: judged as that prompt or resource is."""
         ref = params.get("ref")
         kind = ref.get("type") if isinstance(ref, dict) else None
+        answer = refusal.invalid_params("nothing that is granted can be completed so")
         if isinstance(ref, dict) and kind == "ref/prompt":
             calls = [
                 self.call(method, server, own, {**params, "ref": {**ref, "name": own}}, Kind.PROMPT)
                 for server, own in self._prompt_owners(ref.get("name"))
             ]
             if (owner := self.only_owner(calls)) is not None:
-                passage = Passage(self.context, request, *owner, None, refusal.refused_request)
-                return self.carry(passage, _COMPLETE_MEMBERS)
-        answer = refusal.invalid_params("nothing that is granted can be completed so")
+                return self._carry_prompt(request, method, str(ref.get("name")), owner, _COMPLETE_MEMBERS, answer)
         return self.not_there(request, answer, method, "", "", Kind.PROMPT)
+
+    def _carry_prompt(
+        self,
+        request: InFlight,
+        method: str,
+        shown: str,
+        owner: tuple[Call, Downstream],
+        members: frozenset[str],
+        absent: dict[str, Any],
+    ) -> None:
+        """Carry it once it is known to be the prompt that was looked at; one that has drifted doesn't exist."""
+        call, server = owner
+
+        def known(is_pinned: bool | None) -> None:
+            passage = Passage(self.context, request, call, server, None, refusal.refused_request)
+            if is_pinned is None:
+                return passage.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
+            if is_pinned:
+                return self.carry(passage, members)
+            why = "it is not what was locked or first seen"
+            return self.not_there(request, absent, method, server.name, shown, Kind.PROMPT, detail=why)
+
+        listing.known_prompt(self.context, server, call.target, lambda found: guarded(request, lambda: known(found)))
 
     def not_there(
         self,

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from mcp_guard.approvals.port import Approver, Nobody
@@ -20,6 +22,10 @@ from mcp_guard.errors import GuardError
 from mcp_guard.handles import Handles
 from mcp_guard.history.index import origins
 from mcp_guard.history.sources import Asked, asked_by, still_counts
+from mcp_guard.inspection.obligations import NOTHING, Obligations
+from mcp_guard.inspection.secrets import finder
+from mcp_guard.lock.pins import PinKind
+from mcp_guard.lock.servers import Lock
 from mcp_guard.model import (
     EVERY_EFFECT,
     Admitted,
@@ -46,6 +52,7 @@ from mcp_guard.policy.roots import roots_of
 from mcp_guard.policy.yaml_source import quoted
 from mcp_guard.protection import Protection, local_resolve
 from mcp_guard.record.entries import Request
+from mcp_guard.record.quarantine import Quarantine
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
 from mcp_guard.record.was import value_digests
@@ -92,16 +99,24 @@ class Guard:
     children: dict[str, Child] = field(default_factory=dict)  # started ahead, each for the first conversation
     latest: datetime | None = None  # of the entries of this process
     approver: Approver = field(default_factory=Nobody)
+    lock: Lock | None = None  # what was offered when a person looked; None: first sight has to do
+    unlike: Mapping[str, str] = field(default_factory=dict)  # servers that aren't started as they were locked, and why
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     upkeep: Upkeep = field(init=False)  # of the record, between calls
     authority_digest: str = field(init=False)
     asked: Asked = field(init=False)  # what the documents ask about where values come from
     handles: Handles = field(init=False)  # what clients hold beyond one call
+    quarantine: Quarantine = field(init=False)  # answers that wait for a person
+    _wanted: dict[str, Obligations] = field(default_factory=dict)  # by server
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
     def __post_init__(self) -> None:
         self.upkeep = Upkeep(self.record)
         self.handles = Handles(self.record.key)
+        for rule in (rule for layer in self.authority.layers for rule in layer.rules):
+            if rule.deny_secrets or rule.result.redact:
+                finder(rule.result.patterns)  # made now: the first call needn't wait for it
+        self.quarantine = Quarantine(self.record.directory)
         self.authority_digest = self.authority.digest
         self.asked = asked_by(self.authority)
         self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}
@@ -134,6 +149,15 @@ class Guard:
         return bool(layers) and all(
             any(rule.is_grant and rule.kind is kind for rule in layer.rules) for layer in layers
         )
+
+    def wants_of(self, server: str) -> Obligations:
+        """What all grants that may be about this server want done to answers: for what no call can be told of."""
+        found = self._wanted.get(server)
+        if found is None:
+            rules = [rule for layer in self.authority.layers for rule in layer.rules if rule.result]
+            about = [rule for rule in rules if rule.effects or any(fits(name.server, server) for name in rule.names)]
+            found = self._wanted[server] = reduce(or_, (rule.result for rule in about), NOTHING)
+        return found
 
     def known(self, spec: ServerSpec) -> Known | None:
         """What the effects catalogue knows of a server; nothing if its variables may make its command another one."""
@@ -194,6 +218,7 @@ class LiveFacts:
     base: str | None = None  # where the server's relative paths start; None: where the guard's do
     key: bytes = b""  # of the record, for fingerprints
     sources: Callable[[Unit], Collection[Origin]] = lambda unit: ()
+    lock: Lock | None = None
     _resolved: dict[str, str | None] = field(default_factory=dict)  # one judgement asks for the same path repeatedly
 
     def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
@@ -228,6 +253,9 @@ class LiveFacts:
 
     def origins(self, unit: Unit) -> Collection[Origin]:
         return self.sources(unit)
+
+    def locked(self, server: str, tool: str) -> bool:
+        return self.lock is not None and self.lock.pins(server, PinKind.TOOL, tool)
 
     def labels(self) -> frozenset[str]:
         """Only a judgement within its transaction can tell: elsewhere it raises, which closes what goes by it."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mcp_guard import __version__, exposure, offers, refusal
+from mcp_guard import __version__, exposure, inspecting, offers, pinning, refusal, sighting
 from mcp_guard.answers import is_complete, plain_error
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import NOT_OPENED, Downstream, State
@@ -28,6 +28,7 @@ from mcp_guard.eras import (
 )
 from mcp_guard.errors import ServerGone
 from mcp_guard.model import Kind
+from mcp_guard.patience import patiently
 from mcp_guard.session import InFlight
 
 HANDSHAKE_DEADLINE = 5.0
@@ -55,6 +56,9 @@ def initialize(context: Context, request: InFlight, params: dict[str, Any]) -> N
     session.settled = True
 
     def done(replies: dict[str, dict[str, Any]]) -> None:
+        _hear(context, replies, lambda: guarded(request, lambda: greet(replies)))
+
+    def greet(replies: dict[str, dict[str, Any]]) -> None:
         if not context.guard.prefixed:
             answer = _mirrored(context, replies)
             if "error" in answer:  # nothing has begun: the client may try again, in the other era too
@@ -85,7 +89,10 @@ def discover(context: Context, request: InFlight, params: dict[str, Any]) -> Non
         if not _all_modern(context, replies):
             return request.finish(_not_modern(context, replies))
         context.session.era = Era.MODERN
-        return _tell(context, request, _together_modern(context) if prefixed else _mirrored(context, replies))
+        return _hear(context, replies, lambda: guarded(request, lambda: greet(replies)))
+
+    def greet(replies: dict[str, dict[str, Any]]) -> None:
+        _tell(context, request, _together_modern(context) if prefixed else _mirrored(context, replies))
 
     _open_modern(context, request, params, done)
     return None
@@ -94,13 +101,15 @@ def discover(context: Context, request: InFlight, params: dict[str, Any]) -> Non
 def _discover_again(context: Context, request: InFlight, params: dict[str, Any]) -> None:
     """The servers are open and may be at work: the one is asked, none is started anew."""
     if context.guard.prefixed:
-        return _tell(context, request, _together_modern(context))
+        now = {server.name: {"result": server.hello} for server in context.session.servers}
+        return _hear(context, now, lambda: guarded(request, lambda: _tell(context, request, _together_modern(context))))
     server = context.session.servers[0]
 
     def replied(reply: dict[str, Any]) -> None:
         gone = {"error": {"code": NOT_OPENED, "message": "The tool server ended before it answered."}}
         answer = gone if "gone" in reply else reply
-        guarded(request, lambda: _tell(context, request, _mirrored(context, {server.name: answer})))
+        replies = {server.name: answer}
+        _hear(context, replies, lambda: guarded(request, lambda: _tell(context, request, _mirrored(context, replies))))
 
     def ready(_: bool) -> None:
         try:
@@ -159,6 +168,33 @@ def _open_modern(
 
     _open_all(context, Era.MODERN, "server/discover", params, DISCOVERY_DEADLINE, opened)
     return None
+
+
+def _hear(context: Context, replies: dict[str, dict[str, Any]], then: Callable[[], None]) -> None:
+    """Go on once it is clear whose instructions may be passed on: those that are what they were."""
+
+    def step() -> None:
+        for server in context.session.servers:
+            result = replies.get(server.name, {}).get("result")
+            if not isinstance(result, dict):
+                continue
+            said = result.get("instructions")
+            drifted = pinning.instructions_held(context.guard, server.spec, said)
+            if drifted is not None and context.instructed.get(server.name) is not False:
+                sighting.say_withheld(context, server, (drifted,))
+            context.instructed[server.name] = said if drifted is None else False
+        then()
+
+    def failed() -> None:
+        context.instructed.clear()
+        then()
+
+    patiently(step, failed)
+
+
+def _passes(context: Context, server: str, instructions: object) -> bool:
+    """Are these the very instructions that were found to be what they were?"""
+    return isinstance(instructions, str) and instructions == context.instructed.get(server)
 
 
 def _not_modern(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -259,8 +295,11 @@ def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str,
     capabilities = result.get("capabilities")
     if isinstance(capabilities, dict):
         result = {**result, "capabilities": _granted(context, capabilities)}
-    if not context.guard.knows(context.session.servers[0].name):
+    server = context.session.servers[0].name
+    if not (context.guard.knows(server) and _passes(context, server, result.get("instructions"))):
         result = {key: value for key, value in result.items() if key != "instructions"}
+    else:
+        result = {**result, "instructions": inspecting.line(context, server, result["instructions"])}
     if isinstance(result.get("supportedVersions"), list):
         spoken = [version for version in result["supportedVersions"] if version in MODERN_REVISIONS]
         result = {**result, "supportedVersions": spoken}
@@ -308,9 +347,9 @@ def _together(context: Context) -> dict[str, Any]:
                 known = capabilities.get(name)
                 capabilities[name] = {**said, **known} if isinstance(known, dict) and isinstance(said, dict) else said
     told = [
-        f"{server.name}: {server.hello['instructions']}"
+        f"{server.name}: {inspecting.line(context, server.name, server.hello['instructions'])}"
         for server in servers
-        if guard.knows(server.name) and isinstance(server.hello.get("instructions"), str)
+        if guard.knows(server.name) and _passes(context, server.name, server.hello.get("instructions"))
     ]
     together: dict[str, Any] = {
         "capabilities": capabilities,

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from mcp_guard import catalog, log, offers
 from mcp_guard.answers import is_complete
 from mcp_guard.catalog import Listing, Tool
-from mcp_guard.context import Context, guarded
+from mcp_guard.context import Context, Listed, guarded
 from mcp_guard.deliveries import TOOLS
-from mcp_guard.downstream import Downstream, identity
+from mcp_guard.downstream import Downstream
 from mcp_guard.eras import Era, strip_own_meta
 from mcp_guard.errors import ServerGone
+from mcp_guard.lock.pins import PinKind
 from mcp_guard.model import Call, Kind
-from mcp_guard.patience import patiently
 from mcp_guard.policy.decide import visible
 from mcp_guard.policy.listing import narrowed_schema
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.session import InFlight
+from mcp_guard.sighting import PINNED, is_old, sighted, sighted_others
 from mcp_guard.wire import serialize
 
 MAX_PAGES = 1000
@@ -57,6 +59,9 @@ def answer(context: Context, request: InFlight, method: str) -> None:
 
 def known_tools(context: Context, exposed: str, then: Callable[[], None]) -> None:
     """Go on once the tools of every server that `exposed` may belong to are known, or can't be."""
+    for server in context.session.servers:
+        if server.listing is not None and _may_own(context, server, exposed) and is_old(context, server, PinKind.TOOL):
+            server.listing = None
     waiting = [server for server in context.session.unsettled() if _may_own(context, server, exposed)]
     left = len(waiting)
 
@@ -71,6 +76,34 @@ def known_tools(context: Context, exposed: str, then: Callable[[], None]) -> Non
     for server in waiting:
         _fetch_tools(context, server, one_less)
     return None
+
+
+def known_prompt(context: Context, server: Downstream, name: str, then: Callable[[bool | None], None]) -> None:
+    """Go on with whether this prompt is the one that was looked at: None if that can't be told at the moment."""
+    lock = context.guard.lock
+    if lock is not None and not lock.pins(server.name, PinKind.PROMPT, name):
+        return then(False)
+
+    def tell(_: object = None) -> None:
+        listed = context.listed.get((server.name, PinKind.PROMPT))
+        then(None if listed is None else not listed.hides(name))
+
+    def ready(is_ready: bool) -> None:
+        if not is_ready:
+            return then(None)
+        if "prompts" not in server.capabilities:
+            return then(lock is None)  # it has none to be listed: nothing of it was ever pinned
+        if not is_old(context, server, PinKind.PROMPT):
+            return tell()
+        context.listed.pop((server.name, PinKind.PROMPT), None)
+        return fetch(
+            context,
+            server,
+            "prompts/list",
+            lambda items, _: tell() if items is None else sighted_others(context, server, "prompts/list", items, tell),
+        )
+
+    return server.when_ready(ready)
 
 
 def shows(context: Context, tool: Tool) -> bool:
@@ -144,14 +177,15 @@ class _Gathering:
             return _fetch_tools(
                 self._context, server, lambda: guarded(self._request, lambda: self._got_tools(server)), fresh=True
             )
-        return _fetch(
-            self._context,
-            server,
-            self._method,
-            lambda items, frame: guarded(
-                self._request, lambda: self._got(server, self._shown(server, items or []), frame)
-            ),
-        )
+        return fetch(self._context, server, self._method, partial(self._got_others, server))
+
+    def _got_others(self, server: Downstream, items: list[Any] | None, frame: Mapping[str, Any]) -> None:
+        def show(kept: list[Any]) -> None:
+            guarded(self._request, lambda: self._got(server, self._shown(server, kept), frame))
+
+        if self._method in PINNED and items:
+            return sighted_others(self._context, server, self._method, items, show)
+        return show(items or [])
 
     def _got_tools(self, server: Downstream) -> None:
         listing = server.listing
@@ -257,16 +291,17 @@ def _fetch_tools(
             if items is None:
                 return finish()
             listing = _read(context, server, items, frame)
-            return _sighted(context, server, listing, finish)
+            return sighted(context, server, listing, finish)
         except Exception as error:
             log.warning("a listing could not be read", server=server.name, error=type(error).__name__)
             return finish()
 
     def ready(is_ready: bool) -> None:
         if is_ready and "tools" in server.capabilities:
-            return _fetch(context, server, "tools/list", fetched)
+            return fetch(context, server, "tools/list", fetched)
         if is_ready:
             server.listing = Listing()
+            context.listed[server.name, PinKind.TOOL] = Listed(asyncio.get_running_loop().time())
         return finish()
 
     server.when_ready(ready)
@@ -279,27 +314,7 @@ def _read(context: Context, server: Downstream, items: list[Any], frame: Mapping
     return catalog.list_tools(server.name, items, prefixed=context.guard.prefixed, frame=frame, **describe)
 
 
-def _sighted(context: Context, server: Downstream, listing: Listing, then: Callable[[], None]) -> None:
-    """Note what was there when this server was first seen: that is what a pattern in a grant reaches."""
-    record = context.guard.record
-    key = identity(server.spec, record.key)
-
-    def step() -> None:
-        context.known[server.name] = record.first_sight(key, listing.names)
-        previous = server.withheld
-        server.listing, server.unlistable = listing, False
-        server.withheld = listing.withheld
-        if listing.withheld and listing.withheld != previous:
-            tools = [{"tool": gone.name, "why": gone.why} for gone in listing.withheld[:50]]
-            context.note(EntryKind.WITHHELD, {"server": server.name, "tools": tools})
-            names = ", ".join(gone.name for gone in listing.withheld[:50])
-            log.warning("tools withheld", server=server.name, tools=names)
-        then()
-
-    patiently(step, then)
-
-
-def _fetch(context: Context, server: Downstream, method: str, done: Fetched) -> None:
+def fetch(context: Context, server: Downstream, method: str, done: Fetched) -> None:
     """All pages of one listing of one server. `done(None, {})` if it failed."""
     items: list[Any] = []
     first: dict[str, Any] = {}

@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
+from functools import reduce
+from operator import or_
 from typing import Any, Protocol
+
+from mcp_guard.inspection.obligations import NOTHING, Obligations
 
 Json = Any
 """A JSON value as `wire.parse` yields it. `Any`, since it is raw on purpose."""
@@ -45,6 +49,8 @@ class EffectClass(StrEnum):
 
 
 EVERY_EFFECT: frozenset[EffectClass] = frozenset(EffectClass)
+GRAVE: frozenset[EffectClass] = frozenset({EffectClass.DESTRUCTIVE, EffectClass.EGRESS, EffectClass.SPEND})
+"""What is granted by exact names only, as long as nobody has looked at the tools and locked them."""
 
 
 class Kind(StrEnum):
@@ -224,6 +230,9 @@ class Facts(Protocol):
     def origins(self, unit: Unit) -> Collection[Origin]:
         """Where the unit comes from, as far as is known; what is known of nowhere the model may have made up."""
 
+    def locked(self, server: str, tool: str) -> bool:
+        """Is the tool in `guard.lock`? If not, a pattern in a grant doesn't reach it where it is `GRAVE`."""
+
     def labels(self) -> frozenset[str]:
         """What this session has been exposed to so far; raises if that can't be told. Never asked by a listing."""
 
@@ -288,6 +297,7 @@ class Decision:
     permitted: tuple[str, ...] = ()  # the limits of the nearest grants, in words; empty under `disclose: false`
     detail: str = ""  # for the person only (record, explain): may name files, thresholds, clauses; never a value
     approvals: tuple[Approval, ...] = ()  # what settled the asks of an allowed call
+    obligations: Obligations = NOTHING  # what is done to the answer: of all grants that carried the call
     gives: frozenset[str] = frozenset()  # labels that the session has from here on: set with the admission (law 2)
 
     @property
@@ -308,6 +318,7 @@ def strictest(decisions: list[Decision]) -> Decision:
             rules=tuple(rule for decision in decisions for rule in decision.rules),
             charges=tuple(charge for decision in decisions for charge in decision.charges),
             approvals=tuple(dict.fromkeys(one for decision in decisions for one in decision.approvals)),
+            obligations=_all(decisions),
             gives=frozenset(label for decision in decisions for label in decision.gives),
         )
     if first.effect is Effect.ASK:  # an approved ask is charged in every layer
@@ -319,6 +330,12 @@ def strictest(decisions: list[Decision]) -> Decision:
             advice=tuple(line for decision in decisions for line in decision.advice),
             permitted=first.permitted,
             detail=first.detail,
+            obligations=_all(decisions),
             gives=frozenset(label for decision in decisions for label in decision.gives),
         )
     return first
+
+
+def _all(decisions: list[Decision]) -> Obligations:
+    """Across layers obligations add up."""
+    return reduce(or_, (decision.obligations for decision in decisions))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from mcp_guard import listing, log, refusal, remembering, rounds, task_handles
+from mcp_guard import inspecting, listing, log, quarantining, refusal, remembering, rounds, task_handles
 from mcp_guard.answers import ASKING, look_alikes
 from mcp_guard.approvals.asking import Asked
 from mcp_guard.approvals.port import Question
@@ -23,6 +23,7 @@ from mcp_guard.eras import Era, for_one_principal, strip_own_data, strip_own_met
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import without_made_up_names
 from mcp_guard.handles import Opened
+from mcp_guard.inspecting import Inspection
 from mcp_guard.model import Approval, Call, Decision, Effect, Kind, Outcome, Reason, strictest
 from mcp_guard.offers import may_extend
 from mcp_guard.patience import patiently
@@ -59,6 +60,7 @@ class Passage:
     _started: float = 0.0
     _timer: asyncio.TimerHandle | None = None
     _cancel: Callable[[str | None], None] = field(default=lambda _: None)
+    _inspection: Inspection | None = None  # of what the server says, once the call is judged; None: nothing is wanted
 
     def begin(self, beside: Collection[str] = ()) -> None:
         """Judge it, then send or refuse it. `beside` are members of `params` that the method doesn't have."""
@@ -185,6 +187,9 @@ class Passage:
             return self._not_sent(entry, "the client gave up")
         loop = asyncio.get_running_loop()
         self._started = loop.time()
+        self._inspection = inspecting.of_call(self.context, self.call, self.tool, entry.decision.obligations)
+        if self._inspection is not None and self._deliver_released(entry):
+            return None
         try:
             sent = self.server.request(
                 self.call.method, dict(self.call.params), lambda reply: self._answered(entry, reply), self._progress
@@ -198,8 +203,35 @@ class Passage:
             self._timer = loop.call_later(self.server.spec.timeout, self._timed_out, entry)
         return None
 
+    def _deliver_released(self, entry: Entry) -> bool:
+        """Give what a person released of an earlier call like this one; nothing is sent, so the charge goes back."""
+        inspection = self._inspection
+        if inspection is None or not inspection.wanted.quarantine:
+            return False
+        found = quarantining.released(self.context, self.call)
+        answer = None if found is None else inspection.again(found[1])
+        if found is None or answer is None or rounds.is_asking(answer, self.call.method, self.context.session.era):
+            return False
+        give = partial(self._give, entry, found[0])
+        if self.takes is None or not self.takes(entry, _stripped(answer), give):
+            give(self._outcome(entry, answer)[1], "")
+        return True
+
+    def _give(self, entry: Entry, origin: str, answer: dict[str, Any] | None, why: str) -> None:
+        shown = self._withheld(entry, why) if answer is None else answer
+        note = f"given: the answer to {origin}, which a person released"
+
+        def step() -> None:
+            self.context.guard.record.finish(entry, Outcome.NOT_SENT, duration_ms=0.0, refund=True, note=note)
+            quarantining.given(self.context, origin)
+            self.request.finish(shown)
+
+        lost = "its outcome could not be recorded"
+        patiently(step, lambda: self.request.finish(self._withheld(entry, lost)))
+
     def _progress(self, params: dict[str, Any]) -> None:
-        self.request.progress(strip_own_meta(params))
+        told = strip_own_meta(params)
+        self.request.progress(told if self._inspection is None else self._inspection.progress(told))
 
     def _answered(self, entry: Entry, reply: dict[str, Any]) -> None:
         if self._timer is not None:
@@ -209,6 +241,12 @@ class Passage:
         if "gone" not in reply:
             self.server.answered()
         try:
+            if self._inspection is not None and "gone" not in reply:
+                reply = self._inspection.answer(entry, reply)
+                if self._inspection.withheld:
+                    why = self._inspection.withheld
+                    note = "" if self._inspection.held else why
+                    return self._settle(entry, Outcome.WITHHELD, self._withheld(entry, why), note)
             if look_alikes(reply.get("result", {}), ASKING):
                 return self._asked(entry, None, "it is written so that readers differ on whether it asks")
             if self.takes is not None and self.takes(entry, _stripped_or_gone(reply), partial(self._asked, entry)):
@@ -251,6 +289,8 @@ class Passage:
         self._settled = True
         if self._timer is not None:
             self._timer.cancel()
+        if self._inspection is not None and self._inspection.note:
+            note = f"{note}; {self._inspection.note}" if note else self._inspection.note
         duration = (asyncio.get_running_loop().time() - self._started) * 1000
 
         def step() -> None:
@@ -279,9 +319,10 @@ class Passage:
         patiently(step, tell)
 
     def _withheld(self, entry: Entry, why: str) -> dict[str, Any]:
+        held = self._inspection is not None and self._inspection.held
         if self.call.method == "tools/call":
-            return refusal.withheld(entry.id, why, self.context.session.era)
-        return refusal.withheld_request(entry.id, why)
+            return refusal.withheld(entry.id, why, self.context.session.era, held=held)
+        return refusal.withheld_request(entry.id, why, held=held)
 
     def _outcome(self, entry: Entry, reply: dict[str, Any]) -> tuple[Outcome, dict[str, Any], str]:
         """What became of it, what the client is given, and a note for the record."""

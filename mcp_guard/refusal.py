@@ -152,10 +152,12 @@ def internal_error() -> dict[str, Any]:
     return {"error": {"code": INTERNAL_ERROR, "message": "The guard could not handle this request; nothing was sent."}}
 
 
-def withheld(entry: str | None, why: str, era: Era | None) -> dict[str, Any]:
-    """A call that was sent and whose answer isn't passed on. It may have happened, and it is not to be repeated."""
+def withheld(entry: str | None, why: str, era: Era | None, *, held: bool = False) -> dict[str, Any]:
+    """A call that was sent and whose answer isn't passed on. It may have happened, and it is not to be repeated; unless
+    the answer is `held` for a person, so that a repetition gets it.
+    """
     result: dict[str, Any] = {
-        "content": [{"type": "text", "text": _withheld_text(why)}],
+        "content": [{"type": "text", "text": _withheld_text(why, held)}],
         "isError": True,
         "_meta": _withheld_meta(entry),
     }
@@ -164,12 +166,14 @@ def withheld(entry: str | None, why: str, era: Era | None) -> dict[str, Any]:
     return {"result": result}
 
 
-def withheld_request(entry: str | None, why: str) -> dict[str, Any]:
+def withheld_request(entry: str | None, why: str, *, held: bool = False) -> dict[str, Any]:
     """As `withheld`, for a request of another method, whose result has no place for it."""
-    return {"error": {"code": REFUSED, "message": _withheld_text(why), "data": _withheld_meta(entry)}}
+    return {"error": {"code": REFUSED, "message": _withheld_text(why, held), "data": _withheld_meta(entry)}}
 
 
-def _withheld_text(why: str) -> str:
+def _withheld_text(why: str, held: bool) -> str:
+    if held:
+        return f"The call was made, and its answer is withheld: {why}. Until then, do not repeat it."
     return f"The call was made, and its answer is withheld: {why}. Do not repeat it: it may have taken effect."
 
 

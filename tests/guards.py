@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,13 +17,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mcp_guard.catalogue.entries import Known
+from mcp_guard.catalogue.packages import Package, Registry
 from mcp_guard.downstream import NOT_OPENED, ServerSpec, State
 from mcp_guard.eras import Era
 from mcp_guard.errors import RecordFailed, ServerGone
 from mcp_guard.gateway import Gateway
 from mcp_guard.guard import Guard
 from mcp_guard.health import Health
-from mcp_guard.model import Approval, Call, Decision, Facts
+from mcp_guard.model import Approval, Call, Decision, Described, EffectClass, Facts
 from mcp_guard.policy.document import Authority, load_text
 from mcp_guard.protection import Protection
 from mcp_guard.record.query import Filter, Row, open_for_reading
@@ -31,10 +34,33 @@ from mcp_guard.record.verify import verify
 from mcp_guard.session import Session
 from tests.fixtures.client import MODERN, RAW_SERVER, RawClient
 from tests.fixtures.ledger import read_lines
+from tests.fixtures.raw_server import TOOLS
 
 REPOSITORY = Path(__file__).parents[1]
 ALL_OF_RAW = 'version: 1\ngrants: [{id: all, tool: "raw/*", args: any}]\n'
 DECISION = "mcp-guard/decision"
+RAW_NAMES = (*(str(one["name"]) for one in TOOLS), "grown", *(f"tool_{number}" for number in range(30)))
+
+
+def spelt_out(policy: str) -> str:
+    """`raw/*` as the names of the raw server's tools: without a lock, no pattern reaches what nobody knows."""
+
+    def names(found: re.Match[str]) -> str:
+        return ", ".join(json.dumps(f"{found[1]}/{name}") for name in RAW_NAMES)
+
+    lists = re.sub(r'tool: "(\w+)/\*"', r'tool: ["\1/*"]', policy)
+    return re.sub(r'"(\w+)/\*"', names, lists)
+
+
+class Harmless(Known):
+    """A catalogue that knows every tool, whatever its descriptor is, as one that only reads: for patterns."""
+
+    def describe(self, descriptor: Mapping[str, Any]) -> Described | None:
+        return Described(frozenset({EffectClass.READ}))
+
+
+def harmless() -> Known:
+    return Harmless("double", Package(Registry.NPM, "double"), (), "", {})
 
 
 def decision_in(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +85,7 @@ class Stand:
         self.home.mkdir(exist_ok=True)
         self.state = self.home / "state"
         self.policy_file = self.home / "policy.yaml"
-        self.policy_file.write_text(self.policy)
+        self.policy_file.write_text(spelt_out(self.policy))
         self.environment = {**os.environ, "MCP_GUARD_STATE": str(self.state), "PYTHONPATH": str(REPOSITORY)}
 
     def server(self, name: str = "raw", *options: str, program: Path = RAW_SERVER) -> list[str]:
@@ -201,6 +227,8 @@ class RecordingDownstream:
             return found
         if method == "tools/list":
             return {"result": {"tools": self.tools}}
+        if method == "prompts/list":
+            return {"result": {"prompts": []}}
         return {"result": {"content": []}}
 
     def open(self, era: Era, method: str, params: Any, answer: Any) -> None:
@@ -277,6 +305,8 @@ class Scene:
             session_key="s1",
             clock=lambda: datetime.now(UTC),
         )
+        if "/*" in self.policy and "effect" not in self.policy:
+            self.guard.look_up = lambda _: harmless()
         self.notified: list[tuple[str, Any]] = []
         self.asked: list[tuple[str, Any, Any]] = []  # of the client: method, params and where its answer goes
         self.taken_back: list[str | None] = []

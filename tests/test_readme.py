@@ -172,4 +172,12 @@ def test_what_is_run_is_what_is_written() -> None:
         "servers.yaml",
         "notes.mandate.yaml",
     }
-    assert {command.line.split()[1] for command in commands()} == {"init", "check", "diff", "explain", "log", "test"}
+    assert {command.line.split()[1] for command in commands()} == {
+        "init",
+        "check",
+        "diff",
+        "explain",
+        "lock",
+        "log",
+        "test",
+    }

@@ -27,6 +27,7 @@ from mcp_guard.conversations import Conversations
 from mcp_guard.downstream import ServerSpec, State
 from mcp_guard.eras import LEGACY_REVISIONS
 from mcp_guard.errors import InputError
+from mcp_guard.floating import in_words as in_words_of
 from mcp_guard.gateway import Gateway
 from mcp_guard.guard import Guard
 from mcp_guard.policy.oddities import Oddity, looks_harmless, oddities, strangers
@@ -57,6 +58,7 @@ class ServerReport:
     withheld: dict[str, str] = field(default_factory=dict)  # the server's own names: why
     lately: Lately = field(default_factory=Lately)  # as the record has it
     effects: dict[str, Origin] = field(default_factory=dict)  # by the server's own names: what its tools can do
+    floating: str = ""  # its command leaves open which version of a package is started
 
     @property
     def tools(self) -> list[Tool]:
@@ -70,6 +72,7 @@ class ServerReport:
 @click.option("--config", type=click.Path(path_type=Path), help="Check this guard.yaml and its servers.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Check this policy, alone or with the server after --.")
 @click.option("--mandate", type=click.Path(path_type=Path), help="And this mandate.")
+@click.option("--lock", "lock_file", type=click.Path(path_type=Path), help="And this lock (guard.yaml names its own).")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
 @click.option("--name", help="The server's name in the policy.")
 @click.option("--clients", is_flag=True, help="Instead: what do your MCP clients reach past any guard.")
@@ -79,6 +82,7 @@ def check(
     config: Path | None,
     policy: Path | None,
     mandate: Path | None,
+    lock_file: Path | None,
     settings: tuple[str, ...],
     name: str | None,
     clients: bool,
@@ -93,7 +97,7 @@ def check(
     Exit code 1 when a server doesn't answer or is reached directly, 2 when a document, file or option is wrong.
     """
     if clients:
-        if config or policy or mandate or settings or name or command:
+        if config or policy or mandate or lock_file or settings or name or command:
             raise InputError("`--clients` stands alone, or with `--json`: it looks at your clients' own files")
         from mcp_guard.cli.check_clients import check_clients
 
@@ -103,17 +107,19 @@ def check(
     variables = parse_settings(settings, Path.cwd())
     specs: tuple[ServerSpec, ...] = ()
     own: tuple[Path, ...] = ()
+    lock = lock_file
     if policy is None and not command:
         loaded = load_config(config or Path("guard.yaml"))
         say_unset(loaded)
         policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
-        variables, own = {**loaded.variables, **variables}, (loaded.file,)
+        variables, own = {**loaded.variables, **variables}, (loaded.file, loaded.lock_place)
+        lock = lock or loaded.lock
     elif command:
         if name is None and policy is not None:
             raise InputError("`--name` is missing: the policy's rules say NAME/tool; name the server as they do")
         specs = (ServerSpec(name or "server", command),)
     first, second = load_documents(policy, mandate, variables)
-    guard = build_guard(specs, policy=first, mandate=second, prefixed=bool(own), own_files=own)
+    guard = build_guard(specs, policy=first, mandate=second, prefixed=bool(own), own_files=own, lock=lock)
     past = lately(guard.record.directory, clock())
     try:
         reports = asyncio.run(ask(guard)) if specs else []
@@ -140,7 +146,7 @@ def _oddities(guard: Guard, reports: list[ServerReport], *, every_server: bool) 
     described = {
         (tool.server, tool.name): one for report in reports for tool in report.tools if (one := tool.described)
     }
-    facts = OfflineFacts(now, {}, None, described)
+    facts = OfflineFacts(now, {}, None, described, lock=guard.lock)
     return oddities(guard.authority, offered, arguments=arguments, every_server=every_server, now=now, facts=facts)
 
 
@@ -183,7 +189,7 @@ async def _listed(gateway: Gateway, name: str) -> None:
 
 
 def _report(gateway: Gateway, spec: ServerSpec, why: str) -> ServerReport:
-    report = ServerReport(spec.name, spec.shown, spec.remote is not None, why=why)
+    report = ServerReport(spec.name, spec.shown, spec.remote is not None, why=why, floating=in_words_of(spec))
     server = gateway.context.server(spec.name)
     if server is None or server.listing is None:
         report.missing = not_passed(spec, os.environ)
@@ -218,6 +224,7 @@ def _as_json(guard: Guard, reports: list[ServerReport], odd: list[Oddity]) -> di
                 "withheld": report.withheld,
                 "ended": report.lately.ended,
                 "ill": report.lately.ill,
+                "floating": report.floating,
                 "effects": {name: one.to_dict() for name, one in report.effects.items()},
             }
             for report in reports
@@ -258,6 +265,8 @@ def _show(console: Console, guard: Guard, reports: list[ServerReport], odd: list
 def _show_server(console: Console, report: ServerReport) -> None:
     state = "[green]answers[/]" if report.answered else "[red]doesn't answer[/]"
     console.print(f"\n[bold]{_plain(report.name)}[/] {_plain(' '.join(report.command))}: {state}")
+    if report.floating:
+        console.print(f"  [yellow]version[/]  {_plain(report.floating)}")
     if report.lately:
         console.print(f"  [yellow]lately[/]   {_plain(report.lately.words)}")
     if not report.answered:

@@ -29,6 +29,9 @@ from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError, Malformed
 from mcp_guard.guard import judge
 from mcp_guard.history.sources import Asked, asked_by
+from mcp_guard.lock.pins import PinKind
+from mcp_guard.lock.servers import Lock
+from mcp_guard.lock_file import load_lock
 from mcp_guard.model import Admitted, Call, Decision, Described, EffectClass, Json, Origin, Reason, Unit, Usage
 from mcp_guard.policy.constraint_words import wants_absolute
 from mcp_guard.policy.document import Authority, Document
@@ -56,6 +59,7 @@ class OfflineFacts:
     base: str | None  # where the server's relative paths start
     catalogued: Mapping[tuple[str, str], Described] = field(default_factory=dict)  # by server and tool
     asked: Asked | None = None  # what the documents ask about sources
+    lock: Lock | None = None
     exposed: frozenset[str] = frozenset()  # the labels that the session is taken to have
 
     def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
@@ -87,6 +91,9 @@ class OfflineFacts:
         """What the documents say themselves: no session, so no results."""
         return self.asked.known.get(unit, ()) if self.asked is not None else ()
 
+    def locked(self, server: str, tool: str) -> bool:
+        return self.lock is not None and self.lock.pins(server, PinKind.TOOL, tool)
+
     def labels(self) -> frozenset[str]:
         return self.exposed
 
@@ -98,6 +105,7 @@ class OfflineFacts:
 @click.option("--config", type=click.Path(path_type=Path), help="Explain under this guard.yaml.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Explain under this policy.")
 @click.option("--mandate", type=click.Path(path_type=Path), help="And this mandate.")
+@click.option("--lock", "lock_file", type=click.Path(path_type=Path), help="And this lock (guard.yaml names its own).")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="Explain in a session that has this label.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -107,6 +115,7 @@ def explain(
     config: Path | None,
     policy: Path | None,
     mandate: Path | None,
+    lock_file: Path | None,
     settings: tuple[str, ...],
     labels: tuple[str, ...],
     as_json: bool,
@@ -122,11 +131,13 @@ def explain(
         return _entry(subject, as_json)
     server, slash, tool = subject.partition("/")
     specs: tuple[ServerSpec, ...] = ()
+    lock = load_lock(lock_file) if lock_file is not None else None
     variables = parse_settings(settings, Path.cwd())
     if policy is None:
         loaded = load_config(config or Path("guard.yaml"))
         policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
         variables = {**loaded.variables, **variables}
+        lock = load_lock(loaded.lock) if lock is None and loaded.lock is not None else lock
     else:
         _say_config(policy, settings, config)
     first, second = load_documents(policy, mandate, variables)
@@ -141,7 +152,8 @@ def explain(
         raise InputError(f"the arguments can't be read: {error}; write one JSON object") from None
     call = Call(local_principal(), "tools/call", server, tool, {"name": tool, "arguments": given})
     base = next((spec.cwd for spec in specs if spec.name == server), None)
-    facts = OfflineFacts(now, _seen(server), base, assumed(specs), asked_by(authority), frozenset(labels))
+    seen = _seen(server) if lock is None else _pinned(lock)
+    facts = OfflineFacts(now, seen, base, assumed(specs), asked_by(authority), lock, frozenset(labels))
     effects = offline_origin(authority, specs, call, facts)
     own = (config or Path("guard.yaml"),) if specs else ()
     protection = protection_of(specs, layers, own, place.state_directory(None))
@@ -191,6 +203,13 @@ def _meant(subject: str, layers: Iterable[Document], specs: Iterable[ServerSpec]
         names = {f"{spec.name}/{subject}" for spec in specs}
     said = " or ".join(f"`{name}`" for name in sorted(names)[:3])
     return f"; did you mean {said}?" if said else ", such as files/write_file"
+
+
+def _pinned(lock: Lock) -> dict[str, frozenset[str]]:
+    """Under a lock, what it has is what a pattern reaches."""
+    return {
+        name: frozenset(tool for kind, tool in pin.pins if kind is PinKind.TOOL) for name, pin in lock.servers.items()
+    }
 
 
 def _seen(server: str) -> dict[str, frozenset[str]]:

@@ -39,8 +39,9 @@ def run(
         policy=first,
         mandate=second,
         prefixed=True,
-        own_files=(config, *loaded.heads_files),
+        own_files=(config, loaded.lock_place, *loaded.heads_files),
         durability=loaded.durability,
+        lock=loaded.lock,
         heads=loaded.heads,
         limits=loaded.limits,
     )

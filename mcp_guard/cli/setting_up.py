@@ -18,6 +18,9 @@ from mcp_guard.config import Config, as_path
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.guard import LACKS_MANDATE, Guard
+from mcp_guard.identities import unlike
+from mcp_guard.lock.text import lock_text
+from mcp_guard.lock_file import load_lock
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
 from mcp_guard.policy.oddities import strangers
 from mcp_guard.protection import Protection
@@ -133,10 +136,12 @@ def build_guard(
     prefixed: bool,
     own_files: Iterable[Path],
     durability: Literal["process", "disk"] = "process",
+    lock: Path | None = None,
     heads: Sink | None = None,
     limits: Limits | None = None,
 ) -> Guard:
-    """Open the record and put the parts together."""
+    """Open the record and put the parts together. `lock` has to be there: without one, first sight counts."""
+    locked = load_lock(lock) if lock is not None else None
     principal = local_principal()
     session = client_session(principal, mandate.digest if mandate is not None else "")
     record = Record.open(session=session, clock=clock, durability=durability, limits=limits)
@@ -152,9 +157,11 @@ def build_guard(
         protection=protection_of(specs, layers, own_files, record.directory),
         session_key=session,
         clock=clock,
+        lock=locked,
+        unlike=unlike(locked, specs) if locked is not None else {},
     )
     guard.upkeep.sink = heads
-    loaded = [
+    loaded: list[dict[str, object]] = [
         {
             "kind": layer.kind,
             "file": str(Path(layer.file).absolute()),
@@ -163,6 +170,9 @@ def build_guard(
         }
         for layer in layers
     ]
+    if locked is not None and lock is not None:
+        digest = hashlib.sha256(lock_text(locked).encode()).hexdigest()
+        loaded.append({"kind": "lock", "file": str(lock.absolute()), "digest": digest, "grants": []})
     patiently(lambda: record.note(EntryKind.LOADED, {"documents": loaded, "session": session}))
     return guard
 

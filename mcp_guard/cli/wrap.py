@@ -26,6 +26,7 @@ HOW_TO_GRANT = (
 @click.option("--name", help="The server's name in the policy (NAME/tool). Needed with --policy.")
 @click.option("--policy", type=click.Path(path_type=Path), help="What is granted. Without it: nothing.")
 @click.option("--mandate", type=click.Path(path_type=Path), help="What is granted for one task, within the policy.")
+@click.option("--lock", type=click.Path(path_type=Path), help="Show only what this lock has and still is what it was.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 @click.pass_obj
@@ -34,6 +35,7 @@ def wrap(
     name: str | None,
     policy: Path | None,
     mandate: Path | None,
+    lock: Path | None,
     settings: tuple[str, ...],
     command: tuple[str, ...],
 ) -> int:
@@ -49,7 +51,12 @@ def wrap(
     if first is None and second is None:
         click.echo(HOW_TO_GRANT.format(command=" ".join(command)), err=True, nl=False)
     guard = build_guard(
-        (ServerSpec(name or "server", command),), policy=first, mandate=second, prefixed=False, own_files=()
+        (ServerSpec(name or "server", command),),
+        policy=first,
+        mandate=second,
+        prefixed=False,
+        own_files=(lock,) if lock is not None else (),
+        lock=lock,
     )
     say_strangers(guard)
     if ahead is not None:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mcp_guard.errors import InputError
+from mcp_guard.inspection.obligations import NOTHING
 from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass, Kind, RuleRef
 from mcp_guard.policy.budgets import Budget, Per, Rate
 from mcp_guard.policy.canonical import loose
@@ -111,6 +112,7 @@ class Builder:
                 uri=self._uri(form, path),
                 when=when,
                 advice=form.advice or "",
+                deny_secrets=form.deny_secrets,
                 after=self._after(form, path),
             )
         return Rule(
@@ -124,6 +126,8 @@ class Builder:
             budget=None if form.budget is None else self._budget(form.budget, arguments, path),
             until=None if form.until is None else parse_moment(form.until),
             disclose=form.disclose,
+            deny_secrets=form.deny_secrets,
+            result=form.result or NOTHING,
             after=self._after(form, path),
             once=form.once,
             rate=None if form.rate is None else _rate(form.rate),

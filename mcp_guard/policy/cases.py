@@ -62,6 +62,7 @@ class Case:
     mandate: str | Document | None = None  # a file beside the case file; once bound, the document
     links: Mapping[str, str] = field(default_factory=dict)  # symbolic links: where, to what
     labels: frozenset[str] = frozenset()  # what the session had before its first call
+    obligations: tuple[str, ...] | None = None  # what is to be done to the answer, in words; None: it isn't said
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,8 @@ class _Reader:
         for number, call in enumerate(calls, 1):
             why = form.why if len(calls) == 1 else f"{form.why} ({number} of {len(calls)})"
             labels = frozenset(form.labels or ())
-            yield Case(why, place, call, moment, form.expect, form.rule, form.reason, steps, mandate, links, labels)
+            case = Case(why, place, call, moment, form.expect, form.rule, form.reason, steps, mandate, links, labels)
+            yield case if form.obligations is None else replace(case, obligations=tuple(form.obligations))
 
     def _steps(self, form: CaseForm, path: Path, principal: str, moment: datetime) -> tuple[Step, ...]:
         """A call without a time is made when the next one is: the guard's time doesn't go back."""

@@ -13,7 +13,7 @@ from mcp_guard.policy.cases_form import CaseFileForm, CaseForm, ResourceForm, St
 from mcp_guard.policy.form_errors import SHAPES, did_you_mean, subject, value_at
 from mcp_guard.policy.yaml_source import Path, Source, quoted
 
-_LATER: dict[type[BaseModel], set[str]] = {CaseForm: {"result", "obligations"}}
+_LATER: dict[type[BaseModel], set[str]] = {CaseForm: {"result"}}
 _ONLY = {
     (StepForm, "why"): "only the case itself says why",
     (StepForm, "mandate"): "a mandate binds the whole case: write it beside `call`",

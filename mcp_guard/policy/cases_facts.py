@@ -1,8 +1,8 @@
 """What is known in a case run: its time, what its earlier calls have used, the links that it names. No file, no server.
 
-A path leads to itself unless the case names a link. A tool that a case calls was there at first sight, so patterns in
-grants reach it, and no server's annotation adds an effect. What tools do is known from the documents, and where they
-say nothing, from the case file.
+A path leads to itself unless the case names a link. A tool that a case calls was there at first sight and is locked, so
+patterns in grants reach it, and no server's annotation adds an effect. What tools do is known from the documents, and
+where they say nothing, from the case file.
 """
 
 from __future__ import annotations
@@ -131,6 +131,9 @@ class CaseFacts:
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return True
 
+    def locked(self, server: str, tool: str) -> bool:
+        return True
+
     def origins(self, unit: Unit) -> Collection[Origin]:
         gained = (one for one in origins(unit, _DIGESTS, self._rows) if still_counts(self._authority, one))
         forgotten = (FORGOTTEN,) if self._rows.dropped else ()
@@ -155,6 +158,9 @@ def as_answered(result: Json) -> Mapping[str, Json]:
     if isinstance(result, str):
         return {"content": [{"type": "text", "text": result}]}
     return {"structuredContent": result}
+
+    def locked(self, server: str, tool: str) -> bool:
+        return True
 
 
 def _sum(usage: Usage, charge: Charge) -> Usage:

@@ -201,9 +201,16 @@ class CaseForm(CallForm):
     reason: Annotated[Reason, BeforeValidator(_reason)] = _ABSENT
     after: Annotated[list[StepForm], AfterValidator(_some)] = _ABSENT
     mandate: Any = _ABSENT
+    obligations: Annotated[list[Text], BeforeValidator(_one_or_more)] = _ABSENT
     principal: Text = _ABSENT
     labels: LabelList = _ABSENT
     links: Annotated[dict[str, Annotated[str, AfterValidator(_path)]], AfterValidator(_links)] = _ABSENT
+
+    @model_validator(mode="after")
+    def _has_an_answer(self) -> Self:
+        if self.obligations is not None and self.expect is Effect.DENY:
+            raise said("a call that is denied has no answer", "leave `obligations` out")
+        return self
 
     @model_validator(mode="after")
     def _reason_fits(self) -> Self:

@@ -37,7 +37,14 @@ class Played:
             and (case.rule is None or any(rule.id == case.rule for rule in decision.rules))
             and (case.reason is None or decision.reason is case.reason)
             and not self.surprises
+            and self.done_as_expected
         )
+
+    @property
+    def done_as_expected(self) -> bool:
+        """Is done to the answer what the case says? Nothing is expected of one that says nothing."""
+        expected = self.case.obligations
+        return expected is None or set(expected) == set(self.decision.obligations.in_words())
 
 
 def play(suite: Suite, case: Case, document: Document | None = None) -> Played:
@@ -82,6 +89,9 @@ def problems(played: Played) -> list[str]:
         said.append(f"expected reason {case.reason}, got {decision.reason}")
     elif case.rule is not None and all(rule.id != case.rule for rule in decision.rules):
         said.append(f"expected {case.expect.name.lower()}{_by(case)}, got {_got(decision)}")
+    if not played.done_as_expected:
+        done = ", ".join(decision.obligations.in_words()) or "nothing"
+        said.append(f"expected to be done to the answer: {', '.join(case.obligations or ()) or 'nothing'}; got {done}")
     if not said:
         return []
     if case.rule is not None and (missed := _missed(played, case.rule)):

@@ -27,6 +27,7 @@ def written(case: Case) -> str:
     parts.append(f"expect: {case.expect.name.lower()}")
     parts += [f"rule: {scalar(case.rule)}"] if case.rule is not None else []
     parts += [f"reason: {case.reason}"] if case.reason is not None else []
+    parts += [f"obligations: {_flow(list(case.obligations))}"] if case.obligations is not None else []
     return f"- {{{', '.join(parts)}}}"
 
 

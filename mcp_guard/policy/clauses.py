@@ -29,7 +29,7 @@ from mcp_guard.policy.constraints import (
     words,
 )
 from mcp_guard.policy.limits import count_in_words
-from mcp_guard.policy.matching import charges_for, has_room, is_past
+from mcp_guard.policy.matching import charges_for, has_room, holds_back, is_about_secrets, is_past
 from mcp_guard.policy.names import NamePattern
 from mcp_guard.policy.order import After
 from mcp_guard.policy.past import may_concern, open_now
@@ -146,6 +146,9 @@ def _rest(rule: Rule) -> Iterator[Clause]:
     if rule.rate is not None:
         (said,) = count_in_words(rule.rate)
         yield Clause(f"rate: {said}", _affords(replace(rule, budget=None)))
+    if rule.deny_secrets:
+        yield Clause("deny_secrets", _about_secrets(rule))
+    yield from (Clause(f"result: {what}", lambda moment: True, two_sided=False) for what in rule.result.in_words())
     if rule.asks:
         yield Clause("ask", lambda moment: True, two_sided=False)
 
@@ -164,6 +167,12 @@ def _ends(rule: Rule, budget: Budget) -> Iterator[Clause]:
         part = replace(plain, distinct={name: most})
         said = f"budget: {most} different {name}{over}"
         yield Clause(said, _affords(replace(rule, budget=part, rate=None)))
+
+
+def _about_secrets(rule: Rule) -> Test:
+    if rule.is_grant:
+        return lambda moment: not holds_back(rule, moment.call)
+    return lambda moment: is_about_secrets(rule, moment.call)
 
 
 def _affords(part: Rule) -> Test:

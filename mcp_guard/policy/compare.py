@@ -5,6 +5,7 @@ Core. Start here; the parts are small files.
     compare_sides      the documents of one side, and the judge under them
     compare_scenes     the targets to look at, one by one, and "any other tool"
     compare_rules      a rule -> atoms: when it carries a call, and all the ways in which it doesn't
+    compare_results    may less be done to what a server answers
     compare_settle     one question: what the judge says of made-up calls tells which rules a proof needs
     compare_search     atoms and clauses -> proved impossible, or open ends
     compare_atoms      which atoms exclude each other (values, texts, numbers, nested, names, times)
@@ -24,6 +25,7 @@ from itertools import product
 from mcp_guard.model import Effect, RuleRef
 from mcp_guard.policy.compare_atoms import Before
 from mcp_guard.policy.compare_past import gives_less
+from mcp_guard.policy.compare_results import LESS, less_is_done
 from mcp_guard.policy.compare_rules import Formula
 from mcp_guard.policy.compare_scenes import Meeting, meetings
 from mcp_guard.policy.compare_settle import Goal, settle
@@ -81,6 +83,10 @@ class _Question:
     def findings(self) -> list[Finding]:
         if any(not grants for grants in self.meeting.new.grants) or self.meeting.same:
             return []
+        less = [self._finding((), None, LESS)] if less_is_done(self.meeting, self.old, self.new) else []
+        return [*self._of_grants(), *less]
+
+    def _of_grants(self) -> list[Finding]:
         total = 1
         for grants in self.meeting.new.grants:
             total *= len(grants)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from mcp_guard.model import Kind
+from mcp_guard.model import GRAVE, Kind
 from mcp_guard.policy.budgets import Count, Rate
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.compare_atoms import (
@@ -44,7 +44,8 @@ Clause: TypeAlias = tuple[tuple[Atom, ...], ...]
 KNOWN = {
     "Rule": {
         *("ref", "kind", "names", "effects", "arguments", "uri", "when", "asks", "budget", "until", "key"),
-        *("after", "once", "rate", "counts"),
+        *("after", "once", "rate", "counts", "deny_secrets"),
+        "result",  # compare_results
         *("advice", "disclose"),  # these change what is said, not what is allowed
     },
     # another mandate's budget starts anew, as all of it does
@@ -56,6 +57,9 @@ KNOWN = {
 """The fields that a comparison understands. What another says is only known to be equal, or not."""
 
 
+_CLEAN = "clearly no secret is in the call"
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A target, or all of those that no rule names; whether it was there at first sight; the arguments in play."""
@@ -65,19 +69,21 @@ class Scene:
     target: str = ""
     named: bool = True  # False: any other target
     first_seen: bool = True
+    locked: bool = True
     names: tuple[str, ...] = ()
 
     def reaches(self, rule: Rule, classes: Classes) -> bool:
         """Could the rule be about the target? Of other targets, its patterns decide."""
         if rule.kind is not self.kind:
             return False
+        by_pattern = self.first_seen and (self.locked or self.kind is not Kind.TOOL or classes.isdisjoint(GRAVE))
         if rule.effects:
-            met = classes <= rule.effects and self.first_seen if rule.is_grant else bool(classes & rule.effects)
+            met = classes <= rule.effects and by_pattern if rule.is_grant else bool(classes & rule.effects)
         elif self.named:
             exactly = rule.names_exactly(self.server, self.target)
-            met = exactly or (rule.may_name(self.server, self.target) and (self.first_seen or not rule.is_grant))
+            met = exactly or (rule.may_name(self.server, self.target) and (by_pattern or not rule.is_grant))
         elif rule.is_grant:
-            met = self.first_seen and any(not name.exact for name in rule.names)
+            met = by_pattern and any(not name.exact for name in rule.names)
         else:
             met = True
         return met
@@ -128,6 +134,8 @@ def _conditions(rule: Rule, scene: Scene, *, holds: bool) -> Iterator[Clause]:
         yield ((Before(rule.until, holds),),)
     for count in rule.counts:
         yield ((_room(rule, count, holds=holds),),)
+    if rule.deny_secrets:  # one question about the call, clearly yes or not, that a grant needs and a deny wants not
+        yield ((Other(_CLEAN, holds is rule.is_grant),),)
     if content := "".join(more(part) for part in (rule, rule.when, rule.arguments) if part is not None):
         yield ((Other(content, holds),),)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from mcp_guard.inspection.obligations import Obligations
 from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass, Kind
 from mcp_guard.policy.compare_atoms import Atom
 from mcp_guard.policy.compare_rules import Clause, Formula, Scene, names_of, silent, speaks
@@ -110,17 +111,18 @@ class Meeting:
             for one, other in zip(self.old.layers, self.new.layers, strict=True)
         )
 
-    def _contents_of(self, layer: Layer) -> set[tuple[Effect, bool, Content]]:
-        return {(rule.ref.effect, rule.asks, self.content(rule)) for rule in layer.rules}
+    def _contents_of(self, layer: Layer) -> set[tuple[Effect, bool, Content, Obligations]]:
+        return {(rule.ref.effect, rule.asks, self.content(rule), rule.result) for rule in layer.rules}
 
 
 def meetings(old: Side, new: Side) -> Iterator[Meeting]:
     """Every target, under all circumstances that make a difference to which rules are about it."""
     for scene in _scenes(old, new):
         seen: set[tuple[tuple[int, ...], ...]] = set()
-        for first_seen in (True, False):
-            for added, catalogued in _facts(scene, old, new):
-                meeting = _meeting(replace(scene, first_seen=first_seen), old, new, added, catalogued)
+        for first_seen, locked in ((True, True), (True, False), (False, False)):
+            here = replace(scene, first_seen=first_seen, locked=locked)
+            for added, catalogued in _facts(here, old, new):
+                meeting = _meeting(here, old, new, added, catalogued)
                 key = tuple(tuple(id(rule) for rule in side.rules) for side in (meeting.old, meeting.new))
                 if key not in seen:
                     seen.add(key)
@@ -129,7 +131,7 @@ def meetings(old: Side, new: Side) -> Iterator[Meeting]:
 
 def _facts(scene: Scene, old: Side, new: Side) -> list[tuple[Classes, Classes]]:
     """The classes that a server may add and those of the catalogue, as far as they change which rules go by effect."""
-    going = [(side, rule) for side in (old, new) for rule in side.rules if rule.effects and rule.kind is scene.kind]
+    going = [(side, rule) for side in (old, new) for rule in side.rules if _goes_by_classes(scene, rule)]
     if not going:
         return [(EVERY_EFFECT if old.beside else _NOTHING, EVERY_EFFECT)]
     name = f"{scene.server}/{scene.target}"
@@ -138,6 +140,12 @@ def _facts(scene: Scene, old: Side, new: Side) -> list[tuple[Classes, Classes]]:
         met = tuple(scene.reaches(rule, side.classes(name, added, catalogued)) for side, rule in going)
         found.setdefault(met, (added, catalogued))
     return list(found.values())
+
+
+def _goes_by_classes(scene: Scene, rule: Rule) -> bool:
+    """Does it depend on what the tool can do whether the rule is about it? Of a pattern, where there is no lock."""
+    by_pattern = rule.is_grant and not scene.locked and any(not name.exact for name in rule.names)
+    return rule.kind is scene.kind and bool(rule.effects or by_pattern)
 
 
 def possible(named: bool, name: str, old: Side, new: Side) -> Iterator[tuple[Classes, Classes]]:
@@ -168,7 +176,7 @@ def _meeting(scene: Scene, old: Side, new: Side, added: Classes, catalogued: Cla
         for side in (old, new)
     ]
     scene = replace(scene, names=names_of([*sides[0].rules, *sides[1].rules]))
-    supposed = replace(PLAIN, classes=added, catalogued=catalogued, first_seen=scene.first_seen)
+    supposed = replace(PLAIN, classes=added, catalogued=catalogued, first_seen=scene.first_seen, lock=scene.locked)
     return Meeting(scene, _said(scene), sides[0], sides[1], supposed)
 
 

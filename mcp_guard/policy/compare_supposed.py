@@ -28,6 +28,7 @@ class Supposed:
     catalogued: frozenset[EffectClass] = EVERY_EFFECT  # every one: the catalogue doesn't know the tool
     first_seen: bool = True
     origin: Origin | None = None  # of every value; None: nothing comes from anywhere
+    lock: bool = True  # is the tool in it
     cwd: str = "/work"
     exposed: frozenset[str] = frozenset()  # the labels of the session
     done: Admitted = field(default_factory=Admitted)  # what it has called
@@ -73,6 +74,9 @@ class Supposed:
 
     def origins(self, unit: Unit) -> Collection[Origin]:
         return () if self.origin is None else (self.origin,)
+
+    def locked(self, server: str, tool: str) -> bool:
+        return self.lock
 
 
 @lru_cache(maxsize=4096)

@@ -122,6 +122,8 @@ def _supposed(witness: Witness) -> Iterator[str]:
         yield f"{done} was used in the session before"
     if not supposed.first_seen:
         yield "the tool was not there at first sight of its server"
+    elif not supposed.lock:
+        yield "no lock has the tool, so that a pattern reaches it only if it can neither destroy, send nor spend"
     if supposed.classes and supposed.classes != EVERY_EFFECT:
         yield f"the tool's effects include {', '.join(sorted(supposed.classes))}"
     if supposed.catalogued != EVERY_EFFECT:
@@ -181,6 +183,7 @@ def _witness_data(witness: Witness) -> dict[str, Any]:
             "labels": sorted(supposed.exposed),
             "came_before": sorted([*supposed.done.tools, *supposed.done.grants]),
             "first_seen": supposed.first_seen,
+            "locked": supposed.lock,
             "effects": sorted(supposed.classes),
             "from": None if supposed.origin is None else _origin(supposed.origin),
             "catalogued": None if supposed.catalogued == EVERY_EFFECT else sorted(supposed.catalogued),

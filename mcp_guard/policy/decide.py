@@ -8,6 +8,9 @@ the same questions (`matching.py`), so what isn't listed can't be called.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
+from functools import reduce
+from operator import or_
 
 from mcp_guard.model import Approval, Call, Charge, Decision, Effect, Facts, strictest
 from mcp_guard.policy import refusals
@@ -76,13 +79,20 @@ def _judge(authority: Authority, document: Document, call: Call, facts: Facts, s
         return refusals.ungranted(_examined(speakers, call, classes, facts), call, document.file)
 
     rules = [rule for rule, _ in carrying]
+    obligations = reduce(or_, (rule.result for rule in rules))
     charges = [charge for _, found in carrying for charge in found]
     asks = [reach.rule for reach in speakers.asks if fires(reach, call, arguments, classes, facts)]
     gives = given_labels(authority.tools, authority.says, call, facts)
     if asks or not allowing:
-        asking_decision = refusals.asking(asks, rules, charges, call, gives)
+        asking_decision = replace(refusals.asking(asks, rules, charges, call, gives), obligations=obligations)
         return approved(asking_decision, [rule.ref for rule in rules], settled) if settled else asking_decision
-    return Decision(Effect.ALLOW, rules=tuple(rule.ref for rule in rules), charges=tuple(charges), gives=gives)
+    return Decision(
+        Effect.ALLOW,
+        rules=tuple(rule.ref for rule in rules),
+        charges=tuple(charges),
+        obligations=obligations,
+        gives=gives,
+    )
 
 
 def _examined(speakers: Speakers, call: Call, classes: Classes, facts: Facts) -> list[Examined]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from mcp_guard.inspection.carried import carried_secrets
 from mcp_guard.model import Answer, Call, Facts
 from mcp_guard.policy import canonical
 from mcp_guard.policy.budgets import Per, Rate
@@ -28,10 +29,15 @@ from mcp_guard.policy.constraints import (
 )
 from mcp_guard.policy.index import Reach
 from mcp_guard.policy.limits import count_in_words
-from mcp_guard.policy.matching import Classes, charges_for, count_has_room, is_past, reaches
+from mcp_guard.policy.matching import Classes, charges_for, count_has_room, holds_back, is_grave, is_past, reaches
 from mcp_guard.policy.past import why_closed
 from mcp_guard.policy.rules import Limit, Rule, answer
 from mcp_guard.policy.yaml_source import quoted
+
+NEEDS_LOCK = (
+    "a pattern doesn't reach a tool that may destroy, send or spend before `mcp-guard lock` has pinned it: "
+    "name it exactly, say under `tools:` what it does, or lock it"
+)
 
 
 class Clause(Enum):
@@ -42,6 +48,7 @@ class Clause(Enum):
     UNTIL = "until"
     ARGUMENT = "argument"
     BUDGET = "budget"
+    CARRIED = "carried"
     HISTORY = "history"
     PACE = "pace"  # a rate, or a budget whose window moves on: later there is room again
 
@@ -75,7 +82,7 @@ def examine(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, class
     """All clauses that fail; a budget is looked at only where everything else fits."""
     found = [*_circumstances(reach, call, classes, facts), *_limits(reach.rule, call, arguments, facts)]
     if not found:
-        found = list(_budget(reach.rule, call, arguments, facts))
+        found = [*_budget(reach.rule, call, arguments, facts), *_secrets(reach.rule, call)]
     found += [Failure(Clause.HISTORY, words) for words in why_closed(reach.rule, facts)]
     return Examined(reach.rule, tuple(found))
 
@@ -86,6 +93,8 @@ def _circumstances(reach: Reach, call: Call, classes: Classes, facts: Facts) -> 
         if rule.effects and not classes <= rule.effects:
             beyond = ", ".join(sorted(classes - rule.effects))
             yield Failure(Clause.TARGET, f"the tool also has the effects {beyond}")
+        elif is_grave(call, classes) and _was_there(call, facts):
+            yield Failure(Clause.TARGET, NEEDS_LOCK)
         else:
             yield Failure(Clause.TARGET, "a pattern covers only what was there when the server was first seen")
     if rule.when is not None:
@@ -100,6 +109,13 @@ def _circumstances(reach: Reach, call: Call, classes: Classes, facts: Facts) -> 
             yield Failure(Clause.WHEN, "the time can't be told")
     if is_past(rule.until, facts):
         yield Failure(Clause.UNTIL, f"it ended at {rule.until:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _was_there(call: Call, facts: Facts) -> bool:
+    try:
+        return facts.known_at_first_sight(call.server, call.target)
+    except Exception:
+        return False
 
 
 def _limits(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, facts: Facts) -> Iterator[Failure]:
@@ -151,6 +167,15 @@ def _budget(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, facts: 
         else:
             over = {Per.SESSION: "session", Per.MANDATE: "mandate"}.get(count.per, str(count.per))
             yield Failure(Clause.BUDGET, f"its budget for this {over} is used up, or this call would go beyond it")
+
+
+def _secrets(rule: Rule, call: Call) -> Iterator[Failure]:
+    if holds_back(rule, call):
+        try:
+            kinds = ", ".join(carried_secrets(call))
+        except Exception:
+            kinds = "it can't be looked at"
+        yield Failure(Clause.CARRIED, f"there is a secret in it ({kinds})")
 
 
 def _reads_two_ways(constraint: Constraint, value: object) -> bool:

@@ -18,10 +18,19 @@ from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.examine import Clause, Examined, examine
 from mcp_guard.policy.index import Reach
 from mcp_guard.policy.limits import OVER
-from mcp_guard.policy.matching import Classes, charges_for, classes_for, covers, fires, given_arguments
+from mcp_guard.policy.matching import (
+    Classes,
+    charges_for,
+    classes_for,
+    covers,
+    fires,
+    given_arguments,
+    is_about_secrets,
+)
 from mcp_guard.policy.past import may_concern
 from mcp_guard.policy.refusals import place
 from mcp_guard.policy.rules import Rule, answer
+from mcp_guard.policy.sentences import answers_in_words
 from mcp_guard.policy.suggest import granting_line
 from mcp_guard.policy.yaml_source import quoted
 
@@ -127,7 +136,9 @@ def _granting(one: Examined, call: Call, arguments: Mapping[str, Any] | None, fa
     left = _left(one.rule, call, arguments, facts)
     if one.failures:
         return Said(one.rule.ref, "says nothing", one.words)
-    return Said(one.rule.ref, "asks" if one.rule.asks else "allows", "; ".join(["everything fits", *left]))
+    done = f"of what is answered, {answers_in_words(one.rule.result)}" if one.rule.result else ""
+    said = "; ".join(["everything fits", *left, *([done] if done else [])])
+    return Said(one.rule.ref, "asks" if one.rule.asks else "allows", said)
 
 
 def _left(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, facts: Facts) -> Iterator[str]:
@@ -155,7 +166,8 @@ def _tightening(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, c
         return Said(rule.ref, "says nothing", "its effect, time, principal or URI clearly doesn't fit")
     if not may_concern(rule, facts):
         return Said(rule.ref, "says nothing", "what this session has met and done clearly doesn't fit")
-    return Said(rule.ref, "says nothing", _clear_no(rule, arguments or {}, facts))
+    why = _clear_no(rule, arguments or {}, facts)
+    return Said(rule.ref, "says nothing", why if is_about_secrets(rule, call) else "no known kind of secret is in it")
 
 
 def _why_it_fires(rule: Rule, arguments: Mapping[str, Any] | None, classes: Classes, facts: Facts) -> str:

@@ -16,6 +16,7 @@ from mcp_guard.model import EffectClass
 from mcp_guard.policy.form_base import Form as Form
 from mcp_guard.policy.form_base import said as said
 from mcp_guard.policy.form_budgets import BudgetForm, Groups, Rate, Who, a_count
+from mcp_guard.policy.form_results import obligations, only_true
 from mcp_guard.policy.times import DAYS, parse_clock, parse_moment, parse_span
 from mcp_guard.policy.yaml_source import quoted
 
@@ -291,6 +292,7 @@ class RuleForm(Form):
     when: WhenForm = _ABSENT
     after: Before = _ABSENT
     advice: Text = _ABSENT
+    deny_secrets: Annotated[bool, AfterValidator(only_true)] = False
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
@@ -327,6 +329,7 @@ class GrantForm(RuleForm):
     budget: BudgetForm = _ABSENT
     until: Moment = _ABSENT
     disclose: bool = True
+    result: Annotated[Any, BeforeValidator(obligations)] = _ABSENT
     once: Annotated[bool, BeforeValidator(_true)] = False
     rate: Rate = _ABSENT
     nulls: Annotated[Any, BeforeValidator(_absent)] = _ABSENT

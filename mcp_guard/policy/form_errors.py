@@ -28,11 +28,6 @@ from mcp_guard.policy.yaml_source import Path, Source, quoted
 
 RULE_WORDS = {"grants": "grant", "ask": "ask", "deny": "deny"}
 
-# Keys that the language has and this version doesn't: said as such, so that nobody takes them for enforced.
-_LATER: dict[type[BaseModel], frozenset[str]] = {
-    GrantForm: frozenset({"result"}),
-    TighteningForm: frozenset({"result"}),
-}
 _MEANT = {
     **dict.fromkeys(("arguments", "params", "parameters", "with"), "args"),
     **dict.fromkeys(("allow", "permit", "grant", "rules"), "grants"),
@@ -53,7 +48,7 @@ _ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
         (TighteningForm, key): f"only a grant has `{key}`"
         for key in (
             *("optional", "others", "nulls", "budget", "rate", "until", "disclose", "ask"),
-            *("server_requests", "extensions", "once"),
+            *("server_requests", "extensions", "result", "once"),
         )
     },
     (GrantForm, "times"): "only an ask or a deny has `times`; a grant has a `budget` of `calls`",
@@ -102,11 +97,6 @@ def _said(source: Source, error: ErrorDetails, top: type[BaseModel]) -> InputErr
 
 def _unknown_key(source: Source, path: Path, form: type[BaseModel], where: str) -> InputError:
     key = str(path[-1])
-    later = next((keys for base, keys in _LATER.items() if issubclass(form, base) and key in keys), None)
-    if later:
-        return source.error(
-            f"`{key}` isn't in this version yet{where}", path, "take it out: nothing would enforce it", key=True
-        )
     hint = _ELSEWHERE.get((form, key)) or did_you_mean(key, form.model_fields)
     return source.error(f"unknown key {quoted(key)}{where}", path, hint, key=True)
 

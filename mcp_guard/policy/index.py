@@ -26,6 +26,7 @@ class Speakers:
     asks: tuple[Reach, ...]
     denies: tuple[Reach, ...]
     by_effect: bool  # does any of them go by effect, so that the tool's classes matter?
+    by_pattern: bool = False  # does a grant reach it by a pattern? Then they matter as long as there is no lock
 
 
 class Index:
@@ -56,5 +57,9 @@ class Index:
             effect: tuple(reach for reach in reaching if reach.rule.ref.effect is effect) for effect in Effect
         }
         return Speakers(
-            by[Effect.ALLOW], by[Effect.ASK], by[Effect.DENY], any(reach.rule.effects for reach in reaching)
+            by[Effect.ALLOW],
+            by[Effect.ASK],
+            by[Effect.DENY],
+            any(reach.rule.effects for reach in reaching),
+            any(not reach.exactly for reach in by[Effect.ALLOW]),
         )

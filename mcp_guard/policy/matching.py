@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from mcp_guard.model import EVERY_EFFECT, Answer, Call, Charge, EffectClass, Facts, Json
+from mcp_guard.inspection.carried import carried_secrets
+from mcp_guard.model import EVERY_EFFECT, GRAVE, Answer, Call, Charge, EffectClass, Facts, Json, Kind
 from mcp_guard.policy.budgets import Count
 from mcp_guard.policy.building import ToolFacts
 from mcp_guard.policy.index import Reach, Speakers
@@ -33,7 +34,7 @@ def effect_classes(tools: Mapping[str, ToolFacts], call: Call, facts: Facts) -> 
 
 def classes_for(speakers: Speakers, tools: Mapping[str, ToolFacts], call: Call, facts: Facts) -> Classes:
     """The same, asked only where a rule goes by it."""
-    return effect_classes(tools, call, facts) if speakers.by_effect else EVERY_EFFECT
+    return effect_classes(tools, call, facts) if speakers.by_effect or speakers.by_pattern else EVERY_EFFECT
 
 
 def given_arguments(call: Call) -> Mapping[str, Any] | None:
@@ -68,15 +69,24 @@ def _completes_plainly(call: Call) -> bool:
 
 
 def reaches(reach: Reach, call: Call, classes: Classes, facts: Facts) -> bool:
-    """Is the target one that this grant was written for? Patterns and effects need first sight."""
+    """Is the target one that this grant was written for? Patterns and effects need first sight, and for a tool that
+    destroys, sends or spends a lock: whoever wrote `bank/*` hasn't read what each of them does.
+    """
     if reach.exactly:
         return True
     if reach.rule.effects and not classes <= reach.rule.effects:
         return False
     try:
-        return facts.known_at_first_sight(call.server, call.target) is True
+        if facts.known_at_first_sight(call.server, call.target) is not True:
+            return False
+        return not is_grave(call, classes) or facts.locked(call.server, call.target) is True
     except Exception:
         return False
+
+
+def is_grave(call: Call, classes: Classes) -> bool:
+    """Is it a tool that a pattern reaches only under a lock?"""
+    return call.kind is Kind.TOOL and not classes.isdisjoint(GRAVE)
 
 
 def applies_now(reach: Reach, call: Call, classes: Classes, facts: Facts) -> bool:
@@ -145,6 +155,22 @@ def count_has_room(count: Count, charge: Charge, facts: Facts) -> bool:
         return False
 
 
+def holds_back(rule: Rule, call: Call) -> bool:
+    """Doesn't a grant with `deny_secrets` carry the call, since there is a secret in it, or may be?"""
+    try:
+        return rule.deny_secrets and bool(carried_secrets(call))
+    except Exception:
+        return True
+
+
+def is_about_secrets(rule: Rule, call: Call) -> bool:
+    """May an ask or a deny with `deny_secrets` be about the call? Not if clearly no secret is in it."""
+    try:
+        return not rule.deny_secrets or bool(carried_secrets(call))
+    except Exception:
+        return True
+
+
 def carries(
     reach: Reach, call: Call, arguments: Mapping[str, Any] | None, classes: Classes, facts: Facts
 ) -> tuple[Charge, ...] | None:
@@ -155,7 +181,9 @@ def carries(
     if not open_now(rule, facts):
         return None
     charges = charges_for(rule, call, arguments, facts)
-    return charges if charges is not None and has_room(rule, charges, facts) else None
+    if charges is None or not has_room(rule, charges, facts) or holds_back(rule, call):
+        return None
+    return charges
 
 
 # --- asks and denies ---
@@ -179,9 +207,8 @@ def fires(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, classes
     rule = reach.rule
     if not covers(reach, call, classes, facts) or not may_concern(rule, facts):
         return False
-    if rule.arguments is None or arguments is None:
-        return True
     try:
-        return rule.arguments.concern(arguments, facts)
+        concerned = rule.arguments is None or arguments is None or rule.arguments.concern(arguments, facts)
     except Exception:
-        return True
+        concerned = True
+    return concerned and is_about_secrets(rule, call)

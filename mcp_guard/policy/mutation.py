@@ -19,7 +19,7 @@ from mcp_guard.policy.constraints import Constraint, compile_check
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.form import SERVER_REQUESTS
 from mcp_guard.policy.mutation_budgets import more_of
-from mcp_guard.policy.mutation_limits import Weaker, narrower, wider
+from mcp_guard.policy.mutation_limits import Weaker, less_done, narrower, wider
 from mcp_guard.policy.mutation_past import fewer_labels, weaker_past
 from mcp_guard.policy.names import NamePattern
 from mcp_guard.policy.rules import Arguments, Limit, Rule
@@ -39,6 +39,7 @@ class Probe(Enum):
     LATE = "the same call later"
     WHO = "somebody else"
     WHEN = "another time"
+    CARRYING = "the same call with a secret in it"
     PAST = "another history"
     ALONE = "the same call without a mandate"
     VARIED = "the same call with other values"
@@ -181,6 +182,10 @@ def _conditions(rule: Rule) -> Iterator[tuple[str, Probe, Rule]]:
         yield "for every principal", Probe.WHO, replace(rule, when=replace(rule.when, principals=()))
     if rule.when is not None and rule.when.window is not None:
         yield "at every time", Probe.WHEN, replace(rule, when=replace(rule.when, window=None))
+    if rule.deny_secrets:
+        yield "without `deny_secrets`", Probe.CARRYING, replace(rule, deny_secrets=False)
+    for what, less in less_done(rule.result):
+        yield f"result: {what}", Probe.AS_IT_IS, replace(rule, result=less)
     yield from ((what, Probe[how], changed) for what, how, changed in more_of(rule))
 
 

@@ -19,6 +19,7 @@ from mcp_guard.policy.mutation import Mutant, Probe
 from mcp_guard.policy.mutation_bases import bases, resource_call
 from mcp_guard.policy.mutation_often import often, smaller, varied, with_arguments
 
+EXAMPLE = "AKIA" + "EXAMPLEEXAMPLE12"  # of the form of a key, and nobody's
 _TRIES = 200  # candidates for one mutant
 
 
@@ -64,6 +65,7 @@ def _expectation(decision: Decision, mutant: Mutant) -> dict[str, Any]:
         "expect": decision.effect,
         "rule": named if decides else None,
         "reason": None if decides else reason,
+        "obligations": tuple(decision.obligations.in_words()) if mutant.what.startswith("result: ") else None,
     }
 
 
@@ -106,6 +108,9 @@ def _candidates(mutant: Mutant, bases: list[Case]) -> Iterator[Case]:
                 yield from often(mutant.rule, base)
             case Probe.LATE:
                 yield from _later(mutant, base)
+            case Probe.CARRYING:
+                for name in (*base.call.arguments, "unlisted"):
+                    yield with_arguments(base, {**base.call.arguments, name: EXAMPLE})
             case Probe.PAST:
                 yield from _other_pasts(mutant, base)
             case Probe.VARIED if mutant.rule is not None:

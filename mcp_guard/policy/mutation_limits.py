@@ -11,6 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TypeAlias, assert_never
 
+from mcp_guard.inspection.obligations import TYPES, Obligations
 from mcp_guard.policy.canonical import why_odd_host
 from mcp_guard.policy.constraints import (
     All,
@@ -132,6 +133,25 @@ def _fewer(sources: tuple[Source, ...]) -> Iterator[tuple[str, tuple[Source, ...
     """Without one of them, if that leaves any."""
     for source in sources if len(sources) > 1 else ():
         yield f"without {source.tool or source.kind}", tuple(one for one in sources if one is not source)
+
+
+def less_done(wanted: Obligations) -> Iterator[tuple[str, Obligations]]:
+    """Each wish left out, each limit moved by one step: what a slip makes of `result`."""
+    if wanted.redact and not wanted.patterns:
+        yield "without redact", replace(wanted, redact=False)
+    for named in wanted.patterns:
+        yield f"without redact {named[0]}", replace(wanted, patterns=tuple(set(wanted.patterns) - {named}))
+    if wanted.strip_hidden:
+        yield "without strip_hidden", replace(wanted, strip_hidden=False)
+    if wanted.quarantine:
+        yield "without quarantine", replace(wanted, quarantine=False)
+    if wanted.truncate is not None:
+        yield f"truncate {wanted.truncate + 1}", replace(wanted, truncate=wanted.truncate + 1)
+    if wanted.max_size is not None:
+        yield f"max_size {wanted.max_size + 1}", replace(wanted, max_size=wanted.max_size + 1)
+    for more in TYPES if wanted.types is not None else ():
+        if wanted.types is not None and more not in wanted.types:
+            yield f"types with {more}", replace(wanted, types=wanted.types | {more})
 
 
 def _dropped(constraint: Constraint) -> Weaker:

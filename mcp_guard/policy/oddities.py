@@ -25,6 +25,7 @@ from mcp_guard.policy.oddities_fit import (
 from mcp_guard.policy.oddities_past import labels_that_nothing_gives
 from mcp_guard.policy.oddities_settings import reaches_settings
 from mcp_guard.policy.oddities_sources import unknown_sources
+from mcp_guard.policy.oddities_unlocked import not_reached
 from mcp_guard.policy.refusals import place
 from mcp_guard.policy.rules import Arguments, Limit, Rule
 
@@ -85,6 +86,7 @@ def oddities(
                 *_settings(rule, targets, layer, facts),
                 *unreachable_counts(rule),
                 *unknown_sources(rule, known, every_server=every_server),
+                *not_reached(rule, targets, classes, facts),
             ]
             found += [_oddity(rule, message) for message in said]
         found += _duplicates(layer)
@@ -219,7 +221,8 @@ def _content(rule: Rule) -> object:
     uri = None if rule.uri is None else rule.uri.constraint
     budget = None if rule.budget is None else _budget(rule.budget)
     target = (rule.ref.effect, rule.kind, frozenset(rule.names), rule.effects)
-    return (*target, arguments, uri, rule.when, rule.asks, budget, rule.rate, rule.until, rule.after, rule.once)
+    rest = (rule.asks, budget, rule.until, rule.rate, rule.deny_secrets, rule.result, rule.after, rule.once)
+    return (*target, arguments, uri, rule.when, *rest)
 
 
 def _budget(budget: Budget) -> object:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mcp_guard.inspection.obligations import NOTHING, Obligations
 from mcp_guard.model import Answer, Call, Effect, EffectClass, Facts, Json, Kind, RuleRef
 from mcp_guard.policy.budgets import Budget, Count, Rate
 from mcp_guard.policy.canonical import loose
@@ -129,11 +130,13 @@ class Rule:
     uri: Limit | None = None  # None: whatever it is
     when: When | None = None
     advice: str = ""
+    deny_secrets: bool = False  # a grant: calls without a secret in them; an ask or a deny: calls with one
     # the rest belongs to grants
     asks: bool = False
     budget: Budget | None = None
     until: datetime | None = None
     disclose: bool = True
+    result: Obligations = NOTHING
     after: After | None = None  # of asks and denies, too
     once: bool = False
     rate: Rate | None = None
@@ -151,7 +154,9 @@ class Rule:
     @property
     def unconditional(self) -> bool:
         """Does it speak about every call to its target, whatever the arguments are and whatever came before?"""
-        return (self.arguments is None or not self.arguments.listed) and not self.remembers
+        if self.deny_secrets or self.remembers:
+            return False
+        return self.arguments is None or not self.arguments.listed
 
     @property
     def remembers(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from mcp_guard.inspection.obligations import Obligations
 from mcp_guard.model import Effect, Kind
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.limits import counts_in_words, limits_in_words
@@ -82,9 +83,30 @@ def _conditions(rule: Rule) -> list[str]:
     if rule.once:
         said.append("once a session")
     said += counts_in_words(rule)
+    if rule.deny_secrets:
+        said.append("only without a secret in it" if rule.is_grant else "where a secret is in it")
+    if rule.result:
+        said.append(f"of what is answered, {answers_in_words(rule.result)}")
     if rule.until is not None:
         said.append(f"until {rule.until:%Y-%m-%dT%H:%M:%SZ}")
     return said
+
+
+def answers_in_words(wanted: Obligations) -> str:
+    """What is done to answers: `secrets are redacted and text is cut to 20000 characters`."""
+    said = ["secrets are redacted"] if wanted.redact else []
+    said += [f"each {name} is redacted" for name, _ in wanted.patterns]
+    if wanted.strip_hidden:
+        said.append("characters that nobody sees are taken out")
+    if wanted.types is not None:
+        said.append(f"only {' or '.join(sorted(wanted.types))} is passed on")
+    if wanted.truncate is not None:
+        said.append(f"text is cut to {wanted.truncate} characters")
+    if wanted.max_size is not None:
+        said.append(f"nothing above {wanted.max_size} bytes is passed on")
+    if wanted.quarantine:
+        said.append("all is held until a person releases it")
+    return " and ".join(said)
 
 
 def _when(when: When) -> list[str]:

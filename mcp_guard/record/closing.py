@@ -34,7 +34,7 @@ class Limits:
 
 
 class Presence:
-    """A lock on `guard.lock`: shared by all processes that have the record open to write, alone while one closes it.
+    """A lock on `guard.db.lock`: shared by all processes that have the record open to write, alone while one closes it.
 
     Raises RecordBusy if it can't be had now.
     """

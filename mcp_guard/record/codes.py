@@ -46,7 +46,7 @@ CHARGE = an_object(
 RULE = an_object({"key": TEXT, "effect": one_of(*EFFECTS.values()), "at": TEXT})
 APPROVAL = an_object({"by": TEXT, "answers": TEXT, "asks": TEXTS})
 DOCUMENT = an_object({"kind": TEXT, "file": TEXT, "digest": TEXT, "grants": TEXTS})
-WITHHELD_TOOL = an_object({"tool": TEXT, "why": TEXT})
+WITHHELD_TOOL = an_object({"tool": TEXT, "why": TEXT}, {"code": TEXT})
 SERVER = an_object({"server": TEXT}, {"why": TEXT})
 
 ALWAYS: Mapping[str, Schema] = {
@@ -112,6 +112,7 @@ CODES: dict[EntryKind, Code] = {
             rules=[{"key": "policy/pay", "effect": "allow", "at": "policy.yaml:12:5"}],
             gives=["untrusted"],
             charges=[{"rule": "policy/pay", "calls": 1, "sums": {"amount": "50"}}],
+            obligations=["redact"],
         ),
         {
             "principal": TEXT,
@@ -132,6 +133,7 @@ CODES: dict[EntryKind, Code] = {
             "gives": TEXTS,
             "charges": a_list(CHARGE),
             "approvals": a_list(APPROVAL),
+            "obligations": TEXTS,
             "advice": TEXTS,
             "permitted": TEXTS,
             "detail": TEXT,
@@ -157,6 +159,11 @@ CODES: dict[EntryKind, Code] = {
         "A tool server was seen for the first time: what a pattern in a grant reaches is among the tools it had then.",
         _note(EntryKind.FIRST_SIGHT, server="files:ab12", count=14, sha256="67" * 32),
         data=an_object({"server": TEXT, "count": COUNT, "sha256": HEX}),
+    ),
+    EntryKind.PINNED: Code(
+        "Digests of what a server lists were pinned: at first sight, or since a person `accepted` them.",
+        _note(EntryKind.PINNED, server="files:ab12", count=15, accepted=False, sha256="67" * 32),
+        data=an_object({"server": TEXT, "count": COUNT, "accepted": {"type": "boolean"}, "sha256": HEX}),
     ),
     EntryKind.FIRST_USE: Code(
         "A mandate was used for the first time by somebody; its durations run from here.",
@@ -209,6 +216,26 @@ CODES: dict[EntryKind, Code] = {
         _note(EntryKind.SESSION_RENEWED, by="local:me", base="5e55101a5e55101a", times=1),
         data=an_object({"by": TEXT, "base": TEXT, "times": COUNT}),
     ),
+    EntryKind.RELEASED: Code(
+        "A person released the answer to the call of `entry`, which was held; `digest` is keyed, of what was held.",
+        _note(EntryKind.RELEASED, entry="3f9a1c2e-17", digest="89" * 32),
+        data=an_object({"entry": TEXT, "digest": HEX}),
+    ),
+    EntryKind.EXPOSED: Code(
+        "A server said something beside its tools' answers (`why`), which gave the session these labels.",
+        _note(EntryKind.EXPOSED, server="web", labels=["untrusted"], why="a log message"),
+        data=an_object({"server": TEXT, "labels": TEXTS, "why": TEXT}),
+    ),
+    EntryKind.LABELS_CLEARED: Code(
+        "A person took a session's labels away: these.",
+        _note(EntryKind.LABELS_CLEARED, by="local:me", labels=["untrusted"]),
+        data=an_object({"by": TEXT, "labels": TEXTS}),
+    ),
+    EntryKind.SESSION_RENEWED: Code(
+        "A person began a new history for the next start of the sessions of `base`, the `times`-th.",
+        _note(EntryKind.SESSION_RENEWED, by="local:me", base="5e55101a5e55101a", times=1),
+        data=an_object({"by": TEXT, "base": TEXT, "times": COUNT}),
+    ),
     EntryKind.STOPPED: Code(
         "The guard process ended in good order; a chain without it was cut short (killed, or the power failed).",
         _note(EntryKind.STOPPED),
@@ -223,6 +250,11 @@ CODES: dict[EntryKind, Code] = {
         "Closed files of the record that are older than the retention are about to be removed.",
         _note(EntryKind.RETIRED, files=["guard-1-90210.db"]),
         data=an_object({"files": TEXTS}),
+    ),
+    EntryKind.PIN_SET: Code(
+        "A person set the PIN, or changed it (`again`).",
+        _note(EntryKind.PIN_SET, again=False),
+        data=an_object({"again": {"type": "boolean"}}),
     ),
     EntryKind.CLOCK_SET: Code(
         "A person said that the record's times were ahead of the true one; `from` is where time had stood.",

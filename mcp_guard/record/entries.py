@@ -39,6 +39,8 @@ class EntryKind(StrEnum):
     """Documents bind from here on: file names and digests."""
     FIRST_SIGHT = "first_sight"
     """A tool server's identity was seen for the first time, with so many tools: what a pattern in a grant reaches."""
+    PINNED = "pinned"
+    """Digests of what a server lists were pinned: at first sight, or since a person accepted them."""
     FIRST_USE = "first_use"
     """A mandate was used for the first time; its durations run from here."""
     SERVER_STARTED = "server_started"
@@ -53,6 +55,8 @@ class EntryKind(StrEnum):
     """Units were seen in a result, or carried by a call: how many, and the digest of the rows that say which."""
     WITHHELD = "withheld"
     """Tools that the client isn't shown, beyond what no grant names: drift, collisions, unusable schemas."""
+    RELEASED = "released"
+    """A person released an answer that was held: the entry of its call, and the keyed digest of what was held."""
     EXPOSED = "exposed"
     """A server said something beside its tools' answers, which gave a session labels: which server, which labels."""
     LABELS_CLEARED = "labels_cleared"
@@ -76,6 +80,7 @@ NOTES = frozenset(EntryKind) - {
     EntryKind.DECISION,
     EntryKind.OUTCOME,
     EntryKind.FIRST_SIGHT,
+    EntryKind.PINNED,
     EntryKind.FIRST_USE,
     EntryKind.SIGHTED,
     EntryKind.CHECKPOINT,
@@ -189,6 +194,8 @@ def decision_body(request: Request, decision: Decision, count: int) -> dict[str,
         body["charges"] = [_charge(charge) for charge in charges]
     if decision.approvals:
         body["approvals"] = [_approval(one) for one in decision.approvals[:LIST_LIMIT]]
+    if decision.obligations:
+        body["obligations"] = [bounded_text(wish) for wish in decision.obligations.in_words()][:LIST_LIMIT]
     for name, texts in (("advice", decision.advice), ("permitted", decision.permitted)):
         if texts:
             body[name] = [bounded_text(text) for text in texts[:LIST_LIMIT]]

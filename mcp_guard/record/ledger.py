@@ -27,6 +27,7 @@ class Ledger:
         self._usage: dict[tuple[str, str], Total] = {}
         self._spent = SpentLedger()
         self._seen: dict[str, str] = {}
+        self._pinned: dict[str, str] = {}
         self._used: dict[str, str] = {}
         self._sightings = SightingsLedger()
         self._past = Past()
@@ -51,6 +52,8 @@ class Ledger:
             self._sightings.enter(body)
         elif kind is EntryKind.FIRST_SIGHT:
             self._seen[body["data"]["server"]] = body["data"]["sha256"]
+        elif kind is EntryKind.PINNED:
+            self._pinned[body["data"]["server"]] = body["data"]["sha256"]
         elif kind is EntryKind.FIRST_USE:
             self._used[body["data"]["key"]] = body["time"]
         elif kind is EntryKind.CLOCK_SET:
@@ -72,6 +75,9 @@ class Ledger:
         seen = connection.execute("SELECT server, tools FROM first_seen")
         if {server: sha256(tools.encode()).hexdigest() for server, tools in seen} != self._seen:
             yield "the tools known at first sight aren't those that were recorded"
+        pinned = connection.execute("SELECT server, pins FROM first_pins")
+        if {server: sha256(pins.encode()).hexdigest() for server, pins in pinned} != self._pinned:
+            yield "what was pinned at first sight isn't what was recorded"
         if dict(connection.execute("SELECT key, time FROM first_used")) != self._used:
             yield "the times of first use aren't those that were recorded"
         yield from self._sightings.differences(connection)

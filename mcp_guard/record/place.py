@@ -17,7 +17,7 @@ ENVIRONMENT = "MCP_GUARD_STATE"
 DATABASE = "guard.db"
 KEY = "digest.key"
 SIGNING_KEY = "signing.key"
-LOCK = "guard.lock"
+LOCK = "guard.db.lock"
 INDEX = "index.db"  # a reader's, made from the record at any time
 SIDES = ("guard.db-wal", "guard.db-shm")  # made by SQLite with the mode of `guard.db`
 
@@ -78,6 +78,11 @@ def check_file(path: Path) -> None:
     """The same for one more private file of the directory, if it is there."""
     if (found := _look(path)) is not None:
         _refuse_unless_private(path, found, stat.S_ISREG, "plain file", "600")
+
+
+def exists(path: Path) -> bool:
+    """Is there anything under this name, a link too?"""
+    return os.path.lexists(path)
 
 
 def _look(path: Path) -> os.stat_result | None:

@@ -50,6 +50,9 @@ TABLES = {
     "first_seen": """CREATE TABLE first_seen (
         server TEXT PRIMARY KEY,
         tools TEXT NOT NULL) WITHOUT ROWID""",
+    "first_pins": """CREATE TABLE first_pins (
+        server TEXT PRIMARY KEY,
+        pins TEXT NOT NULL) WITHOUT ROWID""",
     "first_used": """CREATE TABLE first_used (
         key TEXT PRIMARY KEY,
         time TEXT NOT NULL) WITHOUT ROWID""",

@@ -57,6 +57,10 @@ def _told(kind: EntryKind, data: Any) -> str:
         case EntryKind.FIRST_SIGHT:
             name = str(server).rpartition(":")[0] or server
             return f"server {name} seen for the first time, with {known.get('count', '?')} tools"
+        case EntryKind.PINNED:
+            name = str(server).rpartition(":")[0] or server
+            how = "accepted by a person" if known.get("accepted") else "as first seen"
+            return f"what server {name} offers was pinned {how}: {known.get('count', '?')} things"
         case EntryKind.RETIRED:
             files = known.get("files")
             return f"old files removed: {', '.join(map(str, files)) if isinstance(files, list) else '?'}"
@@ -72,6 +76,8 @@ def _told(kind: EntryKind, data: Any) -> str:
             return f"server {server} is ill{f': {why}' if why else ''}"
         case EntryKind.SERVER_WELL:
             return f"server {server} is well again"
+        case EntryKind.RELEASED:
+            return f"a person released the answer to {known.get('entry', '?')}"
         case EntryKind.WITHHELD:
             tools = [f"{one.get('tool', '?')} ({one.get('why', '?')})" for one in _objects(known.get("tools"))]
             more = f" and {len(tools) - _MOST} more" if len(tools) > _MOST else ""

@@ -1,8 +1,8 @@
 """The writer's side: what is judged, charged and recorded, in one transaction each (law 2). Read this first.
 
 Synchronous and inline on purpose: a thread would cost more than the commit. One connection, one thread, no waiting:
-when another guard process holds the lock, `RecordBusy` says so at once. What `usage`, `first_seen` and `first_used`
-hold is also in the chain, so `verify` can tell when one of them was changed.
+when another guard process holds the lock, `RecordBusy` says so at once. What `usage`, `first_seen`, `first_pins` and
+`first_used` hold is also in the chain, so `verify` can tell when one of them was changed.
 """
 
 from __future__ import annotations
@@ -176,28 +176,67 @@ class Record:
         with self._writer.transaction(watched=False) as moment:
             self._keep(moment, entry, seen)
 
-    def note(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Append what isn't a call: a document loaded, a server gone. `data` is names and digests, never values."""
+    def note(self, kind: str, data: Mapping[str, Any]) -> int:
+        """Append what isn't a call: a document loaded, a server gone. `data` is names and digests, never values.
+
+        Returns the entry's position.
+        """
         listed = EntryKind(kind)
         if listed not in NOTES:
             raise ValueError(f"`{kind}` entries are written together with what they tell about")
         with self._writer.transaction() as moment:
+            position = moment.position
             moment.append(entries.note_body(listed, self.session, data))
+        return position
+
+    def noted(self, position: int) -> Mapping[str, Any] | None:
+        """What the entry at a position says; None if there is none."""
+        try:
+            connection = self._writer.connection
+            row = connection.execute("SELECT body FROM entries WHERE position=?", (position,)).fetchone()
+        except sqlite3.Error as error:
+            raise schema.explained(error) from error
+        return None if row is None else dict(orjson.loads(row[0]))
 
     def first_sight(self, server_key: str, tools: Iterable[str]) -> frozenset[str]:
         """The tools that this server identity had when it was first seen: now, if it never was. It never grows."""
         entries.check_key(server_key)
         if (known := self._stored_tools(server_key)) is not None:
             return known
-        kept = sorted({name for name in tools if name == entries.bounded_text(name)})[:TOOLS_LIMIT]
         with self._writer.transaction() as moment:
             if (known := self._stored_tools(server_key)) is not None:  # another process saw it meanwhile
                 return known
-            text = orjson.dumps(kept).decode()
-            moment.connection.execute("INSERT INTO first_seen VALUES (?, ?)", (server_key, text))
-            data = {"server": server_key, "count": len(kept), "sha256": sha256(text.encode()).hexdigest()}
-            moment.append(entries.note_body(EntryKind.FIRST_SIGHT, self.session, data))
-        return frozenset(kept)
+            return self._write_tools(moment, server_key, tools)
+
+    def pins(self, server_key: str) -> Mapping[str, str]:
+        """What is pinned of this server so far."""
+        text = self._stored("SELECT pins FROM first_pins WHERE server=?", server_key)
+        return {} if text is None else dict(orjson.loads(text))
+
+    def first_pins(self, server_key: str, pins: Mapping[str, str]) -> Mapping[str, str]:
+        """What this server's things were when each was first seen, with those of `pins` that are new: now.
+
+        Names and pins are texts of the caller's; what is pinned never changes here (`see_anew` does that).
+        """
+        entries.check_key(server_key)
+        known = self.pins(server_key)
+        if known.keys() >= pins.keys() or len(known) >= TOOLS_LIMIT:
+            return known
+        with self._writer.transaction() as moment:
+            known = self.pins(server_key)
+            kept = dict(
+                list((dict(known) | {n: pin for n, pin in pins.items() if n not in known}).items())[:TOOLS_LIMIT]
+            )
+            self._write_pins(moment, server_key, kept, accepted=False)
+        return kept
+
+    def see_anew(self, server_key: str, tools: Iterable[str], pins: Mapping[str, str]) -> None:
+        """A person has looked: what this server offers now is what it offered at first sight, from here on."""
+        entries.check_key(server_key)
+        kept = dict(list(pins.items())[:TOOLS_LIMIT])
+        with self._writer.transaction() as moment:
+            self._write_tools(moment, server_key, tools)
+            self._write_pins(moment, server_key, kept, accepted=True)
 
     def started(self, key: str) -> datetime:
         """When `key` (a mandate and its principal) was first used: now, if it never was."""
@@ -221,6 +260,21 @@ class Record:
     def _keep(self, moment: Transaction, entry: Entry, seen: sightings.Read) -> None:
         rows = seen(sightings.Sightings(moment.connection, entry.session))
         sightings.keep(moment, entry.session, entry.position, rows, self.digests.everything)
+
+    def _write_tools(self, moment: Transaction, server_key: str, tools: Iterable[str]) -> frozenset[str]:
+        kept = sorted({name for name in tools if name == entries.bounded_text(name)})[:TOOLS_LIMIT]
+        text = orjson.dumps(kept).decode()
+        moment.connection.execute("INSERT OR REPLACE INTO first_seen VALUES (?, ?)", (server_key, text))
+        data = {"server": server_key, "count": len(kept), "sha256": sha256(text.encode()).hexdigest()}
+        moment.append(entries.note_body(EntryKind.FIRST_SIGHT, self.session, data))
+        return frozenset(kept)
+
+    def _write_pins(self, moment: Transaction, server_key: str, kept: Mapping[str, str], *, accepted: bool) -> None:
+        text = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
+        moment.connection.execute("INSERT OR REPLACE INTO first_pins VALUES (?, ?)", (server_key, text))
+        hashed = sha256(text.encode()).hexdigest()
+        data = {"server": server_key, "count": len(kept), "accepted": accepted, "sha256": hashed}
+        moment.append(entries.note_body(EntryKind.PINNED, self.session, data))
 
     @property
     def unsigned(self) -> int:

@@ -9,7 +9,10 @@ from pathlib import Path
 from mcp_guard.config import Config, read_config
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
+from mcp_guard.floating import floating
 from mcp_guard.starting.yaml_text import comment, mapping, sequence, text
+
+ANY_VERSION = "   # any version: `mcp-guard check` offers the line that pins one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,9 @@ class ServerLine:
 
     def written(self) -> str:
         """`  files: {command: [npx, -y, server, .], cwd: /home/iris/shop, env: [TOKEN]}`"""
-        return f"  {text(self.name)}: {mapping(self._remote() if self.url else self._local())}\n"
+        line = f"  {text(self.name)}: {mapping(self._remote() if self.url else self._local())}"
+        open_ended = not self.url and floating(ServerSpec(self.name, self.command)) is not None
+        return f"{line}{ANY_VERSION if open_ended else ''}\n"
 
     def _remote(self) -> dict[str, str]:
         members = {"url": text(self.url)}

@@ -14,7 +14,7 @@ from benchmarks.alignment.documents import Shelf
 from benchmarks.alignment.driver import Broken, _agree, stage
 from benchmarks.alignment.plan import Run, attack_run, utility_run
 from benchmarks.alignment.results import words
-from benchmarks.alignment.suites import Step
+from benchmarks.alignment.suites import Step, tools
 
 
 def shelf(directory: Path, suite: str, user: str, *grants: dict[str, Any]) -> Shelf:
@@ -22,20 +22,24 @@ def shelf(directory: Path, suite: str, user: str, *grants: dict[str, Any]) -> Sh
     places = directory / "policies", directory / "mandates" / suite
     for place in places:
         place.mkdir(parents=True, exist_ok=True)
-    everything = {"version": 1, "grants": [{"id": "all", "tool": f"{suite}/*", "args": "any"}]}
+    everything = {"version": 1, "grants": [{"id": "all", "tool": names(suite), "args": "any"}]}
     (places[0] / f"{suite}.yaml").write_text(json.dumps(everything))
     mandate = {"version": 1, "task": "A task.", "expires": "30m", "grants": list(grants)}
     (places[1] / f"{user}.yaml").write_text(json.dumps(mandate))
     return Shelf(directory)
 
 
-def grant(id: str, tool: str, **more: Any) -> dict[str, Any]:
+def names(suite: str) -> list[str]:
+    return [f"{suite}/{tool['name']}" for tool in tools(suite)]
+
+
+def grant(id: str, tool: str | list[str], **more: Any) -> dict[str, Any]:
     return {"id": id, "tool": tool, "args": "any", **more}
 
 
 async def test_what_is_granted_is_executed_and_the_task_is_done(tmp_path: Path) -> None:
     run = utility_run("banking", "user_task_0")
-    documents = shelf(tmp_path, "banking", run.user, grant("all", "banking/*")).of("banking", run.user)
+    documents = shelf(tmp_path, "banking", run.user, grant("all", names("banking"))).of("banking", run.user)
     with stage(tmp_path) as there:
         outcome = await there.play(run, documents, approvals=False)
     assert words(outcome) == "+" * len(run.steps) and outcome.useful

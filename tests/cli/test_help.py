@@ -19,12 +19,14 @@ from tests.cli.commands import guard
 CONTRACT = {
     "demo": set(),
     "init": {"--apply", "--undo", "--project", "--client", "--list", "--force", "--json"},
-    "wrap": {"--name", "--policy", "--mandate", "--set"},
+    "wrap": {"--name", "--policy", "--mandate", "--lock", "--set"},
     "run": {"--config", "--mandate", "--set", "--http", "--token-env"},
-    "check": {"--config", "--policy", "--mandate", "--set", "--name", "--clients", "--json"},
-    "explain": {"--config", "--policy", "--mandate", "--set", "--label", "--json"},
+    "check": {"--config", "--policy", "--mandate", "--lock", "--set", "--name", "--clients", "--json"},
+    "explain": {"--config", "--policy", "--mandate", "--lock", "--set", "--label", "--json"},
     "test": {"--config", "--policy", "--min-coverage", "--mutate", "--json", "--junit"},
+    "lock": {"--config", "--name", "--lock", "--server", "--check", "--accept-first-sight", "--json"},
     "diff": {"--set", "--set-old", "--markdown", "--json"},
+    "quarantine": {"--json", "--state"},
     "session": {"--json", "--state"},
     "pin": set(),
     "log": {

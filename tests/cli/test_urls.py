@@ -13,7 +13,7 @@ from tests.guards import REPOSITORY
 
 async def check(directory: Path, servers: str, *options: str, **environment: str) -> tuple[int, str]:
     """Exit code and all that is said."""
-    (directory / "p.yaml").write_text('version: 1\ngrants: [{id: a, tool: "web/*", args: any}]\n')
+    (directory / "p.yaml").write_text("version: 1\ngrants: [{id: a, tool: web/echo, args: any}]\n")
     (directory / "guard.yaml").write_text(f"version: 1\npolicy: p.yaml\nservers:\n{servers}")
     state = {"MCP_GUARD_STATE": str(directory / "s"), "PYTHONPATH": str(REPOSITORY)}
     process = await asyncio.create_subprocess_exec(

@@ -57,7 +57,7 @@ async def test_what_one_guard_let_in_closes_what_another_one_lets_out_also_after
     assert stand.verified() == []
     (session,) = {row.session for row in stand.decisions()}
     async with stand.guard(
-        "files", 'version: 1\ntask: t\nexpires: 1h\ngrants: [{id: m, tool: "files/*", args: any}]'
+        "files", "version: 1\ntask: t\nexpires: 1h\ngrants: [{id: m, tool: files/add, args: any}]"
     ) as task:
         await task.initialize()
         assert "isError" not in await task.call("add", number), "a mandate has a history of its own"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_guard.catalogue import find
 from tests.end_to_end.website import Website
 
 ROOT = Path(__file__).parents[2]
@@ -35,10 +36,23 @@ MORE_GRANTS = """\
   - {id: clock, tool: time/get_current_time, args: {timezone: {in: [UTC, Europe/Berlin]}}}
   - {id: our-site, tool: fetch/fetch, args: {url: {host_in: [$site]}}, others: any}
 """
+PACKAGES = {
+    "files": ("npx", "@modelcontextprotocol/server-filesystem"),
+    "memory": ("npx", "@modelcontextprotocol/server-memory"),
+    **{name: ("uvx", f"mcp-server-{name}") for name in LEGACY_AND_MODERN},
+}
+
+
+def _every_tool() -> list[str]:
+    """By exact names, as the catalogue has them: without a lock, patterns don't reach those that send or destroy."""
+    known = {name: find(command) for name, command in PACKAGES.items()}
+    return [f"{name}/{tool}" for name, entry in known.items() if entry is not None for tool in entry.tools]
+
+
 EVERYTHING = f"""\
 version: 1
 grants:
-  - {{id: everything, tool: [{", ".join(f'"{server}/*"' for server in EVERY_SERVER)}], args: any}}
+  - {{id: everything, tool: [{", ".join(_every_tool())}], args: any}}
 """
 
 

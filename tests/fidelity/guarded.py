@@ -22,13 +22,16 @@ from mcp_guard.guard import Guard
 from mcp_guard.transports.spawn import adopt_orphans
 from tests.fidelity.door import Door
 from tests.fidelity.processes import free_port
+from tests.guards import harmless
 
 
 def build(config: Path) -> Guard:
     """The guard of a guard.yaml with one server. Raises InputError."""
     loaded = load_config(config)
     policy, mandate = load_documents(loaded.policy, loaded.mandate, loaded.variables)
-    return build_guard(loaded.servers, policy=policy, mandate=mandate, prefixed=False, own_files=(config,))
+    guard = build_guard(loaded.servers, policy=policy, mandate=mandate, prefixed=False, own_files=(config,))
+    guard.look_up = lambda _: harmless()  # the policy grants everything by a pattern
+    return guard
 
 
 async def serve_http(guard: Guard, port: int) -> None:

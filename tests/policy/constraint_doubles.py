@@ -45,6 +45,9 @@ class FakeFiles:
     def origins(self, unit: Unit) -> tuple[Origin, ...]:
         return ()
 
+    def locked(self, server: str, tool: str) -> bool:
+        return True
+
     def labels(self) -> frozenset[str]:
         return frozenset()
 

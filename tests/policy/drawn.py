@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mcp_guard.inspection.secrets import finder
 from mcp_guard.model import Admitted, Call, Described, EffectClass, Kind, Usage
 from mcp_guard.policy.document import Document, load_text
 from mcp_guard.wire import digest
@@ -16,6 +17,8 @@ from tests.policy.scene import NOON, Still
 
 Written = dict[str, Any]
 """A document as plain data, without ids."""
+
+finder(())  # made before the first example, whose time is limited
 
 SECRET = "zq7secret"  # no document holds it: wherever it shows up, a value has leaked
 
@@ -27,7 +30,9 @@ PRINCIPALS = ["local", "ann", "Ann"]
 URIS = ["file:///srv/project/x", "file:///srv/project/../x", "file:///etc/x", "db://x"]
 MOMENTS = ["2026-11-20T11:59:59Z", "2026-11-20T12:00:00Z", "2027-01-01T00:00:00Z"]
 
-_SCALARS = [0, 1, 5, 6, -1, 2.5, True, None, "x", "X", "5", SECRET]
+KEY = "AKIA" + "EXAMPLEEXAMPLE12"  # of the form of a key, and nobody's
+_SCALARS = [0, 1, 5, 6, -1, 2.5, True, None, "x", "X", "5", SECRET, KEY]
+RESULTS: list[Any] = ["redact", ["strip_hidden", {"truncate": 9}], {"truncate": 5}, {"types": ["text"]}, "quarantine"]
 _PATHS = ["/srv/project/a", "/srv/project/../a", "/etc/" + SECRET]
 values = st.sampled_from([*_SCALARS, *_PATHS, [], ["x"], ["x", 5], {}, {"k": 1}])
 _RANGES = [{"max": 5}, {"above": 0, "max": 5}, {"max": 5, "null": "ok"}]
@@ -89,6 +94,8 @@ def grants(draw: st.DrawFn) -> Written:
     rule |= draw(st.sampled_from([{}, {}, {"ask": True}]))
     rule |= draw(st.sampled_from([{}, {}, {}, *({"until": moment} for moment in MOMENTS)]))
     rule |= draw(st.sampled_from([{}, {}, {"disclose": False}]))
+    rule |= draw(st.sampled_from([{}, {}, {}, *({"result": wanted} for wanted in RESULTS)]))
+    rule |= draw(st.sampled_from([{}, {}, {}, {"deny_secrets": True}]))
     rule |= draw(st.sampled_from([{}] * 8 + [{"once": True}]))
     rule |= draw(orders) if draw(st.integers(0, 9)) == 0 else {}
     return rule | ({"when": draw(whens)} if draw(st.integers(0, 7)) == 0 else {})
@@ -100,6 +107,7 @@ def tightenings(draw: st.DrawFn) -> Written:
     rule: Written = draw(_targets(grant=False))
     if "resource" not in rule and draw(st.booleans()):
         rule["args"] = draw(limits)
+    rule |= draw(st.sampled_from([{}, {}, {}, {"deny_secrets": True}]))
     if draw(st.integers(0, 5)) == 0:
         rule |= draw(orders) | draw(st.sampled_from([{}, {}, {"times": 2}]))
     return rule | ({"when": draw(whens)} if draw(st.integers(0, 7)) == 0 else {})
@@ -173,6 +181,7 @@ def facts(draw: st.DrawFn) -> Still:
             st.dictionaries(names, st.builds(Described, st.frozensets(st.sampled_from(list(EffectClass)), min_size=1)))
         ),
         new=draw(st.frozensets(names, max_size=2)),
+        unlocked=draw(st.frozensets(names, max_size=2)),
         exposed=draw(st.frozensets(st.sampled_from(LABELS))),
         done=draw(pasts),
     )

@@ -22,6 +22,7 @@ class Still:
     usage: Mapping[str, Usage] = field(default_factory=dict)  # of a rate: under the rule's key and ` rate`
     added: Mapping[str, frozenset[EffectClass]] = field(default_factory=dict)
     new: frozenset[str] = frozenset()
+    unlocked: frozenset[str] = frozenset()
     catalogued: Mapping[str, Described] = field(default_factory=dict)
     exposed: frozenset[str] = frozenset()
     done: Admitted = field(default_factory=Admitted)
@@ -51,6 +52,9 @@ class Still:
 
     def origins(self, unit: Unit) -> tuple[Origin, ...]:
         return ()
+
+    def locked(self, server: str, tool: str) -> bool:
+        return f"{server}/{tool}" not in self.unlocked
 
     def labels(self) -> frozenset[str]:
         return self.exposed
@@ -89,6 +93,9 @@ class Broken:
 
     def origins(self, unit: Unit) -> tuple[Origin, ...]:
         raise OSError("no history")
+
+    def locked(self, server: str, tool: str) -> bool:
+        raise OSError("no lock")
 
     def labels(self) -> frozenset[str]:
         raise OSError("no record")

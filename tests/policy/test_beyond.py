@@ -52,6 +52,9 @@ class Moment:
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return False
 
+    def locked(self, server: str, tool: str) -> bool:
+        return False
+
 
 def authority(text: str = POLICY) -> Authority:
     return Authority((load_text(text.encode(), file="p.yaml", kind="policy"),))

@@ -338,3 +338,18 @@ def test_a_witness_is_a_call_that_the_judge_decides_so() -> None:
     call, facts = finding.witness.call, finding.witness.supposed
     effects = [decide(Authority((layer,)), call, facts).effect for layer in (old, new)]
     assert effects == [Effect.DENY, Effect.ALLOW]
+
+
+@pytest.mark.parametrize(("old", "new"), [("spend", "read"), ("[read, egress]", "read"), ("destructive", "write")])
+def test_calling_a_tool_harmless_widens_what_a_pattern_reaches_without_a_lock(old: str, new: str) -> None:
+    text = "tools: {{s/t: {{effect: {}}}}}\ngrants: [{{id: g, tool: 's/*', args: any}}]"
+    assert verdicts(text.format(old), text.format(new)) == (WITNESS, PROVED)
+    found_ = found(text.format(old), text.format(new)).gained.findings
+    assert any(one.witness is not None and not one.witness.supposed.lock for one in found_)
+
+
+def test_naming_a_tool_that_only_a_pattern_reached_widens() -> None:
+    """It is reached without a lock, too; the pattern reached it only under one."""
+    pattern = "grants: [{id: g, tool: 's/*', args: any}]"
+    assert verdicts(pattern, "grants: [{id: g, tool: ['s/*', s/t], args: any}]") == (WITNESS, PROVED)
+    assert verdicts(pattern, pattern) == (PROVED, PROVED)

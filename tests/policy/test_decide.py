@@ -131,6 +131,21 @@ def test_a_pattern_in_a_grant_reaches_only_what_was_known_at_first_sight() -> No
     assert judge(text, call("s/forget_x")).effect is DENY
 
 
+@pytest.mark.parametrize("has", ["destructive", "egress", "spend", "[read, spend]"])
+def test_without_a_lock_a_pattern_does_not_reach_what_destroys_sends_or_spends(has: str) -> None:
+    entry = f"tools: {{s/do: {{effect: {has}}}, s/see: {{effect: read}}}}\n"
+    grants = "grants: [{id: a, tool: 's/*', args: any}]"
+    unlocked = Still(unlocked=frozenset({"s/do", "s/see", "s/unknown"}))
+    assert judge(entry + grants, call("s/do")).effect is ALLOW
+    assert judge(entry + grants, call("s/do"), unlocked).effect is DENY
+    assert judge(entry + grants, call("s/see"), unlocked).effect is ALLOW
+    assert judge(entry + grants, call("s/unknown"), unlocked).effect is DENY  # nobody said what it does
+    exactly = grants.replace("s/*", "s/do")
+    assert judge(entry + exactly, call("s/do"), unlocked).effect is ALLOW
+    by_effect = "grants: [{id: a, effect: [read, write, destructive, egress, spend], args: any}]"
+    assert judge(entry + by_effect, call("s/do"), unlocked).effect is DENY
+
+
 def test_an_effect_in_a_grant_takes_tools_that_have_nothing_else() -> None:
     text = """\
 tools: {s/r: {effect: read}, s/rw: {effect: [read, write]}}

@@ -11,12 +11,13 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mcp_guard.model import Call, Facts
+from mcp_guard.model import Call, Effect, Facts
 from mcp_guard.policy.compare import compare
 from mcp_guard.policy.compare_verdicts import Verdict
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority, Document
 from tests.policy.drawn import (
+    RESULTS,
     Written,
     calls,
     constraints,
@@ -48,7 +49,7 @@ def edited(draw: st.DrawFn, written: Written) -> Written:
             st.sampled_from(
                 [
                     *("drop", "limit", "add deny", "add ask", "add grant", "ask", "budget", "rate", "nulls", "until"),
-                    *("mandate", "id", "gives"),
+                    *("mandate", "id", "gives", "secrets", "result"),
                 ]
             )
         )
@@ -84,6 +85,10 @@ def edited(draw: st.DrawFn, written: Written) -> Written:
             changed["mandate"] = "required"
         elif edit == "until":
             rule["until"] = draw(st.sampled_from(["2026-11-20T12:00:00Z", "2027-01-01T00:00:00Z"]))
+        elif edit == "secrets" and rule.pop("deny_secrets", None) is None:
+            rule["deny_secrets"] = True
+        elif edit == "result" and (rule.pop("result", None) is None or draw(st.booleans())):
+            rule["result"] = draw(st.sampled_from(RESULTS))
         elif edit == "id":
             rule["id"] += "-renamed"
     return changed
@@ -97,6 +102,13 @@ def pairs(draw: st.DrawFn) -> tuple[Written, Written]:
 
 def authority(document: Document) -> Authority:
     return Authority((document,), NOON)
+
+
+def less_is_done(old: Document, new: Document, call: Call, known: Facts) -> bool:
+    """Is the call let through as before, and less done to its answer?"""
+    before, after = (decide(authority(one), call, known) for one in (old, new))
+    same = before.effect is after.effect is not Effect.DENY
+    return same and not after.obligations.covers(before.obligations)
 
 
 def more_is_permitted(old: Document, new: Document, call: Call, known: Facts) -> bool:
@@ -114,8 +126,10 @@ def test_what_is_proved_to_permit_no_more_permits_no_drawn_call_more(
         call, known = data.draw(calls()), data.draw(facts())
         if found.gained.verdict is Verdict.PROVED:
             assert not more_is_permitted(old, new, call, known)
+            assert not less_is_done(old, new, call, known)
         if found.lost.verdict is Verdict.PROVED:
             assert not more_is_permitted(new, old, call, known)
+            assert not less_is_done(new, old, call, known)
 
 
 @EXAMPLES
@@ -144,6 +158,20 @@ def test_adding_a_deny_or_an_ask_is_proved_to_permit_no_more(written: Written, r
     section = "ask" if ask else "deny"
     tighter = with_ids(written) | {section: [*with_ids(written)[section], {"id": "added", **rule}]}
     assert compare((loaded(written),), (loaded(tighter),)).gained.verdict is Verdict.PROVED
+
+
+@EXAMPLES
+@given(documents(), st.sampled_from(RESULTS))
+def test_wanting_more_done_to_answers_is_proved_to_permit_no_more_and_wanting_it_no_more_is_not(
+    written: Written, wanted: Any
+) -> None:
+    plain = with_ids(
+        {**written, "grants": [{k: v for k, v in one.items() if k != "result"} for one in written["grants"]]}
+    )
+    tighter = {**plain, "grants": [{**one, "result": wanted} for one in plain["grants"]]}
+    found = compare((loaded(plain),), (loaded(tighter),))
+    assert found.gained.verdict is Verdict.PROVED
+    assert found.lost.verdict is Verdict.UNKNOWN
 
 
 @EXAMPLES

@@ -17,7 +17,7 @@ from mcp_guard.cli.explain import OfflineFacts
 from mcp_guard.eras import Era
 from mcp_guard.guard import judge
 from mcp_guard.model import Call
-from tests.guards import RecordingDownstream, Scene, tool
+from tests.guards import RecordingDownstream, Scene, harmless, tool
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 TOOLS = ["read", "write", "send", "Send", "pay"]
@@ -77,7 +77,9 @@ def test_listing_call_and_explanation_agree(policy: str, mandate: str | None, er
                     assert answer["error"]["message"] == f"Unknown tool: {exposed[name]}"
                     continue
                 call = Call("local:me", "tools/call", "raw", name, {"name": name, "arguments": arguments})
-                facts = OfflineFacts(scene.guard.now(), {"raw": frozenset(TOOLS)}, None)
+                known = dict.fromkeys((("raw", name) for name in TOOLS), harmless().describe({}))  # as in the scene
+                catalogued = {tool: one for tool, one in known.items() if one is not None}
+                facts = OfflineFacts(scene.guard.now(), {"raw": frozenset(TOOLS)}, None, catalogued)
                 explained = judge(scene.guard.authority, scene.guard.protection, call, None, facts)
                 assert sent == explained.allowed
                 assert sent != bool(answer["result"].get("isError"))

@@ -17,7 +17,7 @@ from mcp_guard.record import schema, signing
 from mcp_guard.record.chain import START, entry_hash
 from mcp_guard.record.entries import canonical
 from mcp_guard.record.heads import KeptHead, heads_in, newest_head, parse_head
-from mcp_guard.record.history import take_back
+from mcp_guard.record.history import called, take_back
 from mcp_guard.record.keys import signing_seed
 from mcp_guard.record.signing import Signer
 from mcp_guard.record.sinks import HeadsFile, Journal, sink_of
@@ -136,6 +136,12 @@ def cut(connection: sqlite3.Connection, keep: int) -> None:
         for (text,) in connection.execute("SELECT body FROM entries").fetchall():
             bound = max(bound, orjson.loads(text).get("heads", {}).get(chain, [-1])[0])
         connection.execute("UPDATE chains SET seq=?, head=?, bound=? WHERE number=?", (*found, bound, number))
+    connection.execute("DELETE FROM admitted")
+    for body in (orjson.loads(text) for (text,) in connection.execute("SELECT body FROM entries").fetchall()):
+        if body.get("effect") == "allow":
+            tool = called(Kind(body["target_kind"]), body["server"], body["target"], (r["key"] for r in body["rules"]))
+            again = "INSERT INTO admitted VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET calls = calls + 1"
+            connection.execute(again, (body["session"], *tool))
 
 
 def test_a_tail_cut_back_to_an_older_checkpoint_shows_against_a_head_kept_elsewhere(

@@ -47,7 +47,7 @@ def test_every_note_in_the_package_is_of_a_listed_kind() -> None:
                     assert kind.value in {kind.value for kind in entries.NOTES}, f"{path}:{node.lineno}"
 
 
-@pytest.mark.parametrize("kind", ["gossip", "", "decision", "outcome", "opened", "first_sight", "first_use"])
+@pytest.mark.parametrize("kind", ["gossip", "", "decision", "outcome", "opened", "first_sight", "first_use", "pinned"])
 def test_a_kind_that_is_not_listed_for_notes_is_not_written(tmp_path: Path, kind: str) -> None:
     with open_record(tmp_path) as record:
         with pytest.raises(ValueError, match=kind or "valid"):

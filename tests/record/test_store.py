@@ -177,6 +177,18 @@ def test_the_tools_of_first_sight_never_grow(tmp_path: Path) -> None:
         assert verify(one.directory) == []
 
 
+def test_what_is_pinned_stays_until_a_person_accepts_another(tmp_path: Path) -> None:
+    with open_record(tmp_path) as one, open_record(tmp_path) as two:
+        assert one.first_pins("web@1", {"tool:fetch": "a"}) == {"tool:fetch": "a"}
+        assert two.first_pins("web@1", {"tool:fetch": "b", "tool:post": "c"}) == {"tool:fetch": "a", "tool:post": "c"}
+        assert one.pins("web@1") == {"tool:fetch": "a", "tool:post": "c"}
+        assert one.pins("web@2") == {}
+        two.see_anew("web@1", ["fetch"], {"tool:fetch": "b"})
+        assert one.first_pins("web@1", {"tool:fetch": "a"}) == {"tool:fetch": "b"}
+        assert one.first_sight("web@1", ["exec"]) == {"fetch"}
+        assert verify(one.directory) == []
+
+
 def test_a_server_first_seen_without_tools_counts_as_seen(tmp_path: Path) -> None:
     with open_record(tmp_path) as record:
         assert record.first_sight("web@1", []) == frozenset()

@@ -35,6 +35,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
             record.step(request(), deny)
             record.finish(entry, Outcome.NOT_SENT, duration_ms=1, refund=True)
         one.first_sight("bank@1", ["transfer_money"])
+        one.first_pins("bank@1", {"tool:pay": "0a;description=1"})
+        two.see_anew("web@1", ["fetch"], {"tool:fetch": "0b"})
         two.started("mandate-1")
         two.step(request(), allow())
     with open_record(place, clock) as three:
@@ -68,6 +70,7 @@ columns = st.sampled_from(
     + [("chains", name) for name in ("number", "id", "seq", "head", "bound")]
     + [("usage", name) for name in ("session", "rule", "calls", "sums")]
     + [("first_seen", name) for name in ("server", "tools")]
+    + [("first_pins", name) for name in ("server", "pins")]
     + [("first_used", name) for name in ("key", "time")]
 )
 

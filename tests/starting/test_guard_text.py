@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mcp_guard.config import read_config
 from mcp_guard.errors import InputError
-from mcp_guard.starting.guard_text import ServerLine, added_text, checked, new_text
+from mcp_guard.starting.guard_text import ANY_VERSION, ServerLine, added_text, checked, new_text
 
 FILE = Path("/guards/guard.yaml")
 WORDS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=30)
@@ -33,8 +33,10 @@ def test_the_lines_are_those_that_a_person_would_write() -> None:
         "# Hello.\nversion: 1\npolicy: policy.yaml\n"
         'set: {project: "/p"}   # the only directory that the policy opens\n'
         "servers:\n"
-        '  files: {command: [npx, "-y", server, "."], cwd: "/home/iris/shop", env: [TOKEN]}\n'
-        '  web: {command: [uvx, web], cwd: "/p", env: {PATH: GUARDED_WEB_PATH}}\n'
+        '  files: {command: [npx, "-y", server, "."], cwd: "/home/iris/shop", env: [TOKEN]}'
+        f"{ANY_VERSION}\n"
+        '  web: {command: [uvx, web], cwd: "/p", env: {PATH: GUARDED_WEB_PATH}}'
+        f"{ANY_VERSION}\n"
         '  docs: {url: "https://docs.example.com/mcp", token_env: DOCS_TOKEN, headers_env: {X-Team: DOCS_SECRET}}\n'
     )
     assert [spec.name for spec in read_config(text.encode(), FILE).servers] == ["files", "web", "docs"]

@@ -18,6 +18,7 @@ from typing import Any
 from tests.faults.soak.ledger import Ledger
 from tests.fixtures.client import RAW_SERVER
 from tests.fixtures.http_server import Heard, HttpServer, Wire, result, serving
+from tests.guards import spelt_out
 
 REPOSITORY = Path(__file__).parents[3]
 ON_STDIO: Sequence[Sequence[str]] = ((), ("--hostile", "garbage"), ("--hostile", "duplicate"))
@@ -73,7 +74,7 @@ class World:
             self.config.write_text("\n".join(lines))
             tools = json.dumps([f"{name}/*" for name in self.servers])
             policy = f"version: 1\ngrants: [{{id: all, tool: {tools}, args: any}}]\n"
-            (self.home / "policy.yaml").write_text(policy)
+            (self.home / "policy.yaml").write_text(spelt_out(policy))
             yield
 
     def _command(self, name: str) -> list[str]:

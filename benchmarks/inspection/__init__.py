@@ -1,0 +1,1 @@
+"""What looking at answers costs: `python -m benchmarks.inspection`."""
