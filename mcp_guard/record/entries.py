@@ -53,6 +53,8 @@ class EntryKind(StrEnum):
     """Tools that the client isn't shown, beyond what no grant names: drift, collisions, unusable schemas."""
     STOPPED = "stopped"
     """The guard process ended in good order; a chain without it was cut short."""
+    PIN_SET = "pin_set"
+    """A person set the PIN, or changed it (`again`). One that nobody remembers was an agent's."""
 
 
 NOTES = frozenset(EntryKind) - {

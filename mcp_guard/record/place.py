@@ -71,6 +71,12 @@ def check(directory: Path) -> None:
             _refuse_unless_private(path, found, stat.S_ISREG, "plain file", "600")
 
 
+def check_file(path: Path) -> None:
+    """The same for one more private file of the directory, if it is there."""
+    if (found := _look(path)) is not None:
+        _refuse_unless_private(path, found, stat.S_ISREG, "plain file", "600")
+
+
 def _look(path: Path) -> os.stat_result | None:
     try:
         return path.lstat()

@@ -73,6 +73,8 @@ def _told(kind: EntryKind, data: Any) -> str:
             tools = [f"{one.get('tool', '?')} ({one.get('why', '?')})" for one in _objects(known.get("tools"))]
             more = f" and {len(tools) - _MOST} more" if len(tools) > _MOST else ""
             return f"tools of server {server} withheld: {', '.join(tools[:_MOST])}{more}"
+        case EntryKind.PIN_SET:
+            return "the PIN was changed" if known.get("again") else "the PIN was set"
         case _:
             return kind.value
 

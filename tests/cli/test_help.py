@@ -25,6 +25,7 @@ CONTRACT = {
     "explain": {"--config", "--policy", "--mandate", "--set", "--json"},
     "test": {"--config", "--policy", "--min-coverage", "--mutate", "--json", "--junit"},
     "diff": {"--set", "--set-old", "--markdown", "--json"},
+    "pin": set(),
     "log": {
         "--denied",
         "--tool",
