@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from mcp_guard.approvals.port import Approver, Nobody
+from mcp_guard.approvals.port import Approver, Memory, Nobody, nothing
+from mcp_guard.approvals.under_way import UnderWay
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.downstream import ServerSpec
@@ -80,6 +81,8 @@ class Guard:
     children: dict[str, Child] = field(default_factory=dict)  # started ahead, each for the first conversation
     latest: datetime | None = None  # of the entries of this process
     approver: Approver = field(default_factory=Nobody)
+    memory: Memory = nothing  # of answers that were given before the call that asks
+    under_way: UnderWay = field(default_factory=UnderWay)  # what a stop ends
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     authority_digest: str = field(init=False)
     handles: Handles = field(init=False)  # what clients hold beyond one call

@@ -76,8 +76,18 @@ class Reason(StrEnum):
     TOO_MANY = "too_many"  # more under way at once than the guard takes
     MALFORMED = "malformed"  # not one strict JSON-RPC message
     UNRECORDED = "unrecorded"  # the record can't take the entry, so there is no call (law 2)
+    NOT_APPROVED = "not_approved"  # a person was asked and said no, or the session is asking too much
+    STOPPED = "stopped"  # a person stopped this: the session, the server, the effect, or everything
     UNAVAILABLE = "unavailable"  # the tool server isn't there; nothing was sent
     INTERNAL = "internal"  # an error in the guard; it ends in a refusal (law 4)
+
+
+class By(IntEnum):
+    """Who may answer an ask, in rising strictness. One approval of several asks needs the strictest of theirs."""
+
+    CLIENT = 0  # the client, in band: its claim that its user agreed, no proof of a person
+    PERSON = 1  # somebody who gives the PIN at a terminal, or in the console
+    CONSOLE = 2  # in the console alone, where all of the call is shown
 
 
 class Outcome(StrEnum):
@@ -183,6 +193,7 @@ class RuleRef:
     file: str
     line: int
     column: int
+    by: By = By.PERSON  # who may answer, where the rule asks
 
     @property
     def key(self) -> str:
@@ -208,6 +219,7 @@ class Approval:
     authority: str  # digest of the documents that asked; under others it settles nothing
     by: str  # who or what agreed: for the record, never for a judgement
     answers: str  # the entry that asked; every question has its own, so one approval carries one execution
+    tier: By = By.PERSON  # in which way it was given: it settles no ask that wants a stricter one
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Literal
 
 import click
 
+from mcp_guard.approvals.queue import Queue
 from mcp_guard.client_files import client_files
 from mcp_guard.config import Config, as_path
 from mcp_guard.downstream import ServerSpec
@@ -145,6 +146,10 @@ def build_guard(
         session_key=session,
         clock=clock,
     )
+    queue = Queue(record)
+    guard.approver, guard.memory = queue, queue.recall
+    guard.under_way.version = lambda: record.look("PRAGMA data_version")[0][0]
+    guard.under_way.stopped = lambda: dict(record.look("SELECT scope, why FROM stops"))
     loaded = [
         {
             "kind": layer.kind,

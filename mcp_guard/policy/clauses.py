@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from mcp_guard.model import Answer, Call, EffectClass, Facts, Kind
+from mcp_guard.model import Answer, By, Call, EffectClass, Facts, Kind
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.constraints import (
     All,
@@ -113,7 +113,8 @@ def _rest(rule: Rule) -> Iterator[Clause]:
         for name, limit in rule.budget.sums.items():
             yield Clause(f"budget: {limit} of {name}", _affords(rule, Budget(None, {name: limit})))
     if rule.asks:
-        yield Clause("ask", lambda moment: True, two_sided=False)
+        by = rule.ref.by
+        yield Clause("ask" if by is By.PERSON else f"ask by {by.name.lower()}", lambda moment: True, two_sided=False)
 
 
 def _affords(rule: Rule, budget: Budget) -> Test:

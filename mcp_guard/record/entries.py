@@ -53,6 +53,22 @@ class EntryKind(StrEnum):
     """Tools that the client isn't shown, beyond what no grant names: drift, collisions, unusable schemas."""
     STOPPED = "stopped"
     """The guard process ended in good order; a chain without it was cut short."""
+    ASKED = "asked"
+    """A person is asked about a call: which entry asks, by which rules, until when, and who may answer."""
+    APPROVED = "approved"
+    """Somebody said yes to one question, which is good for one execution within a short time."""
+    REFUSED = "refused"
+    """Somebody said no to one question."""
+    LAPSED = "lapsed"
+    """Nobody answered a question in time, or nobody used the yes: it is no."""
+    WITHDRAWN = "withdrawn"
+    """Whoever waited for the answer is gone: it is no."""
+    STANDING = "standing"
+    """Somebody answered for the rest of a session, within exact clauses."""
+    HALTED = "halted"
+    """A scope was stopped (a session, a server, an effect, everything), by a person or by too many asks."""
+    RESUMED = "resumed"
+    """A person undid a stop."""
     PIN_SET = "pin_set"
     """A person set the PIN, or changed it (`again`). One that nobody remembers was an agent's."""
 
@@ -63,6 +79,14 @@ NOTES = frozenset(EntryKind) - {
     EntryKind.OUTCOME,
     EntryKind.FIRST_SIGHT,
     EntryKind.FIRST_USE,
+    EntryKind.ASKED,
+    EntryKind.APPROVED,
+    EntryKind.REFUSED,
+    EntryKind.LAPSED,
+    EntryKind.WITHDRAWN,
+    EntryKind.STANDING,
+    EntryKind.HALTED,
+    EntryKind.RESUMED,
 }
 """The kinds that `Record.note` takes; the others are written together with what they tell about."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from mcp_guard.record.answers_told import AnswersTold
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.usage import added_sums
 
@@ -24,18 +25,22 @@ class Ledger:
         self._usage: dict[tuple[str, str], Total] = {}
         self._seen: dict[str, str] = {}
         self._used: dict[str, str] = {}
+        self._answers = AnswersTold()
 
     def enter(self, kind: EntryKind, body: dict[str, Any]) -> bool:
         """Take an entry in; False for an outcome that belongs to no open call of its chain and session."""
         if kind is EntryKind.DECISION and body["effect"] == "allow":
             self._open[body["position"]] = body
             self._charge(body, 1)
+            self._answers.spent(body)
         elif kind is EntryKind.OUTCOME:
             decision = self._open.pop(body["finishes"], None)
             if decision is None or any(decision[name] != body[name] for name in ("chain", "session")):
                 return False
             if body.get("refunded"):
                 self._charge(decision, -1)
+        elif self._answers.enter(kind, body):
+            pass
         elif kind is EntryKind.FIRST_SIGHT:
             self._seen[body["data"]["server"]] = body["data"]["sha256"]
         elif kind is EntryKind.FIRST_USE:
@@ -56,6 +61,7 @@ class Ledger:
             yield "the tools known at first sight aren't those that were recorded"
         if dict(connection.execute("SELECT key, time FROM first_used")) != self._used:
             yield "the times of first use aren't those that were recorded"
+        yield from self._answers.differences(connection)
 
     def _charge(self, body: dict[str, Any], sign: int) -> None:
         for charge in body.get("charges", ()):

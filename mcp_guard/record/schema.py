@@ -16,7 +16,7 @@ T = TypeVar("T")
 Durability = Literal["normal", "full"]
 """`normal` survives a killed process; `full` a power cut too, for about 0.2 ms more a commit."""
 
-VERSION = 1
+VERSION = 2
 """`user_version` of the file. A newer one is refused: an older guard might not see what binds it."""
 
 # `entries` is the evidence; `usage`, `first_seen` and `first_used` follow from it, and `verify` holds them against it.
@@ -48,6 +48,36 @@ TABLES = {
     "first_used": """CREATE TABLE first_used (
         key TEXT PRIMARY KEY,
         time TEXT NOT NULL) WITHOUT ROWID""",
+    "questions": """CREATE TABLE questions (
+        entry TEXT PRIMARY KEY,
+        session TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        authority TEXT NOT NULL,
+        pin TEXT NOT NULL,
+        asks TEXT NOT NULL,
+        tier INTEGER NOT NULL,
+        asked TEXT NOT NULL,
+        until TEXT NOT NULL,
+        state TEXT NOT NULL,
+        answerer TEXT NOT NULL,
+        answered_in INTEGER NOT NULL,
+        valid TEXT NOT NULL,
+        waits TEXT NOT NULL) WITHOUT ROWID""",
+    "standing": """CREATE TABLE standing (
+        entry TEXT PRIMARY KEY,
+        session TEXT NOT NULL,
+        authority TEXT NOT NULL,
+        pin TEXT NOT NULL,
+        asks TEXT NOT NULL,
+        clauses TEXT NOT NULL,
+        says TEXT NOT NULL,
+        answerer TEXT NOT NULL,
+        answered_in INTEGER NOT NULL,
+        until TEXT NOT NULL) WITHOUT ROWID""",
+    "stops": """CREATE TABLE stops (
+        scope TEXT PRIMARY KEY,
+        since TEXT NOT NULL,
+        why TEXT NOT NULL) WITHOUT ROWID""",
 }
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}

@@ -12,20 +12,21 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from mcp_guard import __version__
 from mcp_guard.errors import RecordFailed
 from mcp_guard.model import Decision, Effect, Outcome
-from mcp_guard.record import entries, place, schema
+from mcp_guard.record import entries, place, questions, schema
 from mcp_guard.record.chain import START, Head, new_chain_id
 from mcp_guard.record.entries import NOTES, Entry, EntryKind, Request
 from mcp_guard.record.keys import digest_key
 from mcp_guard.record.usage import UsageView, give_back
 from mcp_guard.record.writer import Transaction, Writer
 
+T = TypeVar("T")
 TOOLS_LIMIT = 10_000  # tools of one server that first sight keeps; what is beyond counts as unknown
 
 
@@ -97,6 +98,7 @@ class Record:
             with UsageView(moment.connection, request.session, moment.now) as view:
                 decision = judge(view)
                 view.charge(entries.charged(decision))
+                questions.spend(view, decision)
             return self._append_decision(moment, request, decision, 1)
 
     def refuse(self, request: Request, decision: Decision, *, count: int = 1) -> Entry:
@@ -133,6 +135,18 @@ class Record:
             raise ValueError(f"`{kind}` entries are written together with what they tell about")
         with self._writer.transaction() as moment:
             moment.append(entries.note_body(listed, self.session, data))
+
+    def change(self, act: Callable[[Transaction], T]) -> T:
+        """Do `act` in one transaction. It writes its own entries, which say all that it changes."""
+        with self._writer.transaction() as moment:
+            return act(moment)
+
+    def look(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Read outside of a transaction: for what is shown or waited for, never for a judgement."""
+        try:
+            return self._writer.connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise schema.explained(error) from error
 
     def first_sight(self, server_key: str, tools: Iterable[str]) -> frozenset[str]:
         """The tools that this server identity had when it was first seen: now, if it never was. It never grows."""

@@ -42,6 +42,18 @@ class UsageView:
                 raise explained(error) from error
         return self._read[rule_key]
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The transaction's connection, for what else a judge has to know of the history."""
+        if not self._open:
+            raise RecordFailed("the history was asked outside of its judgement, where it may already have changed")
+        return self._connection
+
+    @property
+    def session(self) -> str:
+        """Whose history it is."""
+        return self._session
+
     def charge(self, charges: Iterable[Charge]) -> None:
         """Add what an allowed call costs."""
         if not self._connection.in_transaction:  # SQLite ends it on some errors, and a judge may have caught those

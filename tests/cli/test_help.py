@@ -25,6 +25,8 @@ CONTRACT = {
     "explain": {"--config", "--policy", "--mandate", "--set", "--json"},
     "test": {"--config", "--policy", "--min-coverage", "--mutate", "--json", "--junit"},
     "diff": {"--set", "--set-old", "--markdown", "--json"},
+    "approvals": set(),
+    "stop": {"--server", "--effect", "--session", "--undo", "--state"},
     "pin": set(),
     "log": {
         "--denied",

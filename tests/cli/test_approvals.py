@@ -1,0 +1,133 @@
+"""`mcp-guard approvals` and `mcp-guard stop` at a real terminal, in front of a real guard; and from an agent's shell."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_guard import presence
+from mcp_guard.presence import secret
+from tests.fixtures.client import RawClient
+from tests.guards import Stand, decision_in
+from tests.presence.person import PIN, at_a_terminal, in_a_shell
+
+ASKING = """version: 1
+grants: [{id: say, tool: raw/echo, args: {text: any}, ask: true}]
+"""
+TRICKY = "pay\x1b[2K \u202e me\u200b"
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Stand:
+    found = Stand(tmp_path, ASKING)
+    secret.keep(found.state, PIN)
+    return found
+
+
+def call(client: RawClient, text: str) -> int:
+    return client.send("tools/call", {"name": "echo", "arguments": {"text": text}})
+
+
+def question(stand: Stand) -> str:
+    """The one that waits; bounded."""
+    for _ in range(100):
+        done = in_a_shell(stand.state, "approvals", "list", "--json")
+        if lines := done.stdout.splitlines():
+            found: dict[str, Any] = json.loads(lines[0])
+            return str(found["question"])
+        time.sleep(0.05)
+    raise AssertionError("no question came")
+
+
+def test_a_person_sees_the_call_and_lets_it_through_with_the_pin(stand: Stand) -> None:
+    with stand.wrap() as client:
+        client.initialize()
+        sent = call(client, TRICKY)
+        entry = question(stand)
+        assert stand.ledger() == []
+        code, seen = at_a_terminal(stand.state, "approvals", "approve", entry, types=(PIN,))
+        assert code == 0, seen
+        assert not client.answer(sent)["result"].get("isError")
+    assert "raw/echo" in seen
+    assert 'text = "pay\\' in seen
+    assert "\x1b[2K" not in seen
+    assert "\u202e" not in seen
+    assert "\\u200b" in seen
+    assert PIN not in seen
+    assert len(stand.ledger()) == 1
+    assert stand.verified() == []
+
+
+def test_an_agent_with_a_shell_approves_nothing(stand: Stand) -> None:
+    with stand.wrap() as client:
+        client.initialize()
+        call(client, "hi")
+        entry = question(stand)
+        for words in (["approvals", "approve", entry], ["approvals", "approve", entry, "--session"]):
+            done = in_a_shell(stand.state, *words, stdin=f"{PIN}\ny\n")
+            assert done.returncode == 1
+            assert "run it yourself in a terminal" in done.stderr
+        code, seen = at_a_terminal(stand.state, "approvals", "approve", entry, types=("a-guess-1",))
+        assert code == 1
+        assert "wrong PIN" in seen
+        assert question(stand) == entry
+    assert stand.ledger() == []
+
+
+def test_a_no_needs_no_pin_and_is_told_at_once(stand: Stand) -> None:
+    with stand.wrap() as client:
+        client.initialize()
+        sent = call(client, "hi")
+        done = in_a_shell(stand.state, "approvals", "deny", question(stand))
+        assert done.returncode == 0, done.stderr
+        assert decision_in(client.answer(sent)["result"])["reason"] == "not_approved"
+    assert stand.ledger() == []
+
+
+def test_a_stop_binds_a_running_guard_and_only_the_pin_undoes_it(stand: Stand) -> None:
+    stand.policy_file.write_text(ASKING.replace(", ask: true", ""))
+    with stand.wrap() as client:
+        client.initialize()
+        assert not client.answer(call(client, "hi"))["result"].get("isError")
+        assert in_a_shell(stand.state, "stop", "--server", "raw").returncode == 0
+        assert decision_in(client.answer(call(client, "hi"))["result"])["reason"] == "stopped"
+        undone = in_a_shell(stand.state, "stop", "--server", "raw", "--undo", stdin=f"{PIN}\n")
+        assert undone.returncode == 1
+        assert decision_in(client.answer(call(client, "hi"))["result"])["reason"] == "stopped"
+        code, seen = at_a_terminal(stand.state, "stop", "--server", "raw", "--undo", types=(PIN,))
+        assert code == 0, seen
+        assert not client.answer(call(client, "hi"))["result"].get("isError")
+    assert len(stand.ledger()) == 2
+    assert stand.verified() == []
+
+
+def test_a_stop_outlives_the_guard_that_was_running(stand: Stand) -> None:
+    stand.policy_file.write_text(ASKING.replace(", ask: true", ""))
+    assert in_a_shell(stand.state, "stop").returncode == 0
+    with stand.wrap() as client:
+        client.initialize()
+        assert decision_in(client.answer(call(client, "hi"))["result"])["reason"] == "stopped"
+    assert stand.ledger() == []
+
+
+def test_a_frozen_session_goes_on_only_with_the_pin(stand: Stand) -> None:
+    assert in_a_shell(stand.state, "stop", "--session", "abc").returncode == 0
+    assert in_a_shell(stand.state, "approvals", "unfreeze", "abc", stdin=f"{PIN}\n").returncode == 1
+    code, seen = at_a_terminal(stand.state, "approvals", "unfreeze", "abc", types=(PIN,))
+    assert code == 0, seen
+    listed = in_a_shell(stand.state, "approvals", "list")
+    assert "stopped" not in listed.stderr
+    assert "0 waiting" in listed.stderr
+    presence.check(stand.state, PIN)
+
+
+def test_where_nothing_is_recorded_nothing_waits(tmp_path: Path) -> None:
+    done = in_a_shell(tmp_path / "none", "approvals", "list")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "nothing waits" in done.stderr
+    assert not (tmp_path / "none").exists()
+    assert in_a_shell(tmp_path / "none", "approvals", "show", "ab-1").returncode == 1
