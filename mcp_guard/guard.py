@@ -67,6 +67,10 @@ def judge(
     return decision
 
 
+def _nothing() -> None:
+    """Nobody waits."""
+
+
 @dataclass(slots=True)
 class Guard:
     """The part of a guard that all its conversations share."""
@@ -82,6 +86,7 @@ class Guard:
     latest: datetime | None = None  # of the entries of this process
     approver: Approver = field(default_factory=Nobody)
     memory: Memory = nothing  # of answers that were given before the call that asks
+    answered_here: Callable[[], None] = _nothing  # an answer was recorded by this process: whoever waits may look
     under_way: UnderWay = field(default_factory=UnderWay)  # what a stop ends
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     authority_digest: str = field(init=False)

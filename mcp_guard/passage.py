@@ -14,7 +14,7 @@ from typing import Any
 
 from mcp_guard import listing, log, refusal, rounds, task_handles
 from mcp_guard.answers import ASKING, look_alikes
-from mcp_guard.approvals import showing
+from mcp_guard.approvals import in_band, showing
 from mcp_guard.approvals.asking import Asked
 from mcp_guard.approvals.port import RECALLED_NOTHING, Question, Recalled, Unsettled
 from mcp_guard.catalog import Tool
@@ -114,24 +114,39 @@ class Passage:
         question = self._question(entry.decision, self._recalled.entry or entry.id)
         shown = showing.what_is_shown(self.context, self.call, self.tool, entry.decision)
         patience = showing.Patience(self.request, self.call)
+        by_answer = in_band.may_ask_by_answer(self.context, self.request, question)
+        question = replace(question, shown=shown, waits=not by_answer)
+        take_back: list[Callable[[], None]] = []
 
         def then(approval: Approval | Unsettled | None) -> None:
-            patience.end()
+            end()
+            if approval is Unsettled.PENDING and by_answer:
+                asking = in_band.asking_answer(self.context, question)
+                if asking is not None:
+                    return self.request.finish(asking)
             if approval is None or isinstance(approval, Unsettled):
                 return self._unsettled(entry, approval)
             if self.request.waiting:
                 guarded(self.request, lambda: self._agreed(approval))
             return None
 
-        asked = Asked(replace(question, shown=shown), then)
+        asked = Asked(question, then)
+
+        def end() -> None:
+            patience.end()
+            while take_back:
+                take_back.pop()()
 
         def withdraw(_: str | None) -> None:
-            patience.end()
+            end()
             asked.withdraw()
 
         self.request.sent(withdraw)
         patience.begin()
-        return asked.put(guard.approver)
+        asked.put(guard.approver)
+        if self.request.waiting and in_band.may_ask_now(self.context, self.request, question):
+            take_back.append(in_band.ask_now(self.context, self.request, question))
+        return None
 
     def _question(self, decision: Decision, entry: str) -> Question:
         """What is asked, and what an answer is bound to."""

@@ -28,7 +28,7 @@ MAX_COUNTED = 64
 class InFlight:
     """One request of the client. Answered exactly once, or cancelled and then never."""
 
-    __slots__ = ("_answer", "_cancel", "_notify", "_on_done", "ask", "at", "id", "logs", "to")
+    __slots__ = ("_answer", "_cancel", "_notify", "_on_done", "ask", "at", "id", "logs", "offered", "to")
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class InFlight:
         self.ask = ask  # asks the client on this request's own way to it; None: there is no such way
         self.at: tuple[str, int] | None = None  # the server that it is at, and its id there
         self.to = ""  # the server that it is for, from before it is known whether that takes it
+        self.offered: Mapping[str, Any] = {}  # modern era: what the client said with it that it can be asked
         self.logs = False  # modern era: it wants to be told what the server logs meanwhile
         self._answer: Answer | None = answer
         self._notify: Notify | None = notify

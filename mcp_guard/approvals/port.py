@@ -38,6 +38,7 @@ class Question:
     authority: str  # digest of the documents that ask
     session: str = ""  # whose history the call belongs to
     pin: str = ""  # digest of the tool as it is listed; empty where there is none
+    waits: bool = True  # False: the client is told at once that it is pending, or asked by that answer itself
     shown: Mapping[str, Any] = field(default_factory=dict)  # what else a person should see; never judged by
 
     @property

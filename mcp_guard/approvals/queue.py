@@ -87,6 +87,9 @@ class Queue:
             self._withdraw(question.entry)
             return answered(None)
         loop = asyncio.get_running_loop()
+        if not question.waits:
+            self._record.change(lambda moment: questions.let_wait(moment, question.entry))
+            return answered(Unsettled.PENDING)
         late = loop.call_later(self._wait, self._late, question.entry)
         self._open[question.entry] = _Open(question, answered, late)
         if self._timer is None:

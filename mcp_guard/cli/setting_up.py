@@ -147,7 +147,7 @@ def build_guard(
         clock=clock,
     )
     queue = Queue(record)
-    guard.approver, guard.memory = queue, queue.recall
+    guard.approver, guard.memory, guard.answered_here = queue, queue.recall, queue.look
     guard.under_way.version = lambda: record.look("PRAGMA data_version")[0][0]
     guard.under_way.stopped = lambda: dict(record.look("SELECT scope, why FROM stops"))
     loaded = [

@@ -32,7 +32,7 @@ class Room:
         """Give the guard its queue, as `run` and `wrap` do."""
         guard, record = self.scene.guard, self.scene.record
         self.queue = Queue(record, wait=wait)
-        guard.approver, guard.memory = self.queue, self.queue.recall
+        guard.approver, guard.memory, guard.answered_here = self.queue, self.queue.recall, self.queue.look
         guard.under_way.version = lambda: record.look("PRAGMA data_version")[0][0]
         guard.under_way.stopped = lambda: dict(record.look("SELECT scope, why FROM stops"))
 

@@ -11,7 +11,7 @@ import pytest
 
 from mcp_guard import presence
 from mcp_guard.presence import secret
-from tests.fixtures.client import RawClient
+from tests.fixtures.client import Answer, RawClient
 from tests.guards import Stand, decision_in
 from tests.presence.person import PIN, at_a_terminal, in_a_shell
 
@@ -28,8 +28,8 @@ def stand(tmp_path: Path) -> Stand:
     return found
 
 
-def call(client: RawClient, text: str) -> int:
-    return client.send("tools/call", {"name": "echo", "arguments": {"text": text}})
+async def start(client: RawClient, text: str) -> Answer:
+    return await client.start("tools/call", {"name": "echo", "arguments": {"text": text}})
 
 
 def question(stand: Stand) -> str:
@@ -43,15 +43,15 @@ def question(stand: Stand) -> str:
     raise AssertionError("no question came")
 
 
-def test_a_person_sees_the_call_and_lets_it_through_with_the_pin(stand: Stand) -> None:
-    with stand.wrap() as client:
-        client.initialize()
-        sent = call(client, TRICKY)
+async def test_a_person_sees_the_call_and_lets_it_through_with_the_pin(stand: Stand) -> None:
+    async with stand.wrap() as client:
+        await client.initialize()
+        sent = await start(client, TRICKY)
         entry = question(stand)
         assert stand.ledger() == []
         code, seen = at_a_terminal(stand.state, "approvals", "approve", entry, types=(PIN,))
         assert code == 0, seen
-        assert not client.answer(sent)["result"].get("isError")
+        assert not (await client.result(sent)).get("isError")
     assert "raw/echo" in seen
     assert 'text = "pay\\' in seen
     assert "\x1b[2K" not in seen
@@ -62,10 +62,10 @@ def test_a_person_sees_the_call_and_lets_it_through_with_the_pin(stand: Stand) -
     assert stand.verified() == []
 
 
-def test_an_agent_with_a_shell_approves_nothing(stand: Stand) -> None:
-    with stand.wrap() as client:
-        client.initialize()
-        call(client, "hi")
+async def test_an_agent_with_a_shell_approves_nothing(stand: Stand) -> None:
+    async with stand.wrap() as client:
+        await client.initialize()
+        await start(client, "hi")
         entry = question(stand)
         for words in (["approvals", "approve", entry], ["approvals", "approve", entry, "--session"]):
             done = in_a_shell(stand.state, *words, stdin=f"{PIN}\ny\n")
@@ -78,39 +78,39 @@ def test_an_agent_with_a_shell_approves_nothing(stand: Stand) -> None:
     assert stand.ledger() == []
 
 
-def test_a_no_needs_no_pin_and_is_told_at_once(stand: Stand) -> None:
-    with stand.wrap() as client:
-        client.initialize()
-        sent = call(client, "hi")
+async def test_a_no_needs_no_pin_and_is_told_at_once(stand: Stand) -> None:
+    async with stand.wrap() as client:
+        await client.initialize()
+        sent = await start(client, "hi")
         done = in_a_shell(stand.state, "approvals", "deny", question(stand))
         assert done.returncode == 0, done.stderr
-        assert decision_in(client.answer(sent)["result"])["reason"] == "not_approved"
+        assert decision_in(await client.result(sent))["reason"] == "not_approved"
     assert stand.ledger() == []
 
 
-def test_a_stop_binds_a_running_guard_and_only_the_pin_undoes_it(stand: Stand) -> None:
+async def test_a_stop_binds_a_running_guard_and_only_the_pin_undoes_it(stand: Stand) -> None:
     stand.policy_file.write_text(ASKING.replace(", ask: true", ""))
-    with stand.wrap() as client:
-        client.initialize()
-        assert not client.answer(call(client, "hi"))["result"].get("isError")
+    async with stand.wrap() as client:
+        await client.initialize()
+        assert not (await client.call("echo", {"text": "hi"})).get("isError")
         assert in_a_shell(stand.state, "stop", "--server", "raw").returncode == 0
-        assert decision_in(client.answer(call(client, "hi"))["result"])["reason"] == "stopped"
+        assert decision_in(await client.call("echo", {"text": "hi"}))["reason"] == "stopped"
         undone = in_a_shell(stand.state, "stop", "--server", "raw", "--undo", stdin=f"{PIN}\n")
         assert undone.returncode == 1
-        assert decision_in(client.answer(call(client, "hi"))["result"])["reason"] == "stopped"
+        assert decision_in(await client.call("echo", {"text": "hi"}))["reason"] == "stopped"
         code, seen = at_a_terminal(stand.state, "stop", "--server", "raw", "--undo", types=(PIN,))
         assert code == 0, seen
-        assert not client.answer(call(client, "hi"))["result"].get("isError")
+        assert not (await client.call("echo", {"text": "hi"})).get("isError")
     assert len(stand.ledger()) == 2
     assert stand.verified() == []
 
 
-def test_a_stop_outlives_the_guard_that_was_running(stand: Stand) -> None:
+async def test_a_stop_outlives_the_guard_that_was_running(stand: Stand) -> None:
     stand.policy_file.write_text(ASKING.replace(", ask: true", ""))
     assert in_a_shell(stand.state, "stop").returncode == 0
-    with stand.wrap() as client:
-        client.initialize()
-        assert decision_in(client.answer(call(client, "hi"))["result"])["reason"] == "stopped"
+    async with stand.wrap() as client:
+        await client.initialize()
+        assert decision_in(await client.call("echo", {"text": "hi"}))["reason"] == "stopped"
     assert stand.ledger() == []
 
 
