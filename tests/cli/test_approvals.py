@@ -1,4 +1,4 @@
-"""`mcp-guard approvals` and `mcp-guard stop` at a real terminal, in front of a real guard; and from an agent's shell."""
+"""`mcp-guard approvals` and `mcp-guard stop` at a real terminal, beside a real guard; and from an agent's shell."""
 
 from __future__ import annotations
 
