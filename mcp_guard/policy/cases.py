@@ -14,7 +14,7 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from mcp_guard.errors import InputError
-from mcp_guard.model import Call, Described, Effect, Json, Kind, Reason
+from mcp_guard.model import By, Call, Described, Effect, Json, Kind, Reason
 from mcp_guard.policy.canonical import why_not_absolute, why_not_relative
 from mcp_guard.policy.cases_errors import first_error, in_case
 from mcp_guard.policy.cases_form import CallForm, CaseFileForm, CaseForm
@@ -61,6 +61,7 @@ class Case:
     before: tuple[Step, ...] = ()
     mandate: str | Document | None = None  # a file beside the case file; once bound, the document
     links: Mapping[str, str] = field(default_factory=dict)  # symbolic links: where, to what
+    by: By | None = None  # who is to be asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +194,10 @@ class _Reader:
         mandate = self._mandate(form, path, place)
         links = MappingProxyType({_plain(link): _plain(end) for link, end in (form.links or {}).items()})
         calls = list(_calls(form, principal))
+        by = None if form.by is None else By[form.by.upper()]
         for number, call in enumerate(calls, 1):
             why = form.why if len(calls) == 1 else f"{form.why} ({number} of {len(calls)})"
-            yield Case(why, place, call, moment, form.expect, form.rule, form.reason, steps, mandate, links)
+            yield Case(why, place, call, moment, form.expect, form.rule, form.reason, steps, mandate, links, by)
 
     def _steps(self, form: CaseForm, path: Path, principal: str, moment: datetime) -> tuple[Step, ...]:
         """A call without a time is made when the next one is: the guard's time doesn't go back."""

@@ -101,7 +101,7 @@ def _one_server(name: str) -> str:
     return _server(name)
 
 
-def _asked_of(name: str) -> str:
+def asked_of(name: str) -> str:
     if name not in ASKED_OF:
         raise said(f"{quoted(name)} isn't who can be asked", f"write {', '.join(ASKED_OF)}")
     return name
@@ -321,7 +321,7 @@ class RuleForm(Form):
 class AskForm(Form):
     """`{by: client | person | console}`: who may answer, in rising strictness."""
 
-    by: Annotated[str, AfterValidator(_asked_of)]
+    by: Annotated[str, AfterValidator(asked_of)]
 
 
 def _ask(value: object) -> object:
@@ -340,7 +340,7 @@ class TighteningForm(RuleForm):
 class AskRuleForm(TighteningForm):
     """An ask, which may say who answers it."""
 
-    by: Annotated[str, AfterValidator(_asked_of)] = "person"
+    by: Annotated[str, AfterValidator(asked_of)] = "person"
 
 
 class GrantForm(RuleForm):
