@@ -35,7 +35,11 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a 
 
 @click.group(epilog="Example: mcp-guard approvals list")
 def approvals() -> None:
-    """What waits for a person's answer, and the answers. A yes carries one execution of one exact call."""
+    """What waits for a person's answer, and the answers. A yes carries one execution of one exact call.
+
+    `list` and `show` take --json; `approve` takes --session, with --free ARGUMENT, to answer for the rest of a
+    session; `deny` takes --session. Approving and `unfreeze` ask for your PIN.
+    """
 
 
 @approvals.command("list")
