@@ -5,6 +5,7 @@ Whoever calls has made sure that a person is there (`mcp_guard.presence`) before
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ import orjson
 from mcp_guard.approvals import binding, slips
 from mcp_guard.errors import GuardError, InputError
 from mcp_guard.model import By
-from mcp_guard.record import place, questions, stops
+from mcp_guard.record import place, questions, schema, stops
 from mcp_guard.record.entries import EntryKind, stamp
+from mcp_guard.record.keys import digest_key
 from mcp_guard.record.store import Record
 from mcp_guard.record.writer import Transaction
 
@@ -43,15 +45,22 @@ class Waiting:
 class Desk:
     """The open record of one state directory, at which a person answers."""
 
-    def __init__(self, record: Record) -> None:
-        """Use `at`."""
-        self._record = record
+    def __init__(self, record: Record | _Reader) -> None:
+        """Use `at`, or `looking_at` where nothing is answered."""
+        self._reader = record
+        self._writer = record if isinstance(record, Record) else None
+
+    @property
+    def _record(self) -> Record:
+        if self._writer is None:
+            raise GuardError("this desk is for looking only; nothing was changed")
+        return self._writer
 
     def waiting(self) -> list[Waiting]:
         """What waits for an answer, oldest first."""
         query = """SELECT entry, session, digest, asks, tier, asked, until FROM questions
             WHERE state='open' AND until>? ORDER BY asked, entry LIMIT ?"""
-        found = self._record.look(query, (stamp(datetime.now(UTC)), MOST))
+        found = self._reader.look(query, (stamp(datetime.now(UTC)), MOST))
         return [
             Waiting(entry, session, digest, tuple(orjson.loads(asks)), By(tier), _time(asked), _time(until))
             for entry, session, digest, asks, tier, asked, until in found
@@ -62,13 +71,13 @@ class Desk:
         for one in self.waiting():
             if one.entry == beginning:
                 return one
-        rows = self._record.look("SELECT state FROM questions WHERE entry=?", (beginning,))
+        rows = self._reader.look("SELECT state FROM questions WHERE entry=?", (beginning,))
         was = f"`{beginning}` is {rows[0][0] if rows[0][0] != 'open' else 'lapsed'}" if rows else "there is none"
         raise GuardError(f"no question `{beginning}` waits ({was}); see `mcp-guard approvals list`")
 
     def slip(self, one: Waiting) -> slips.Slip:
         """All of the call. Raises GuardError if it can't be shown as what it is."""
-        return slips.read(self._record.directory, one.entry, one.digest, self._record.key)
+        return slips.read(self._reader.directory, one.entry, one.digest, self._reader.key)
 
     def approve(self, one: Waiting, by: str, tier: By) -> datetime:
         """Say yes to one execution; until when it is good. The call has to be there to be seen."""
@@ -105,7 +114,7 @@ class Desk:
     def asked_since(self, span: timedelta) -> dict[str, int]:
         """How many questions there were in this time, by what became of them: what a person is asked is a cost."""
         query = "SELECT state, count(*) FROM questions WHERE asked>? GROUP BY state ORDER BY state"
-        return dict(self._record.look(query, (stamp(datetime.now(UTC) - span),)))
+        return dict(self._reader.look(query, (stamp(datetime.now(UTC) - span),)))
 
     def halt(self, scope: str, why: str) -> bool:
         """Stop a scope; False if it was stopped."""
@@ -117,14 +126,48 @@ class Desk:
 
     def stopped(self) -> dict[str, str]:
         """What is stopped, and why."""
-        return dict(self._record.look("SELECT scope, why FROM stops ORDER BY scope"))
+        return dict(self._reader.look("SELECT scope, why FROM stops ORDER BY scope"))
+
+
+class _Reader:
+    """A record that is looked at and never written to: to look leaves no entry."""
+
+    def __init__(self, directory: Path) -> None:
+        place.check(directory)
+        self.directory = directory
+        self.key = digest_key(directory)
+        self._connection = schema.open_for_reading(directory)
+
+    def look(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise schema.explained(error) from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def looking_at(directory: Path) -> Iterator[Desk]:
+    """The desk, to look at what waits. Raises GuardError where nothing is recorded."""
+    _refuse_unless_there(directory)
+    reader = _Reader(directory)
+    try:
+        yield Desk(reader)
+    finally:
+        reader.close()
+
+
+def _refuse_unless_there(directory: Path) -> None:
+    if not place.is_there(directory):
+        raise GuardError(f"nothing is recorded in `{directory}`, so nothing waits")
 
 
 @contextmanager
 def at(directory: Path) -> Iterator[Desk]:
-    """The desk of a state directory. Raises GuardError where nothing is recorded."""
-    if not place.is_there(directory):
-        raise GuardError(f"nothing is recorded in `{directory}`, so nothing waits")
+    """The desk of a state directory, to answer. Raises GuardError where nothing is recorded."""
+    _refuse_unless_there(directory)
     with Record.open(directory, session=SESSION, clock=lambda: datetime.now(UTC)) as record:
         yield Desk(record)
         record.note(EntryKind.STOPPED, {})

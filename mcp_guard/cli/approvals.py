@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
 from mcp_guard import presence
-from mcp_guard.approvals.answering import Desk, Waiting, at
+from mcp_guard.approvals.answering import Desk, Waiting, at, looking_at
 from mcp_guard.approvals.slips import Slip
 from mcp_guard.cli import approvals_shown
 from mcp_guard.cli.desktop import notice
@@ -51,7 +51,7 @@ def list_(as_json: bool, state: Path | None) -> None:
     if not place.is_there(directory):
         click.echo("nothing waits: nothing is recorded yet", err=True)
         return
-    with at(directory) as desk:
+    with looking_at(directory) as desk:
         waiting = desk.waiting()
         for one in waiting:
             if as_json:
@@ -69,7 +69,7 @@ def list_(as_json: bool, state: Path | None) -> None:
 def show(question: str, as_json: bool, state: Path | None) -> None:
     """All of one question: task, tool, every argument, effects, what it takes, what happened before."""
     directory = place.state_directory(state)
-    with at(directory) as desk:
+    with looking_at(directory) as desk:
         one = desk.one(question)
         if as_json:
             _print_json(_fields(desk, one, whole=True))
@@ -88,7 +88,7 @@ def approve(question: str, for_session: bool, free: tuple[str, ...], state: Path
     if free and not for_session:
         raise click.UsageError("`--free` goes with `--session`")
     directory = place.state_directory(state)
-    with at(directory) as desk:
+    with looking_at(directory) as desk:
         one = desk.one(question)
         if one.tier > By.PERSON:
             raise GuardError(f"`{question}` can be approved in the console only (`by: console`)")
@@ -142,7 +142,7 @@ def watch(state: Path | None, no_notice: bool) -> None:
 def unfreeze(session: str, state: Path | None) -> int:
     """Let a session go on that asked too much and was frozen. Asks for your PIN."""
     directory, scope = place.state_directory(state), f"session:{session}"
-    with at(directory) as desk:
+    with looking_at(directory) as desk:
         if scope not in desk.stopped():
             click.echo(f"mcp-guard: session {escaped(session)} isn't frozen", err=True)
             return 1
@@ -154,7 +154,7 @@ def unfreeze(session: str, state: Path | None) -> int:
 
 
 def _tell(directory: Path, fresh: Iterable[str], with_notice: bool) -> None:
-    with at(directory) as desk:
+    with looking_at(directory) as desk:
         for one in desk.waiting():
             if one.entry in fresh:
                 click.echo(approvals_shown.line(one, _slip(desk, one)))
@@ -202,7 +202,3 @@ def _say_state(desk: Desk, waiting: list[Waiting]) -> None:
 
 def _print_json(fields: dict[str, Any]) -> None:
     click.echo(json.dumps(fields, default=str).replace("\x7f", "\\u007f"))
-
-
-def _now() -> datetime:
-    return datetime.now().astimezone()

@@ -11,6 +11,7 @@ import pytest
 
 from mcp_guard import presence
 from mcp_guard.presence import secret
+from mcp_guard.record.entries import EntryKind
 from tests.fixtures.client import Answer, RawClient
 from tests.guards import Stand, decision_in
 from tests.presence.person import PIN, at_a_terminal, in_a_shell
@@ -49,6 +50,7 @@ async def test_a_person_sees_the_call_and_lets_it_through_with_the_pin(stand: St
         sent = await start(client, TRICKY)
         entry = question(stand)
         assert stand.ledger() == []
+        assert len([row for row in stand.rows() if row.kind is EntryKind.OPENED]) == 1  # to look leaves no trace
         code, seen = at_a_terminal(stand.state, "approvals", "approve", entry, types=(PIN,))
         assert code == 0, seen
         assert not (await client.result(sent)).get("isError")
