@@ -32,7 +32,7 @@ test: $(PROJECT) ## check format, lint, types and behaviour; ARGS="-k name" narr
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not servers" $(ARGS)
+	$(BIN)/python -m pytest -m "not servers" -n auto --dist worksteal $(ARGS)
 
 test-servers: $(PROJECT) $(NPM_SERVERS) $(PYPI_SERVERS) ## run the guard in front of published tool servers (needs npm)
 	$(BIN)/python -m pytest -m servers $(ARGS)

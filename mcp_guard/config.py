@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +23,8 @@ from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.policy.form_errors import did_you_mean, value_at
 from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
+from mcp_guard.record.closing import Limits
+from mcp_guard.record.sinks import JOURNALD, Sink, sink_of
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.spawn import MINIMAL_ENVIRONMENT
 
@@ -55,9 +58,12 @@ class ServerForm(_Form):
 
 
 class RecordForm(_Form):
-    """How much a power failure may cost: `normal` keeps what the system had written, `full` waits for the disk."""
+    """What the record survives: a killed process (`process`), or a power failure too (`disk`, slower)."""
 
-    durability: Literal["normal", "full"] = "normal"
+    durability: Literal["process", "disk"] = "process"
+    heads: str | None = None
+    max_size: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}(MB|GB)$")] | None = None
+    retention: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}d$")] | None = None
 
 
 class ConfigForm(_Form):
@@ -80,7 +86,10 @@ class Config:
     mandate: Path | None
     variables: Mapping[str, str]
     servers: tuple[ServerSpec, ...]
-    durability: Literal["normal", "full"]
+    durability: Literal["process", "disk"]
+    heads: Sink | None = None  # where signed heads of the record go
+    limits: Limits | None = None  # of the record's file, and of closed ones
+    heads_files: tuple[Path, ...] = ()  # where heads go, if it is a file: no call may name it
     unset: tuple[str, ...] = ()  # variables that some `env` names and the environment doesn't have
 
 
@@ -130,6 +139,9 @@ def read_config(data: bytes, path: Path) -> Config:
         variables={name: as_path(value, directory) for name, value in form.set.items()},
         servers=tuple(_spec(name, server, remotes[name], directory) for name, server in form.servers.items()),
         durability=form.record.durability,
+        heads=_sink(form.record.heads, directory),
+        limits=_limits(form.record),
+        heads_files=_heads_files(form.record.heads, directory),
         unset=tuple(
             dict.fromkeys(
                 one for server in form.servers.values() for one in server.env.values() if one not in os.environ
@@ -210,6 +222,22 @@ def share_prefix(name: str, other: str) -> bool:
 
 def _begins(name: str, start: str) -> bool:
     return f"{name}{SEPARATOR}".casefold().startswith(f"{start}{SEPARATOR}".casefold())
+
+
+def _heads_files(text: str | None, directory: Path) -> tuple[Path, ...]:
+    return () if text in (None, JOURNALD) else (directory / Path(text or "").expanduser(),)
+
+
+def _limits(form: RecordForm) -> Limits:
+    units = {"MB": 10**6, "GB": 10**9}
+    size = None if form.max_size is None else int(form.max_size[:-2]) * units[form.max_size[-2:]]
+    return Limits(size, None if form.retention is None else timedelta(days=int(form.retention[:-1])))
+
+
+def _sink(text: str | None, directory: Path) -> Sink | None:
+    if text is None:
+        return None
+    return sink_of(text, directory / Path(text).expanduser())
 
 
 def _check_variables(source: Source, form: ConfigForm) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mcp_guard import refusal
+from mcp_guard import exposure, refusal
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream, State
 from mcp_guard.eras import Era, strip_own_meta
@@ -84,5 +84,6 @@ def told(context: Context, server: Downstream, method: str, params: dict[str, An
         return False
     if not context.judged(_call(context, server, method, params), None).allowed:
         return False
-    context.session.notify(method, None if params is None else strip_own_meta(params))
+    told = None if params is None else strip_own_meta(params)
+    exposure.heard(context, server.name, "a notification", lambda: context.session.notify(method, told))
     return True

@@ -15,6 +15,7 @@ from typing import Any
 
 from mcp_guard import (
     asking,
+    exposure,
     extensions,
     lifecycle,
     listening,
@@ -54,6 +55,7 @@ CALL_MEMBERS = frozenset({"name", "arguments", "_meta"})
 _COMPLETE_MEMBERS = frozenset({"ref", "argument", "context", "_meta"})
 _LIST_MEMBERS = frozenset({"cursor", "_meta"})
 _LEVEL_MEMBERS = frozenset({"level", "_meta"})
+_MESSAGE = "notifications/message"
 _LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 
 
@@ -125,7 +127,7 @@ class Gateway:
         if listening.on_stream(self.context, server, method, params):
             return
         told = None if params is None else strip_own_meta(params)
-        if method == "notifications/message":
+        if method == _MESSAGE:
             self._logged(server, told)
         elif method in (TOOLS, PROMPTS, RESOURCES) and server.era is Era.LEGACY:
             self.context.tell(method, server.name, None if method == TOOLS else told)
@@ -139,10 +141,12 @@ class Gateway:
     def _logged(self, server: Downstream, params: dict[str, Any] | None) -> None:
         """A log message. In the modern era it belongs to a request that wants it, as far as that can be told."""
         if self.session.era is Era.LEGACY:
-            return self.session.notify("notifications/message", params)
+            tell = self.session.notify
+            return exposure.heard(self.context, server.name, "a log message", lambda: tell(_MESSAGE, params))
         there = [one for one in self.session.in_flight if one.logs and one.at is not None and one.at[0] == server.name]
         if len(there) == 1 or (there and not self.session.shared):  # several on one pipe get it all the same
-            return there[0].notify("notifications/message", params)
+            one = there[0]
+            return exposure.heard(self.context, server.name, "a log message", lambda: one.notify(_MESSAGE, params))
         return None
 
     def server_asked(

@@ -17,9 +17,11 @@ from mcp_guard.approvals.under_way import UnderWay
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.downstream import ServerSpec
+from mcp_guard.errors import GuardError
 from mcp_guard.handles import Handles
 from mcp_guard.model import (
     EVERY_EFFECT,
+    Admitted,
     Approval,
     Call,
     Decision,
@@ -41,7 +43,9 @@ from mcp_guard.protection import Protection, local_resolve
 from mcp_guard.record.entries import Request
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
+from mcp_guard.record.was import value_digests
 from mcp_guard.transports.spawn import Child
+from mcp_guard.upkeep import Upkeep
 from mcp_guard.wire import keyed_digest, shape
 
 
@@ -89,11 +93,13 @@ class Guard:
     answered_here: Callable[[], None] = _nothing  # an answer was recorded by this process: whoever waits may look
     under_way: UnderWay = field(default_factory=UnderWay)  # what a stop ends
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
+    upkeep: Upkeep = field(init=False)  # of the record, between calls
     authority_digest: str = field(init=False)
     handles: Handles = field(init=False)  # what clients hold beyond one call
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
     def __post_init__(self) -> None:
+        self.upkeep = Upkeep(self.record)
         self.handles = Handles(self.record.key)
         self.authority_digest = self.authority.digest
         self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}
@@ -147,13 +153,21 @@ class Guard:
             digest=keyed_digest(self.record.key, {"method": call.method, "params": without_progress(call.params)}),
             authority_digest=self.authority_digest,
             client=client,
+            values=value_digests(self.record.key, call.arguments, names),
         )
 
     def session_for(self, principal: str) -> str:
         """The key of a principal's history where no client process can be told apart (HTTP)."""
         mandates = [layer.digest for layer in self.authority.layers if layer.kind == "mandate"]
         text = "\n".join([principal, *mandates])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self.current(hashlib.sha256(text.encode()).hexdigest()[:16])
+
+    def current(self, base: str) -> str:
+        """The history that the sessions of this key have: the older one, if that can't be told."""
+        try:
+            return self.record.current(base)
+        except GuardError:
+            return base
 
 
 @dataclass(slots=True)
@@ -188,6 +202,19 @@ class LiveFacts:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return tool in self.known.get(server, frozenset())
+
+    def labels(self) -> frozenset[str]:
+        """Only a judgement within its transaction can tell: elsewhere it raises, which closes what goes by it."""
+        return self._usage().labels()
+
+    def admitted(self) -> Admitted:
+        """As `labels`."""
+        return self._usage().admitted()
+
+    def _usage(self) -> UsageView:
+        if self.usage is None:
+            raise LookupError("what a session has met and done is known within a transaction only")
+        return self.usage
 
 
 def without_made_up_names(decision: Decision, call: Call, names: Mapping[str, Any]) -> Decision:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mcp_guard import __version__, offers, refusal
+from mcp_guard import __version__, exposure, offers, refusal
 from mcp_guard.answers import is_complete, plain_error
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import NOT_OPENED, Downstream, State
@@ -59,10 +59,10 @@ def initialize(context: Context, request: InFlight, params: dict[str, Any]) -> N
             answer = _mirrored(context, replies)
             if "error" in answer:  # nothing has begun: the client may try again, in the other era too
                 session.era, session.settled = None, False
-            return request.finish(answer)
+            return _tell(context, request, answer)
         asked = params.get("protocolVersion")
         revision = asked if asked in LEGACY_REVISIONS else LEGACY_REVISIONS[-1]
-        return request.finish({"result": {"protocolVersion": revision, **_together(context)}})
+        return _tell(context, request, {"result": {"protocolVersion": revision, **_together(context)}})
 
     _open_all(
         context,
@@ -79,12 +79,13 @@ def discover(context: Context, request: InFlight, params: dict[str, Any]) -> Non
     """The question of the modern era: which revisions, which capabilities."""
     if context.session.era is Era.MODERN:
         return _discover_again(context, request, params)
+    prefixed = context.guard.prefixed
 
     def done(replies: dict[str, dict[str, Any]]) -> None:
         if not _all_modern(context, replies):
             return request.finish(_not_modern(context, replies))
         context.session.era = Era.MODERN
-        return request.finish(_together_modern(context) if context.guard.prefixed else _mirrored(context, replies))
+        return _tell(context, request, _together_modern(context) if prefixed else _mirrored(context, replies))
 
     _open_modern(context, request, params, done)
     return None
@@ -93,13 +94,13 @@ def discover(context: Context, request: InFlight, params: dict[str, Any]) -> Non
 def _discover_again(context: Context, request: InFlight, params: dict[str, Any]) -> None:
     """The servers are open and may be at work: the one is asked, none is started anew."""
     if context.guard.prefixed:
-        return request.finish(_together_modern(context))
+        return _tell(context, request, _together_modern(context))
     server = context.session.servers[0]
 
     def replied(reply: dict[str, Any]) -> None:
         gone = {"error": {"code": NOT_OPENED, "message": "The tool server ended before it answered."}}
         answer = gone if "gone" in reply else reply
-        guarded(request, lambda: request.finish(_mirrored(context, {server.name: answer})))
+        guarded(request, lambda: _tell(context, request, _mirrored(context, {server.name: answer})))
 
     def ready(_: bool) -> None:
         try:
@@ -109,6 +110,16 @@ def _discover_again(context: Context, request: InFlight, params: dict[str, Any])
 
     server.when_ready(ready)
     return None
+
+
+def _tell(context: Context, request: InFlight, answer: dict[str, Any]) -> None:
+    """Answer, once the labels that its instructions give are recorded; without them nobody hears the instructions."""
+    failed = (
+        {**answer, "result": {key: said for key, said in answer["result"].items() if key != "instructions"}}
+        if ("result" in answer)
+        else answer
+    )
+    exposure.instructed(context, answer, lambda: request.finish(answer), lambda: request.finish(failed))
 
 
 def _together_modern(context: Context) -> dict[str, Any]:

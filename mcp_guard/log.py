@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from mcp_guard.escaping import escaped
+
 _logger: Any = None
 _taker: Callable[[str, dict[str, object]], None] | None = None
 
@@ -60,5 +62,5 @@ def _say(level: str, event: str, values: dict[str, object]) -> None:
 def _printable(value: object) -> object:
     """Text from a client or a server must not steer the terminal."""
     if isinstance(value, str):
-        return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in value[:500])
+        return escaped(value[:500])
     return value

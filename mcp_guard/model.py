@@ -80,6 +80,7 @@ class Reason(StrEnum):
     STOPPED = "stopped"  # a person stopped this: the session, the server, the effect, or everything
     UNAVAILABLE = "unavailable"  # the tool server isn't there; nothing was sent
     INTERNAL = "internal"  # an error in the guard; it ends in a refusal (law 4)
+    HISTORY = "history"  # every grant that fits is closed by what this session has met or done: labels, order, once
 
 
 class By(IntEnum):
@@ -160,6 +161,18 @@ class Described:
     gives: tuple[str, ...] = ()  # labels that its answers carry
 
 
+UNTRUSTED = "untrusted"
+"""The label of a session that may have read what strangers wrote: what nobody has described gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """How often calls were admitted in this session, by tool (`server/tool`) and by grant (`RuleRef.key`)."""
+
+    tools: Mapping[str, int] = field(default_factory=dict)
+    grants: Mapping[str, int] = field(default_factory=dict)
+
+
 class Facts(Protocol):
     """What is known at this moment. Implemented at the edge; documents and history know only this."""
 
@@ -181,6 +194,12 @@ class Facts(Protocol):
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         """Was the tool there when this server was first seen? If not, a pattern in a grant doesn't reach it."""
+
+    def labels(self) -> frozenset[str]:
+        """What this session has been exposed to so far; raises if that can't be told. Never asked by a listing."""
+
+    def admitted(self) -> Admitted:
+        """What this session has done so far; raises if that can't be told. Never asked by a listing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +253,7 @@ class Decision:
     permitted: tuple[str, ...] = ()  # the limits of the nearest grants, in words; empty under `disclose: false`
     detail: str = ""  # for the person only (record, explain): may name files, thresholds, clauses; never a value
     approvals: tuple[Approval, ...] = ()  # what settled the asks of an allowed call
+    gives: frozenset[str] = frozenset()  # labels that the session has from here on: set with the admission (law 2)
 
     @property
     def allowed(self) -> bool:
@@ -253,6 +273,7 @@ def strictest(decisions: list[Decision]) -> Decision:
             rules=tuple(rule for decision in decisions for rule in decision.rules),
             charges=tuple(charge for decision in decisions for charge in decision.charges),
             approvals=tuple(dict.fromkeys(one for decision in decisions for one in decision.approvals)),
+            gives=frozenset(label for decision in decisions for label in decision.gives),
         )
     if first.effect is Effect.ASK:  # an approved ask is charged in every layer
         return Decision(
@@ -263,5 +284,6 @@ def strictest(decisions: list[Decision]) -> Decision:
             advice=tuple(line for decision in decisions for line in decision.advice),
             permitted=first.permitted,
             detail=first.detail,
+            gives=frozenset(label for decision in decisions for label in decision.gives),
         )
     return first

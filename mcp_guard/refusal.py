@@ -33,6 +33,7 @@ _TEXT = {
     Reason.TOO_MANY: "too much is under way at once.",
     Reason.UNRECORDED: "the decision could not be recorded, so the call was not made.",
     Reason.UNAVAILABLE: "the tool server is not available at the moment; nothing was sent.",
+    Reason.HISTORY: "what this session has read or done so far closes the grant for this call.",
     Reason.INTERNAL: "the guard could not judge this call, so it was not made.",
 }
 _RETRY = {
@@ -40,6 +41,7 @@ _RETRY = {
     Reason.UNKNOWN_HANDLE: "Begin the call anew, without it.",
     Reason.TOO_MANY: "The same call may work in a while.",
     Reason.UNRECORDED: "The same call may work once the person has made room for the record.",
+    Reason.HISTORY: "It stays so in this session, unless the grant names a call that has to come first.",
     Reason.INVALID_ARGUMENTS: "A call whose arguments fit the schema may be permitted.",
     Reason.NOT_CANONICAL: "Write it without `..`, doubled separators, encodings or look-alike letters.",
 }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from mcp_guard.config import load_config
 from mcp_guard.errors import InputError
+from mcp_guard.record.closing import Limits
+from mcp_guard.record.sinks import HeadsFile
 from mcp_guard.transports.http_link_remote import Remote
 
 GOOD = """\
@@ -95,7 +98,9 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
         ("mode: fast", "mode: 5", ":3:", "string"),
         ("servers:", "lock: guard.lock\nservers:", ":4:1", "isn't in this version yet"),
         ("servers:", "record: {values: true}\nservers:", ":4:10", "isn't in this version yet"),
-        ("servers:", "record: {durability: most}\nservers:", ":4:22", "normal"),
+        ("servers:", "record: {max_size: big}\nservers:", ":4:20", "pattern"),
+        ("servers:", "record: {retention: 0d}\nservers:", ":4:21", "pattern"),
+        ("servers:", "record: {durability: most}\nservers:", ":4:22", "process"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place_and_a_way_out(
@@ -180,3 +185,17 @@ def test_plain_http_beyond_this_machine_is_said_to_be_meant(tmp_path: Path) -> N
     entry = '  docs: {url: "http://docs.internal:8080/mcp", plain_http: true}\n'
     remote = load_config(written(tmp_path, GOOD + entry)).servers[-1].remote
     assert remote is not None and not remote.local_only
+
+
+def test_what_is_said_of_the_record_is_read_with_its_units(tmp_path: Path) -> None:
+    (tmp_path / "heads").touch()
+    record = "record: {durability: disk, heads: heads, max_size: 500MB, retention: 90d}\nservers:"
+    config = load_config(written(tmp_path, GOOD.replace("servers:", record)))
+    assert (config.durability, config.limits) == ("disk", Limits(500_000_000, timedelta(days=90)))
+    assert (config.heads, config.heads_files) == (HeadsFile(tmp_path / "heads"), (tmp_path / "heads",))
+    assert load_config(written(tmp_path, GOOD)).limits == Limits()
+
+
+def test_heads_go_only_where_somebody_else_has_made_a_place(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="let another user make it"):
+        load_config(written(tmp_path, GOOD.replace("servers:", "record: {heads: heads}\nservers:")))

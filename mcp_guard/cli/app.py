@@ -25,6 +25,7 @@ COMMANDS = {
     "approvals": "What waits for a person's answer: list, show, approve, deny, watch.",
     "stop": "Stop every call at once, or those of one server, effect or session.",
     "pin": "Set the PIN by which the guard knows that a person is there.",
+    "session": "Which sessions there are, what they were exposed to; clear labels, begin a new one.",
     "log": "What was blocked, why, when, by whom; what each grant was used for.",
 }
 

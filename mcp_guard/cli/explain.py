@@ -1,6 +1,7 @@
 """`mcp-guard explain`: why a call is allowed or refused, by which line, and the smallest change that would allow it.
 
-Starts no server: what a server itself says (its schema, its annotations) isn't looked at, and no budget counts as used.
+Starts no server: what a server itself says (its schema, its annotations) isn't looked at, no budget counts as used, and
+the session is a new one, with the labels that `--label` gives it.
 Where the effects catalogue knows the package that guard.yaml names, its tools are taken to be described as they were
 judged, and that is said.
 """
@@ -26,14 +27,14 @@ from mcp_guard.config import load_config
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError, Malformed
 from mcp_guard.guard import judge
-from mcp_guard.model import Call, Decision, Described, EffectClass, Reason, Usage
+from mcp_guard.model import Admitted, Call, Decision, Described, EffectClass, Reason, Usage
 from mcp_guard.policy.constraint_words import wants_absolute
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.explain import Explanation, explain_call
 from mcp_guard.protection import local_resolve
 from mcp_guard.record import place
 from mcp_guard.record.entries import EntryKind
-from mcp_guard.record.query import Filter, open_for_reading
+from mcp_guard.record.query import open_for_reading
 from mcp_guard.record.shown import escaped, what
 from mcp_guard.refusal import reason_text
 from mcp_guard.wire import parse_arguments
@@ -50,6 +51,7 @@ class OfflineFacts:
     seen: dict[str, frozenset[str]]
     base: str | None  # where the server's relative paths start
     catalogued: Mapping[tuple[str, str], Described] = field(default_factory=dict)  # by server and tool
+    exposed: frozenset[str] = frozenset()  # the labels that the session is taken to have
 
     def used(self, rule: str) -> Usage:
         return Usage()
@@ -66,12 +68,19 @@ class OfflineFacts:
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return server not in self.seen or tool in self.seen[server]
 
+    def labels(self) -> frozenset[str]:
+        return self.exposed
+
+    def admitted(self) -> Admitted:
+        return Admitted()
+
 
 @click.command(epilog="""Example: mcp-guard explain --policy project.yaml files/write_file '{"path": "/etc/hosts"}'""")
 @click.option("--config", type=click.Path(path_type=Path), help="Explain under this guard.yaml.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Explain under this policy.")
 @click.option("--mandate", type=click.Path(path_type=Path), help="And this mandate.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
+@click.option("--label", "labels", multiple=True, metavar="LABEL", help="Explain in a session that has this label.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.argument("subject", metavar="SERVER/TOOL | ENTRY")
 @click.argument("arguments", required=False, metavar="JSON")
@@ -80,6 +89,7 @@ def explain(
     policy: Path | None,
     mandate: Path | None,
     settings: tuple[str, ...],
+    labels: tuple[str, ...],
     as_json: bool,
     subject: str,
     arguments: str | None,
@@ -112,7 +122,7 @@ def explain(
         raise InputError(f"the arguments can't be read: {error}; write one JSON object") from None
     call = Call(local_principal(), "tools/call", server, tool, {"name": tool, "arguments": given})
     base = next((spec.cwd for spec in specs if spec.name == server), None)
-    facts = OfflineFacts(now, _seen(server), base, assumed(specs))
+    facts = OfflineFacts(now, _seen(server), base, assumed(specs), frozenset(labels))
     effects = offline_origin(authority, specs, call, facts)
     own = (config or Path("guard.yaml"),) if specs else ()
     protection = protection_of(specs, layers, own, place.state_directory(None))
@@ -123,12 +133,15 @@ def explain(
         if decision != explanation.decision:
             shown.update(effect="deny", reason=str(decision.reason), changes=[])
         shown["effects"] = effects.to_dict()
+        shown["gives"] = sorted(decision.gives)
         click.echo(json.dumps(shown, indent=2))
     else:
         console = Console(highlight=False, soft_wrap=True)
         _show(console, explanation, decision, _absolute(layers, call, base))
         if any(rule.effects for layer in layers for rule in layer.rules):
             console.print(f"\nits effects: {_plain(effects.words)}", style="dim")
+        if decision.gives:
+            console.print(f"it gives the session the label {_plain(', '.join(sorted(decision.gives)))}", style="dim")
     return 0 if decision.allowed else 1
 
 
@@ -223,7 +236,7 @@ def _entry(entry: str, as_json: bool) -> int:
     directory = place.state_directory(None)
     if place.is_there(directory):
         with open_for_reading(directory) as query:
-            found = next((row for row in query.entries(Filter()) if row.id == entry), None)
+            found = query.find(entry)
     if found is None:
         raise InputError(f"no entry `{entry}` is in the record; `mcp-guard log` shows the ids")
     if as_json:

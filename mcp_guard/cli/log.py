@@ -6,9 +6,10 @@ named a tool must not get to write to the reader's terminal.
 
 from __future__ import annotations
 
-import json
+import importlib
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -21,15 +22,30 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from mcp_guard.cli.log_export import print_json, show_counts_by, show_csv, show_jsonl
 from mcp_guard.errors import GuardError
 from mcp_guard.record import place, shown
 from mcp_guard.record.entries import EntryKind
-from mcp_guard.record.query import Exercise, Filter, Query, Row, open_for_reading
+from mcp_guard.record.query import COUNTED, Exercise, Filter, Query, Row, open_for_reading
 
 POLL = 0.25  # seconds between two looks at the record under --follow
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 COLOURS = {"allow": "green", "ask": "yellow", "deny": "red"}
 COLUMNS = ("time", "who", "what", "effect", "why", "entry")
+
+COMMANDS = {
+    "verify": "Was anything of the record changed, removed, moved or cut off.",
+    "head": "One line to keep elsewhere: it shows later whether the record was cut or rewritten before it.",
+    "key": "The public key that checkpoints are signed with.",
+    "was": "Was it this value? Holds arguments against what an entry keeps of them.",
+    "schema": "What each kind of entry says: JSON Schema, with an example each.",
+    "set-clock": "The clock is right and the record's times are not: go on from the clock.",
+}
+
+FILTERS = (
+    *("denied", "tool", "server", "session", "since", "until", "entry", "kind", "effect", "reason", "rule"),
+    *("outcome", "principal", "client", "method"),
+)
 
 Show = Callable[[Iterable[Row]], None]
 
@@ -54,63 +70,101 @@ def _moment(_: click.Context, __: click.Parameter, value: str | None) -> datetim
         ) from None
 
 
-@click.command("log")
+class _Log(click.Group):
+    """`log` by itself shows; each of its commands is in a module that is imported when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(importlib.import_module("mcp_guard.cli.log_evidence"), cmd_name.replace("-", "_"))
+        assert isinstance(found, click.Command)  # noqa: S101 - that module holds a command of each name
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group("log", cls=_Log, invoke_without_command=True)
 @click.option("--denied", is_flag=True, help="Only calls that were refused or asked about.")
 @click.option("--tool", metavar="PATTERN", help="Only this tool: `server/tool` or `tool`; * stands for anything.")
 @click.option("--server", metavar="NAME", help="Only this tool server.")
 @click.option("--session", metavar="KEY", help="Only this session; the beginning of its key is enough.")
 @click.option("--since", metavar="WHEN", callback=_moment, help="Only what is newer: 30m, 2h, 7d, or a date and time.")
+@click.option("--until", metavar="WHEN", callback=_moment, help="Only what is older.")
+@click.option("--entry", metavar="ID", help="Only this entry.")
+@click.option("--kind", type=click.Choice([kind.value for kind in EntryKind]), metavar="KIND", help="Only this kind.")
+@click.option("--effect", type=click.Choice(["allow", "ask", "deny"]), help="Only calls with this decision.")
+@click.option("--reason", metavar="REASON", help="Only calls refused for this reason, such as no_grant.")
+@click.option("--rule", metavar="PATTERN", help="Only calls that this rule spoke about, such as policy/ID.")
+@click.option("--outcome", metavar="OUTCOME", help="Only calls that ended so, such as ok or unknown.")
+@click.option("--principal", metavar="PATTERN", help="Only this principal.")
+@click.option("--client", metavar="PATTERN", help="Only clients that call themselves so.")
+@click.option("--method", metavar="METHOD", help="Only this method, such as tools/call.")
+@click.option("--count-by", type=click.Choice(list(COUNTED)), help="How many there are of each.")
+@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated, with a header.")
+@click.option("--jsonl", is_flag=True, help="Every entry of the record, with its hash, one JSON object a line.")
+@click.option("--file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="A closed file.")
 @click.option("--follow", is_flag=True, help="Go on with what comes in, until Ctrl-C.")
 @click.option("--counts", is_flag=True, help="Per rule: how often it let a call through or refused one.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="The newest so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--state", type=click.Path(path_type=Path), help="The record's directory.")
-def log(
-    denied: bool,
-    tool: str | None,
-    server: str | None,
-    session: str | None,
-    since: datetime | None,
-    follow: bool,
-    counts: bool,
-    limit: int,
-    as_json: bool,
-    state: Path | None,
-) -> None:
+@click.pass_context
+def log(context: click.Context, /, **options: Any) -> None:
     """Show what was asked for and what was decided, oldest first.
 
     \b
     Example: what was refused in the last two hours
       mcp-guard log --denied --since 2h
     """
-    if follow and counts:
-        raise click.UsageError("--counts adds up what is there; it can't be combined with --follow")
-    wanted = Filter(denied, tool, server, session, since, limit)
+    if context.invoked_subcommand is not None:
+        return
+    shown_as = [name for name in ("counts", "count_by", "as_csv", "jsonl") if options[name]]
+    if options["follow"] and options["file"]:
+        raise click.UsageError("nothing comes in any more in a closed file; leave `--follow` out")
+    if len(shown_as) + options["follow"] > 1:
+        raise click.UsageError("--follow, --counts, --count-by, --csv and --jsonl are different views; choose one")
+    filtering = {name: options[name] for name in FILTERS}
+    if options["jsonl"] and any(filtering.values()):
+        raise click.UsageError("--jsonl gives every entry, so that the chain can be followed; leave the filters out")
+    wanted = Filter(**filtering, limit=options["limit"])
     try:
-        _log(place.state_directory(state), wanted, follow, counts, as_json)
+        _log(place.state_directory(options["state"]), wanted, options)
     except KeyboardInterrupt:
         return  # the way to end --follow
     except GuardError as error:
         raise InputIsWrong(shown.escaped(str(error))) from error
 
 
-def _log(directory: Path, wanted: Filter, follow: bool, counts: bool, as_json: bool) -> None:
-    if not place.is_there(directory):
+def _log(directory: Path, wanted: Filter, options: dict[str, Any]) -> None:
+    follow, as_json = options["follow"], options["as_json"]
+    if options["file"] is None and not place.is_there(directory):
         _say(
             f"nothing is recorded yet in {shown.escaped(str(directory))}: put a server behind the guard with "
             "`mcp-guard wrap -- COMMAND`, or see one at work with `mcp-guard demo`"
         )
         if not follow:
-            return
-    show = show_json if as_json else show_lines if follow or _is_plain() else show_table
+            return None
+    show = (
+        show_csv if options["as_csv"] else show_json if as_json else show_lines if follow or _is_plain() else show_table
+    )
     if follow:
         follow_record(directory, wanted, show, lambda: time.sleep(POLL))
-        return
-    with open_for_reading(directory) as query:
-        if counts:
+        return None
+    with open_for_reading(directory, options["file"]) as query:
+        query.progress = _progress
+        if options["jsonl"]:
+            return show_jsonl(query)
+        if field := options["count_by"]:
+            return show_counts_by(field, query.counts(field, wanted), as_json)
+        if options["counts"]:
             all_of_it = not (wanted.denied or wanted.tool or wanted.server)
             _show_counts(query.exercised(wanted), query.granted(wanted.session) if all_of_it else frozenset(), as_json)
-            return
+            return None
         rows = list(query.entries(wanted))
         known = query.servers() if not rows and wanted.server is not None else []
     if rows:
@@ -145,7 +199,7 @@ def show_json(rows: Iterable[Row]) -> None:
         fields = {"entry": row.id, **row.body}
         if row.kind is EntryKind.DECISION:
             fields |= {"outcome": row.outcome or None, "duration_ms": row.duration_ms, "note": row.note}
-        _print_json(fields)
+        print_json(fields)
 
 
 def show_lines(rows: Iterable[Row]) -> None:
@@ -209,14 +263,10 @@ def _show_counts(counts: dict[str, Exercise], granted: Iterable[str], as_json: b
     for rule, (allowed, refused, last) in sorted({**lines, **unused}.items()):
         if as_json:
             fields = {"rule": rule, "allowed": allowed, "refused": refused}
-            _print_json(fields | {"last": None if last is None else last.isoformat()})
+            print_json(fields | {"last": None if last is None else last.isoformat()})
         else:
             when = "never used" if last is None else f"last {last.astimezone():%Y-%m-%d %H:%M:%S}"
             click.echo(f"{shown.escaped(rule):<32}  {allowed:>5} allowed  {refused:>5} refused  {when}")
-
-
-def _print_json(fields: dict[str, Any]) -> None:
-    click.echo(json.dumps(fields).replace("\x7f", "\\u007f"))  # the one control character that JSON leaves as it is
 
 
 def _is_plain() -> bool:
@@ -226,3 +276,9 @@ def _is_plain() -> bool:
 def _say(sentence: str) -> None:
     """Words that are no entries: on stderr, so that they are never taken for data."""
     click.echo(sentence, err=True)
+
+
+def _progress(done: int) -> None:
+    """A long record is read once before it answers; then only what came in since."""
+    if sys.stderr.isatty():
+        click.echo(f"\rreading the record: {done} entries", err=True, nl=False)

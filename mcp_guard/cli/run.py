@@ -39,8 +39,10 @@ def run(
         policy=first,
         mandate=second,
         prefixed=True,
-        own_files=(config,),
+        own_files=(config, *loaded.heads_files),
         durability=loaded.durability,
+        heads=loaded.heads,
+        limits=loaded.limits,
     )
     say_strangers(guard)
     say_unset(loaded)

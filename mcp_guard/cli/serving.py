@@ -40,7 +40,8 @@ def serve_stdio(guard: Guard) -> int:
 
     async def main() -> None:
         front = StdioFront(Conversations(guard, one_client=True), local_principal())
-        await front.serve(source, sink)
+        async with guard.upkeep.running():
+            await front.serve(source, sink)
         await see_links_end()
 
     try:
@@ -55,4 +56,5 @@ def end(guard: Guard) -> None:
     see_them_end()
     with contextlib.suppress(GuardError):  # the client is gone: there is nobody to tell
         patiently(lambda: guard.record.note(EntryKind.STOPPED, {}))
+    guard.upkeep.end()
     guard.record.close()

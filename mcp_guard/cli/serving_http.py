@@ -48,14 +48,15 @@ def serve_http(guard: Guard, address: str, token_env: str | None) -> int:
             click.echo(f"mcp-guard: its holder, in documents and in the record: {access.principal}", err=True)
 
         async def main() -> None:
-            await serve(
-                conversations,
-                host=host,
-                port=port,
-                access=access,
-                on_ready=ready,
-                input_schema=conversations.input_schema,
-            )
+            async with guard.upkeep.running():
+                await serve(
+                    conversations,
+                    host=host,
+                    port=port,
+                    access=access,
+                    on_ready=ready,
+                    input_schema=conversations.input_schema,
+                )
             await see_links_end()
 
         anyio.run(main)

@@ -7,7 +7,7 @@ import hashlib
 import os
 import pwd
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -22,11 +22,15 @@ from mcp_guard.guard import Guard
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
 from mcp_guard.policy.oddities import strangers
 from mcp_guard.protection import Protection
+from mcp_guard.record.closing import Limits
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.schema import patiently
 from mcp_guard.record.shown import escaped
+from mcp_guard.record.sinks import Sink
 from mcp_guard.record.store import Record
 from mcp_guard.starting.places import guards_home
+
+AHEAD = timedelta(minutes=5)  # of the record before the clock, that a person should know of
 
 PROGRAM = Path(__file__).resolve().parents[1]
 """The package itself: who may write into it decides what the next guard does."""
@@ -129,12 +133,16 @@ def build_guard(
     mandate: Document | None,
     prefixed: bool,
     own_files: Iterable[Path],
-    durability: Literal["normal", "full"] = "normal",
+    durability: Literal["process", "disk"] = "process",
+    heads: Sink | None = None,
+    limits: Limits | None = None,
 ) -> Guard:
     """Open the record and put the parts together."""
     principal = local_principal()
     session = client_session(principal, mandate.digest if mandate is not None else "")
-    record = Record.open(session=session, clock=clock, durability=durability)
+    record = Record.open(session=session, clock=clock, durability=durability, limits=limits)
+    session = record.session = patiently(lambda: record.current(session))
+    say_clock(record)
     started = patiently(lambda: record.started(f"{mandate.digest}:{principal}")) if mandate is not None else None
     layers = tuple(document for document in (policy, mandate) if document is not None)
     guard = Guard(
@@ -150,6 +158,7 @@ def build_guard(
     guard.approver, guard.memory, guard.answered_here = queue, queue.recall, queue.look
     guard.under_way.version = lambda: record.look("PRAGMA data_version")[0][0]
     guard.under_way.stopped = lambda: dict(record.look("SELECT scope, why FROM stops"))
+    guard.upkeep.sink = heads
     loaded = [
         {
             "kind": layer.kind,
@@ -161,6 +170,13 @@ def build_guard(
     ]
     patiently(lambda: record.note(EntryKind.LOADED, {"documents": loaded, "session": session}))
     return guard
+
+
+def say_clock(record: Record) -> None:
+    """One line on stderr if the record is ahead of the clock: mandates look expired, and days last."""
+    if (ahead := record.ahead()) > AHEAD:
+        hint = "if the clock is right, `mcp-guard log set-clock` goes on from it"
+        click.echo(f"mcp-guard: the record is {ahead} ahead of the clock, and time stands until then; {hint}", err=True)
 
 
 def say_unset(config: Config) -> None:

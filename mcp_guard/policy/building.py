@@ -21,11 +21,13 @@ from mcp_guard.policy.form import (
     PolicyForm,
     ResourceForm,
     RuleForm,
+    TighteningForm,
     ToolForm,
     WhenForm,
 )
-from mcp_guard.policy.form_errors import in_rule
+from mcp_guard.policy.form_errors import did_you_mean, in_rule
 from mcp_guard.policy.names import NamePattern
+from mcp_guard.policy.order import After
 from mcp_guard.policy.rules import Arguments, Budget, Limit, Rule, When
 from mcp_guard.policy.times import DAYS, Clock, Window, parse_clock, parse_moment
 from mcp_guard.policy.yaml_source import Path, Source, quoted
@@ -35,7 +37,7 @@ _EFFECTS = {"grants": Effect.ALLOW, "ask": Effect.ASK, "deny": Effect.DENY}
 
 @dataclass(frozen=True, slots=True)
 class Gives:
-    """A label that a tool's answers carry, for calls whose arguments fit. Checked; nothing reads labels yet."""
+    """A label that a tool's answers carry, for calls whose arguments aren't a clear no."""
 
     label: str
     arguments: Arguments | None = None
@@ -59,16 +61,36 @@ class Builder:
     variables: Mapping[str, str]
     home: str
     _seen: dict[str, Path] = field(default_factory=dict)
+    _grants: dict[str, str] = field(default_factory=dict)  # what each grant says, by id
 
     def rules(self, form: DocumentForm) -> tuple[Rule, ...]:
         """All rules, in the order they are written; raises `InputError`."""
+        self._grants.update({grant.id: meaning(grant) for grant in form.grants})
         sections: dict[str, list[Any]] = {"grants": form.grants, "ask": form.ask, "deny": form.deny}
         written = sorted(sections, key=lambda name: self.source.place((name,)))
         return tuple(self._rule(rule, (name, i)) for name in written for i, rule in enumerate(sections[name]))
 
     def tools(self, form: PolicyForm) -> Mapping[str, ToolFacts]:
         """The facts about tools, by exact name."""
-        return MappingProxyType({name: self._tool(name, entry) for name, entry in form.tools.items()})
+        return MappingProxyType(
+            {name: self._tool(name, entry) for name, entry in form.tools.items() if not name.endswith("/*")}
+        )
+
+    def says(self, form: PolicyForm) -> Mapping[str, frozenset[str]]:
+        """The labels of what a server says beside its tools' answers, where an entry `server/*` says it."""
+        found: dict[str, frozenset[str]] = {}
+        for name, entry in form.tools.items():
+            server = name.removesuffix("/*")
+            if server == name:
+                continue
+            at = ("tools", name)
+            if not server or any(odd in server for odd in "*$/ ") or not server.isprintable():
+                raise self._error(f"{quoted(name)} isn't one server", at, "write `server/*`", key=True)
+            if entry.model_fields_set != {"gives"} or any(one.args is not None for one in entry.gives):
+                hint = "write only `gives`, a list of labels without `args`; what a tool does stands under its own name"
+                raise self._error(f"{quoted(name)} is what a server says beside its answers", at, hint, key=True)
+            found[server] = frozenset(one.label for one in entry.gives)
+        return MappingProxyType(found)
 
     def _rule(self, form: RuleForm, path: Path) -> Rule:
         self._once(form.id, path)
@@ -80,7 +102,13 @@ class Builder:
         when = None if form.when is None else _when(form.when)
         if not isinstance(form, GrantForm):
             return Rule(
-                ref, *target, arguments=arguments, uri=self._uri(form, path), when=when, advice=form.advice or ""
+                ref,
+                *target,
+                arguments=arguments,
+                uri=self._uri(form, path),
+                when=when,
+                advice=form.advice or "",
+                after=self._after(form, path),
             )
         return Rule(
             ref,
@@ -93,7 +121,25 @@ class Builder:
             budget=None if form.budget is None else self._budget(form.budget, arguments, path),
             until=None if form.until is None else parse_moment(form.until),
             disclose=form.disclose,
+            after=self._after(form, path),
+            once=form.once,
         )
+
+    def _after(self, form: RuleForm, path: Path) -> After | None:
+        if form.after is None:
+            return None
+        ids = [name for name in form.after if "/" not in name]
+        for name in ids:
+            at = (*path, "after", form.after.index(name))
+            if name == form.id and isinstance(form, GrantForm):
+                raise self._error("this grant would wait for itself", at, "name what has to come first")
+            if name not in self._grants:
+                hint = did_you_mean(name, self._grants) if self._grants else "name a tool, `server/tool`"
+                raise self._error(f"there is no grant {quoted(name)}", at, hint)
+        tools = tuple(NamePattern.of(name) for name in dict.fromkeys(form.after) if "/" in name)
+        grants = tuple(f"{self.kind}/{name}" for name in dict.fromkeys(ids))
+        times = form.times if isinstance(form, TighteningForm) and form.times is not None else 1
+        return After(tools, grants, times, tuple(self._grants[name] for name in dict.fromkeys(ids)))
 
     def _once(self, id: str, path: Path) -> None:
         if id in self._seen:
@@ -200,8 +246,9 @@ def _clock(text: str | None) -> Clock | None:
 
 def _when(form: WhenForm) -> When:
     written = form.time
+    labels = {"labels": tuple(form.labels or ()), "no_labels": tuple(form.no_labels or ())}
     if written is None:
-        return When(tuple(form.principal))
+        return When(tuple(form.principal or ()), **labels)
     after = _clock(written.after)
     before = _clock(written.before)
     offset = next((clock.offset for clock in (after, before) if clock is not None and clock.offset), timedelta(0))
@@ -214,4 +261,9 @@ def _when(form: WhenForm) -> When:
     )
     days = frozenset(DAYS.index(day) for day in written.days or ())
     window = Window(after.at if after else None, before.at if before else None, days, timezone(offset), words)
-    return When(tuple(form.principal or ()), window)
+    return When(tuple(form.principal or ()), window, **labels)
+
+
+def meaning(form: GrantForm) -> str:
+    """What a grant says, without what only people read; the same text says the same."""
+    return repr(sorted(form.model_dump(exclude={"advice", "disclose"}, exclude_defaults=True).items()))

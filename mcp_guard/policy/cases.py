@@ -14,7 +14,7 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from mcp_guard.errors import InputError
-from mcp_guard.model import By, Call, Described, Effect, Json, Kind, Reason
+from mcp_guard.model import EVERY_EFFECT, By, Call, Described, Effect, Json, Kind, Reason
 from mcp_guard.policy.canonical import why_not_absolute, why_not_relative
 from mcp_guard.policy.cases_errors import first_error, in_case
 from mcp_guard.policy.cases_form import CallForm, CaseFileForm, CaseForm
@@ -62,6 +62,7 @@ class Case:
     mandate: str | Document | None = None  # a file beside the case file; once bound, the document
     links: Mapping[str, str] = field(default_factory=dict)  # symbolic links: where, to what
     by: By | None = None  # who is to be asked
+    labels: frozenset[str] = frozenset()  # what the session had before its first call
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,18 @@ def load_cases(data: bytes, file: str) -> CaseFile:
     _check_sizes(source, form)
     reader = _Reader(source)
     cases = tuple(case for number, one in enumerate(form.cases) for case in reader.cases(one, ("cases", number)))
-    described = MappingProxyType({name: Described(frozenset(effects)) for name, effects in form.effects.items()})
-    return CaseFile(file, _variables(source, form.set), cases, reader.mandates, reader.inline, described)
+    return CaseFile(file, _variables(source, form.set), cases, reader.mandates, reader.inline, _described(form))
+
+
+def _described(form: CaseFileForm) -> Mapping[str, Described]:
+    """What the case file says of tools: what they do, and which labels they give."""
+    names = [*form.effects, *form.gives]
+    return MappingProxyType(
+        {
+            name: Described(frozenset(form.effects.get(name, EVERY_EFFECT)), gives=tuple(form.gives.get(name, ())))
+            for name in names
+        }
+    )
 
 
 def bind(cases: CaseFile, document: Document, mandates: Mapping[str, Document]) -> Suite:
@@ -194,10 +205,11 @@ class _Reader:
         mandate = self._mandate(form, path, place)
         links = MappingProxyType({_plain(link): _plain(end) for link, end in (form.links or {}).items()})
         calls = list(_calls(form, principal))
+        labels = frozenset(form.labels or ())
         by = None if form.by is None else By[form.by.upper()]
         for number, call in enumerate(calls, 1):
             why = form.why if len(calls) == 1 else f"{form.why} ({number} of {len(calls)})"
-            yield Case(why, place, call, moment, form.expect, form.rule, form.reason, steps, mandate, links, by)
+            yield Case(why, place, call, moment, form.expect, form.rule, form.reason, steps, mandate, links, by, labels)
 
     def _steps(self, form: CaseForm, path: Path, principal: str, moment: datetime) -> tuple[Step, ...]:
         """A call without a time is made when the next one is: the guard's time doesn't go back."""

@@ -13,13 +13,15 @@ from mcp_guard.policy.cases_form import CaseFileForm, CaseForm, ResourceForm, St
 from mcp_guard.policy.form_errors import SHAPES, did_you_mean, subject, value_at
 from mcp_guard.policy.yaml_source import Path, Source, quoted
 
-_LATER = {CaseForm: {"labels", "no_labels", "result", "obligations"}, StepForm: {"labels"}}
+_LATER: dict[type[BaseModel], set[str]] = {CaseForm: {"result", "obligations"}}
 _ONLY = {
     (StepForm, "why"): "only the case itself says why",
     (StepForm, "mandate"): "a mandate binds the whole case: write it beside `call`",
     (StepForm, "principal"): "one principal makes all calls of a case: write it beside `call`",
     (StepForm, "rule"): "only the last call of a case names the rule",
     (StepForm, "after"): "earlier calls stand in one list",
+    (StepForm, "labels"): "what the session had at its start stands beside `call`; the tools' `gives` add to it",
+    (CaseForm, "no_labels"): "a session has only the labels that it is given: leave it out",
     (CaseForm, "times"): "only an earlier call is repeated",
     (CaseFileForm, "version"): "a case file has no version: leave it out",
     (CaseFileForm, "tools"): "did you mean `effects`? It is written {server/tool: [read]}",

@@ -8,11 +8,12 @@ say nothing, from the case file.
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
-from mcp_guard.model import Charge, Described, EffectClass, Usage
+from mcp_guard.model import Admitted, Call, Charge, Decision, Described, EffectClass, Kind, Usage
 from mcp_guard.policy.canonical import is_inside
 
 _MAX_LINKS = 40  # followed for one path, as the kernel does; more is a loop
@@ -23,16 +24,24 @@ _NOTHING = Usage()
 class CaseFacts:
     """The facts of one session; implements `model.Facts` in memory."""
 
-    __slots__ = ("_base", "_described", "_links", "_used", "now")
+    __slots__ = ("_base", "_described", "_grants", "_labels", "_links", "_tools", "_used", "now")
 
     def __init__(
-        self, now: datetime, base: str, links: Mapping[str, str], described: Mapping[str, Described] | None = None
+        self,
+        now: datetime,
+        base: str,
+        links: Mapping[str, str],
+        described: Mapping[str, Described] | None = None,
+        labels: frozenset[str] = frozenset(),
     ) -> None:
         self.now = now
         self._base = base
         self._links = links
         self._described = described or {}
         self._used: dict[str, Usage] = {}
+        self._labels = labels
+        self._tools: Counter[str] = Counter()
+        self._grants: Counter[str] = Counter()
 
     def used(self, rule: str) -> Usage:
         return self._used.get(rule, _NOTHING)
@@ -41,6 +50,20 @@ class CaseFacts:
         """Add what an admitted call costs. Raises ArithmeticError where the record couldn't keep the sum either."""
         added = {charge.rule: _sum(self.used(charge.rule), charge) for charge in charges}
         self._used.update(added)
+
+    def labels(self) -> frozenset[str]:
+        return self._labels
+
+    def admitted(self) -> Admitted:
+        return Admitted(self._tools, self._grants)
+
+    def admit(self, call: Call, decision: Decision) -> None:
+        """Charge an admitted call, and remember it: its labels count from here on, its grants have been used."""
+        self.charge(decision.charges)
+        self._labels |= decision.gives
+        self._grants.update({charge.rule for charge in decision.charges})
+        if call.kind is Kind.TOOL:
+            self._tools[call.name] += 1
 
     def resolve(self, path: str) -> str | None:
         if "\0" in path:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mcp_guard.model import Effect, Reason
 from mcp_guard.policy.canonical import why_not_absolute
-from mcp_guard.policy.form import SERVER_REQUESTS, Effects, Form, Moment, Text, asked_of, said
+from mcp_guard.policy.form import SERVER_REQUESTS, Effects, Form, Moment, Text, asked_of, rule_id, said
 from mcp_guard.policy.times import parse_moment
 from mcp_guard.policy.yaml_source import quoted
 
@@ -23,7 +23,9 @@ EFFECTS = {"allow": Effect.ALLOW, "ask": Effect.ASK, "deny": Effect.DENY}
 REASONS = {  # those that documents can give; the others come from servers, the record and the wire
     Effect.ALLOW: (),
     Effect.ASK: (Reason.NEEDS_APPROVAL,),
-    Effect.DENY: (Reason.NO_GRANT, Reason.DENIED, Reason.EXPIRED, Reason.BUDGET_SPENT, Reason.NOT_CANONICAL),
+    Effect.DENY: (
+        *(Reason.NO_GRANT, Reason.DENIED, Reason.EXPIRED, Reason.BUDGET_SPENT, Reason.NOT_CANONICAL, Reason.HISTORY),
+    ),
 }
 TARGETS = frozenset({"call", "prompt", "resource", "server_request", "extension"})
 _TARGETS_SAID = "call, prompt, resource, server_request and extension"
@@ -127,6 +129,9 @@ ArgumentSets = Annotated[
     list[Annotated[Any, BeforeValidator(_arguments)]], BeforeValidator(_one_or_more), AfterValidator(_some)
 ]
 At = Annotated[Moment, AfterValidator(_year)]
+LabelList = Annotated[
+    list[Annotated[str, AfterValidator(rule_id)]], BeforeValidator(_one_or_more), AfterValidator(_some)
+]
 Lengths = Annotated[dict[str, Annotated[int, BeforeValidator(_length)]], AfterValidator(_some_of)]
 
 
@@ -196,6 +201,7 @@ class CaseForm(CallForm):
     after: Annotated[list[StepForm], AfterValidator(_some)] = _ABSENT
     mandate: Any = _ABSENT
     principal: Text = _ABSENT
+    labels: LabelList = _ABSENT
     links: Annotated[dict[str, Annotated[str, AfterValidator(_path)]], AfterValidator(_links)] = _ABSENT
     by: Annotated[str, AfterValidator(asked_of)] = _ABSENT
 
@@ -216,3 +222,4 @@ class CaseFileForm(Form):
     cases: Annotated[list[CaseForm], AfterValidator(_some)]
     set: dict[str, str] = Field(default_factory=dict)
     effects: Annotated[dict[str, Effects], AfterValidator(_tools)] = Field(default_factory=dict)
+    gives: Annotated[dict[str, LabelList], AfterValidator(_tools)] = Field(default_factory=dict)

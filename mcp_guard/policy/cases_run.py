@@ -45,7 +45,7 @@ def play(suite: Suite, case: Case, document: Document | None = None) -> Played:
     """Judge a case's calls in order. `document` stands in for the suite's own, as mutation wants it."""
     layers = suite.layers(case, document or suite.document)
     authority = Authority(layers, case.before[0].at if case.before else case.at)
-    facts = CaseFacts(case.at, suite.base, case.links, suite.described)
+    facts = CaseFacts(case.at, suite.base, case.links, suite.described, case.labels)
     surprises = tuple(_before(case.before, authority, facts))
     facts.now = case.at
     return Played(case, authority, facts, decide(authority, case.call, facts), surprises)
@@ -66,7 +66,7 @@ def _admit(step: Step, authority: Authority, facts: CaseFacts) -> Effect:
     decision = decide(authority, step.call, facts)
     if decision.effect is not Effect.DENY:
         try:
-            facts.charge(decision.charges)
+            facts.admit(step.call, decision)
         except ArithmeticError:  # what can't be recorded doesn't happen
             return Effect.DENY
     return decision.effect

@@ -17,6 +17,7 @@ _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 def written(case: Case) -> str:
     """`- {why: ..., call: ..., args: {...}, expect: deny}`; without a mandate, which stands in a file."""
     parts = [f"why: {scalar(case.why)}"]
+    parts += [f"labels: {_flow(sorted(case.labels))}"] if case.labels else []
     if case.before:
         parts.append(f"after: [{', '.join(_step(step, case.at) for step in case.before)}]")
     parts += _call(case.call)

@@ -29,6 +29,8 @@ from mcp_guard.policy.constraints import (
 )
 from mcp_guard.policy.matching import charge_for, has_room, is_past
 from mcp_guard.policy.names import NamePattern
+from mcp_guard.policy.order import After
+from mcp_guard.policy.past import may_concern, open_now
 from mcp_guard.policy.rules import Arguments, Budget, Rule, When
 
 
@@ -60,7 +62,7 @@ class Clause:
 
 def clauses_of(rule: Rule) -> tuple[Clause, ...]:
     """All clauses of a rule, in a fixed order."""
-    found = [*_target(rule), *_when(rule)]
+    found = [*_target(rule), *_when(rule), *_order(rule)]
     if rule.uri is not None:
         found += _parts("uri", rule.uri.constraint, rule.is_grant, lambda moment: moment.call.target)
     if rule.arguments is not None:
@@ -96,6 +98,36 @@ def _when(rule: Rule) -> Iterator[Clause]:
         yield Clause(f"when: principal {' or '.join(when.principals)}", _holds(rule, replace(when, window=None)))
     if when is not None and when.window is not None:
         yield Clause(f"when: time {when.window.words}", _holds(rule, replace(when, principals=())))
+    for label in when.labels if when is not None else ():
+        yield Clause(f"when: label {label}", _open(replace(rule, when=When(labels=(label,)), after=None, once=False)))
+    for label in when.no_labels if when is not None else ():
+        yield Clause(
+            f"when: no label {label}", _open(replace(rule, when=When(no_labels=(label,)), after=None, once=False))
+        )
+
+
+def _order(rule: Rule) -> Iterator[Clause]:
+    """What came before. In a grant each name is a clause; in an ask or a deny they count together."""
+    bare = replace(rule, when=None, once=False)
+    if rule.after is not None and not rule.is_grant:
+        yield Clause(f"after {' or '.join(rule.after.names)}", _open(bare))
+    elif rule.after is not None:
+        for one in singly(rule.after):
+            yield Clause(f"after {one.names[0]}", _open(replace(bare, after=one)))
+    if rule.once:
+        yield Clause("once", _open(replace(rule, when=None, after=None)))
+
+
+def singly(after: After) -> list[After]:
+    """Each name by itself."""
+    tools = [replace(after, tools=(name,), grants=(), meanings=()) for name in after.tools]
+    grants = zip(after.grants, after.meanings, strict=True)
+    return [*tools, *(replace(after, tools=(), grants=(key,), meanings=(said,)) for key, said in grants)]
+
+
+def _open(part: Rule) -> Test:
+    ask = open_now if part.is_grant else may_concern
+    return lambda moment: ask(part, moment.facts)
 
 
 def _holds(rule: Rule, when: When) -> Test:

@@ -23,6 +23,7 @@ from itertools import product
 
 from mcp_guard.model import Effect, RuleRef
 from mcp_guard.policy.compare_atoms import Before
+from mcp_guard.policy.compare_past import gives_less
 from mcp_guard.policy.compare_rules import Formula
 from mcp_guard.policy.compare_scenes import Meeting, meetings
 from mcp_guard.policy.compare_settle import Goal, settle
@@ -50,6 +51,9 @@ def _direction(old: Side, new: Side) -> Direction:
     found: dict[object, Finding] = {}
     if old.beyond() != new.beyond():
         found[""] = Finding("", Effect.ALLOW, (), why="the documents differ in something that is not compared yet")
+    if gives_less(old.tools, new.tools, old.says, new.says, new.rules):
+        why = "tools or servers don't give the same labels, and rules go by labels: sessions would differ"
+        found["labels"] = Finding("", Effect.ALLOW, (), why=why)
     for meeting in meetings(old, new):
         for finding in _Question(meeting, old, new).findings():
             found.setdefault(_key(finding), finding)

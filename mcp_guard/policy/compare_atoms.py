@@ -15,6 +15,7 @@ from typing import TypeAlias, assert_never
 
 from mcp_guard.policy.compare_literals import Literal
 from mcp_guard.policy.compare_names import no_name, no_principal
+from mcp_guard.policy.compare_past import Came, Carried, Exposed, Often, PastAtom, Unused, no_past
 from mcp_guard.policy.compare_times import no_moment
 from mcp_guard.policy.compare_values import impossible
 from mcp_guard.policy.names import NamePattern
@@ -104,7 +105,7 @@ class Other:
     holds: bool
 
 
-Atom: TypeAlias = Given | Missing | Rest | Uri | Who | Within | Before | Room | Named | Other
+Atom: TypeAlias = Given | Missing | Rest | Uri | Who | Within | Before | Room | Named | Other | PastAtom
 Facet: TypeAlias = tuple[str, str]
 
 
@@ -127,6 +128,8 @@ def facet(atom: Atom) -> Facet:
             return "name", ""
         case Other():
             return "other", ""
+        case Exposed() | Came() | Carried() | Often() | Unused():
+            return "past", ""
         case _:
             assert_never(atom)
 
@@ -153,6 +156,8 @@ def exclude_each_other(atoms: tuple[Atom, ...]) -> bool:
         case Other():
             held = [one.content for one in atoms if isinstance(one, Other) and one.holds]
             return any(one.content in held for one in atoms if isinstance(one, Other) and not one.holds)
+        case Exposed() | Came() | Carried() | Often() | Unused():
+            return no_past(one for one in atoms if isinstance(one, PastAtom))
         case _:
             assert_never(atoms[0])
 

@@ -16,6 +16,7 @@ from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.compare_atoms import Atom, Before, Given, Missing, Named, Other, Rest, Room, Uri, Who, Within
 from mcp_guard.policy.compare_literals import Literal, Want
 from mcp_guard.policy.compare_normal import normal
+from mcp_guard.policy.compare_past import conditions as past_conditions
 from mcp_guard.policy.matching import Classes
 from mcp_guard.policy.rules import Limit, Rule
 
@@ -25,10 +26,11 @@ Clause: TypeAlias = tuple[tuple[Atom, ...], ...]
 KNOWN = {
     "Rule": {
         *("ref", "kind", "names", "effects", "arguments", "uri", "when", "asks", "budget", "until", "key"),
+        *("after", "once"),
         *("advice", "disclose"),  # these change what is said, not what is allowed
     },
     "Budget": {"calls", "sums"},
-    "When": {"principals", "window"},
+    "When": {"principals", "window", "labels", "no_labels"},
     "Arguments": {"listed", "optional", "others"},
 }
 """The fields that a comparison understands. What another says is only known to be equal, or not."""
@@ -101,6 +103,7 @@ def _conditions(rule: Rule, scene: Scene, *, holds: bool) -> Iterator[Clause]:
         yield ((Who(rule.when.principals, loosely, holds),),)
     if rule.when is not None and rule.when.window is not None:
         yield ((Within(rule.when.window, holds),),)
+    yield from past_conditions(rule, holds=holds)
     if rule.until is not None:
         yield ((Before(rule.until, holds),),)
     if rule.budget is not None:

@@ -20,7 +20,7 @@ from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.matching import Classes
 from mcp_guard.policy.rules import Rule
 
-KNOWN = {"file", "digest", "kind", "rules", "tools", "expires", "task", "variables", "index", "places"}
+KNOWN = {"file", "digest", "kind", "rules", "tools", "expires", "task", "variables", "index", "places", "says"}
 """The fields of a document that a comparison understands."""
 
 
@@ -80,6 +80,11 @@ class Side:
         policy = Document("", "", "policy", (), _EveryTool(facts.classes))
         (mandate,) = self.layers
         return decide_layer(Authority((policy, mandate), ANY_DAY), 1, call, facts)
+
+    @property
+    def says(self) -> Mapping[str, frozenset[str]]:
+        """The labels of what servers say beside their tools' answers."""
+        return next((layer.says for layer in self.layers if layer.kind == "policy"), {})
 
     def beyond(self) -> str:
         """What the documents say that a comparison doesn't know, to be equal or not."""

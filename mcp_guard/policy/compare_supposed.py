@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from mcp_guard.model import EVERY_EFFECT, Described, EffectClass, Usage
+from mcp_guard.model import EVERY_EFFECT, Admitted, Described, EffectClass, Usage
 
 ANY_DAY = datetime(2026, 6, 3, 12, 0, tzinfo=UTC)  # a Wednesday
 
@@ -27,6 +27,8 @@ class Supposed:
     catalogued: frozenset[EffectClass] = EVERY_EFFECT  # every one: the catalogue doesn't know the tool
     first_seen: bool = True
     cwd: str = "/work"
+    exposed: frozenset[str] = frozenset()  # the labels of the session
+    done: Admitted = field(default_factory=Admitted)  # what it has called
 
     def used(self, rule: str) -> Usage:
         return self.usage.get(rule, Usage())
@@ -50,6 +52,12 @@ class Supposed:
 
     def described(self, server: str, tool: str) -> Described | None:
         return None if self.catalogued == EVERY_EFFECT else Described(self.catalogued)
+
+    def labels(self) -> frozenset[str]:
+        return self.exposed
+
+    def admitted(self) -> Admitted:
+        return self.done
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return self.first_seen

@@ -13,6 +13,7 @@ from mcp_guard.model import Call, Decision, Json, Kind, Usage
 from mcp_guard.policy.cases import ASKING
 from mcp_guard.policy.compare_atoms import Before, Given, Missing, Named, Rest, Room, Uri, Who, Within
 from mcp_guard.policy.compare_literals import Literal, Want
+from mcp_guard.policy.compare_past import PastAtom, history_of
 from mcp_guard.policy.compare_rules import Scene
 from mcp_guard.policy.compare_samples import sample
 from mcp_guard.policy.compare_search import State
@@ -71,8 +72,9 @@ def _circumstances(state: State, supposed: Supposed) -> Iterator[Supposed]:
     if now is None:
         return
     full = [one for one in state.atoms() if isinstance(one, Room) and not one.holds]
+    labels, done = history_of(one for one in state.atoms() if isinstance(one, PastAtom))
     for used in _used_up(full):
-        plain = replace(supposed, now=now, usage=used)
+        plain = replace(supposed, now=now, usage=used, exposed=labels, done=done)
         yield plain
         for root in list(dict.fromkeys(_roots(state)))[:MAX_LINKS]:
             yield replace(plain, links={root: ELSEWHERE})

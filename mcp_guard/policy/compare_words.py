@@ -22,6 +22,7 @@ _REASONS = {
     Reason.EXPIRED: "what granted it is over by then",
     Reason.BUDGET_SPENT: "its budget is used up by then",
     Reason.NO_AUTHORITY: "it grants nothing",
+    Reason.HISTORY: "what the session has met or done closes it",
 }
 
 
@@ -110,6 +111,10 @@ def _supposed(witness: Witness) -> Iterator[str]:
         yield f"{path} is a link to {target}"
     for rule in supposed.usage:
         yield f"the budget of {rule} is used up"
+    for label in sorted(supposed.exposed):
+        yield f"the session has the label {label}"
+    for done in sorted([*supposed.done.tools, *supposed.done.grants]):
+        yield f"{done} was used in the session before"
     if not supposed.first_seen:
         yield "the tool was not there at first sight of its server"
     if supposed.classes and supposed.classes != EVERY_EFFECT:
@@ -161,6 +166,8 @@ def _witness_data(witness: Witness) -> dict[str, Any]:
             "now": supposed.now.isoformat(),
             "links": dict(supposed.links),
             "used_up": list(supposed.usage),
+            "labels": sorted(supposed.exposed),
+            "came_before": sorted([*supposed.done.tools, *supposed.done.grants]),
             "first_seen": supposed.first_seen,
             "effects": sorted(supposed.classes),
             "catalogued": None if supposed.catalogued == EVERY_EFFECT else sorted(supposed.catalogued),

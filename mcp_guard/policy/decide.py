@@ -25,6 +25,7 @@ from mcp_guard.policy.matching import (
     given_arguments,
     is_past,
 )
+from mcp_guard.policy.past import given_labels
 from mcp_guard.policy.rules import Rule
 
 NOTHING_SETTLED: Settled = {}
@@ -75,10 +76,11 @@ def _judge(authority: Authority, document: Document, call: Call, facts: Facts, s
     rules = [rule for rule, _ in carrying]
     charges = [charge for _, charge in carrying]
     asks = [reach.rule for reach in speakers.asks if fires(reach, call, arguments, classes, facts)]
+    gives = given_labels(authority.tools, authority.says, call, facts)
     if asks or not allowing:
-        asking_decision = refusals.asking(asks, rules, charges, call)
+        asking_decision = refusals.asking(asks, rules, charges, call, gives)
         return approved(asking_decision, [rule.ref for rule in rules], settled) if settled else asking_decision
-    return Decision(Effect.ALLOW, rules=tuple(rule.ref for rule in rules), charges=tuple(charges))
+    return Decision(Effect.ALLOW, rules=tuple(rule.ref for rule in rules), charges=tuple(charges), gives=gives)
 
 
 def _examined(speakers: Speakers, call: Call, classes: Classes, facts: Facts) -> list[Examined]:

@@ -48,6 +48,7 @@ class Document:
     tools: Mapping[str, ToolFacts] = field(default_factory=dict)
     expires: timedelta | datetime | None = None  # mandates only: a span runs from when the authority was bound
     task: str = ""
+    says: Mapping[str, frozenset[str]] = field(default_factory=dict)  # labels of what servers say beside answers
     variables: Mapping[str, str] = field(default_factory=dict)  # what a mandate beside this policy may use too
     places: Mapping[tuple[str, ...], Place] = field(default_factory=dict, compare=False, repr=False)  # beside the rules
     index: Index = field(init=False, compare=False, repr=False)
@@ -66,6 +67,7 @@ class Authority:
     layers: tuple[Document, ...]
     started: datetime | None = None
     tools: Mapping[str, ToolFacts] = field(init=False)
+    says: Mapping[str, frozenset[str]] = field(init=False)  # labels of what servers say beside answers, where said
     deadlines: tuple[datetime | None, ...] = field(init=False)
     digest: str = field(init=False)  # of all that the layers say
 
@@ -75,6 +77,7 @@ class Authority:
             raise ValueError(f"an authority is a policy, then a mandate, not {kinds}")
         policy = self.layers[0] if self.layers and self.layers[0].kind == "policy" else None
         object.__setattr__(self, "tools", policy.tools if policy else {})
+        object.__setattr__(self, "says", policy.says if policy else {})
         object.__setattr__(self, "deadlines", tuple(self._deadline(layer) for layer in self.layers))
         object.__setattr__(self, "digest", digest([layer.digest for layer in self.layers]))
 
@@ -140,6 +143,7 @@ def load_source(
         kind=kind,
         rules=builder.rules(form),
         tools=tools,
+        says=builder.says(form) if isinstance(form, PolicyForm) else MappingProxyType({}),
         expires=parse_span(form.expires) or parse_moment(form.expires) if isinstance(form, MandateForm) else None,
         task=form.task if isinstance(form, MandateForm) else "",
         variables=known,
@@ -150,7 +154,7 @@ def load_source(
 def _places(source: Source) -> Mapping[tuple[str, ...], Place]:
     """Where the end of a mandate and the facts about each tool stand."""
     tools = source.value.get("tools", {})
-    paths: list[tuple[str, ...]] = [("tools", name) for name in tools]
+    paths: list[tuple[str, ...]] = [("tools", name) for name in tools if isinstance(name, str)]
     paths += [("expires",)] if "expires" in source.value else []
     return MappingProxyType({path: source.place(path, key=True) for path in paths})
 

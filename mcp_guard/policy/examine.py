@@ -27,6 +27,7 @@ from mcp_guard.policy.constraints import (
 )
 from mcp_guard.policy.index import Reach
 from mcp_guard.policy.matching import Classes, charge_for, has_room, is_past, reaches
+from mcp_guard.policy.past import why_closed
 from mcp_guard.policy.rules import Limit, Rule, answer
 from mcp_guard.policy.yaml_source import quoted
 
@@ -39,6 +40,7 @@ class Clause(Enum):
     UNTIL = "until"
     ARGUMENT = "argument"
     BUDGET = "budget"
+    HISTORY = "history"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def examine(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, class
     found = [*_circumstances(reach, call, classes, facts), *_limits(reach.rule, call, arguments, facts)]
     if not found:
         found = list(_budget(reach.rule, arguments, facts))
+    found += [Failure(Clause.HISTORY, words) for words in why_closed(reach.rule, facts)]
     return Examined(reach.rule, tuple(found))
 
 

@@ -16,6 +16,7 @@ from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.examine import Clause, Examined, examine
 from mcp_guard.policy.index import Reach
 from mcp_guard.policy.matching import Classes, classes_for, covers, fires, given_arguments
+from mcp_guard.policy.past import may_concern
 from mcp_guard.policy.refusals import place
 from mcp_guard.policy.rules import Rule, answer
 from mcp_guard.policy.suggest import granting_line
@@ -127,6 +128,8 @@ def _tightening(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, c
         return Said(rule.ref, verdict, _why_it_fires(rule, arguments, classes, facts))
     if not covers(reach, call, classes, facts):
         return Said(rule.ref, "says nothing", "its effect, time, principal or URI clearly doesn't fit")
+    if not may_concern(rule, facts):
+        return Said(rule.ref, "says nothing", "what this session has met and done clearly doesn't fit")
     return Said(rule.ref, "says nothing", _clear_no(rule, arguments or {}, facts))
 
 
@@ -174,7 +177,12 @@ def _changes(
 
 def _grant(document: Document, examined: list[Examined], call: Call, facts: Facts) -> Change:
     file = document.file
-    for clause, way in ((Clause.BUDGET, "raise the budget of"), (Clause.UNTIL, "move the end of")):
+    ways = (
+        (Clause.BUDGET, "raise the budget of"),
+        (Clause.HISTORY, "take `labels`, `no_labels`, `after` or `once` out of"),
+        (Clause.UNTIL, "move the end of"),
+    )
+    for clause, way in ways:
         for one in examined:
             if one.clauses == {clause}:
                 return Change(file, f"{way} grant {place(one.rule)}")

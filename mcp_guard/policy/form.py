@@ -43,7 +43,7 @@ def said(message: str, hint: str = "") -> PydanticCustomError:
     return PydanticCustomError("said", "{message}", {"message": message, "hint": hint})
 
 
-def _id(text: str) -> str:
+def rule_id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise said(
             f"{quoted(text)} can't be an id", "use up to 64 of a-z, 0-9, `.`, `_`, `-`, starting with a letter or digit"
@@ -188,6 +188,16 @@ def _some_sums(sums: dict[str, Any]) -> dict[str, Any]:
     return sums
 
 
+def _came_first(name: str) -> str:
+    return _tool(name) if "/" in name else rule_id(name)
+
+
+def _true(value: object) -> bool:
+    if value is not True:
+        raise said(f"`once` can't be {quoted(value)}", "write `once: true`, or leave it out")
+    return True
+
+
 def _any(value: object) -> object:
     if value != "any":
         raise said(f"`others` can't be {quoted(value)}", "write `others: any`, or name the arguments under `optional`")
@@ -195,7 +205,7 @@ def _any(value: object) -> object:
 
 
 Text = Annotated[str, AfterValidator(_words)]
-Id = Annotated[str, AfterValidator(_id)]
+Id = Annotated[str, AfterValidator(rule_id)]
 Tools = Annotated[
     list[Annotated[str, AfterValidator(_tool)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
 ]
@@ -205,6 +215,12 @@ Prompts = Annotated[
 Texts = Annotated[list[Text], BeforeValidator(_one_or_more), AfterValidator(_not_empty)]
 Effects = Annotated[
     list[Annotated[EffectClass, BeforeValidator(_effect)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+]
+Labels = Annotated[
+    list[Annotated[str, AfterValidator(rule_id)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+]
+Before = Annotated[
+    list[Annotated[str, AfterValidator(_came_first)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
 ]
 Arguments = Annotated[Any, BeforeValidator(_arguments)]
 Moment = Annotated[str, AfterValidator(_moment)]
@@ -242,15 +258,20 @@ class TimeForm(Form):
 
 
 class WhenForm(Form):
-    """`when: {principal, time}`: both must hold."""
+    """`when: {principal, time, labels, no_labels}`: all must hold."""
 
     principal: Texts = _ABSENT
     time: TimeForm = _ABSENT
+    labels: Labels = _ABSENT
+    no_labels: Labels = _ABSENT
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not self.model_fields_set:
-            raise said("an empty `when` says nothing", "write principal or time, or leave it out")
+            raise said("an empty `when` says nothing", "write principal, time, labels or no_labels, or leave it out")
+        both = sorted({*(self.labels or ())} & {*(self.no_labels or ())})
+        if both:
+            raise said(f"{quoted(both[0])} is both in `labels` and `no_labels`", "it would never hold: keep one")
         return self
 
 
@@ -305,6 +326,7 @@ class RuleForm(Form):
     args: Arguments = _ABSENT
     targets: ClassVar[frozenset[str]] = frozenset({"tool", "effect", "prompt", "resource"})
     when: WhenForm = _ABSENT
+    after: Before = _ABSENT
     advice: Text = _ABSENT
 
     @model_validator(mode="after")
@@ -334,7 +356,15 @@ def _ask(value: object) -> object:
 
 
 class TighteningForm(RuleForm):
-    """A deny."""
+    """A deny, and what an ask has too."""
+
+    times: Annotated[int, BeforeValidator(_count)] = _ABSENT
+
+    @model_validator(mode="after")
+    def _counts_something(self) -> Self:
+        if self.times is not None and self.after is None:
+            raise said("`times` without `after` counts nothing", "write `after: [...]`: what is to be counted")
+        return self
 
 
 class AskRuleForm(TighteningForm):
@@ -355,6 +385,7 @@ class GrantForm(RuleForm):
     budget: BudgetForm = _ABSENT
     until: Moment = _ABSENT
     disclose: bool = True
+    once: Annotated[bool, BeforeValidator(_true)] = False
 
     @model_validator(mode="after")
     def _arguments_are_said(self) -> Self:

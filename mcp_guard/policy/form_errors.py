@@ -33,9 +33,8 @@ RULE_WORDS = {"grants": "grant", "ask": "ask", "deny": "deny"}
 # Keys that the language has and this version doesn't: said as such, so that nobody takes them for enforced.
 _LATER: dict[type[BaseModel], frozenset[str]] = {
     PolicyForm: frozenset({"mandate"}),
-    GrantForm: frozenset({"rate", "after", "once", "result"}),
-    TighteningForm: frozenset({"rate", "after", "once", "result"}),
-    WhenForm: frozenset({"labels", "no_labels"}),
+    GrantForm: frozenset({"rate", "result"}),
+    TighteningForm: frozenset({"rate", "result"}),
     BudgetForm: frozenset({"distinct"}),
 }
 _MEANT = {
@@ -55,8 +54,9 @@ _ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
     **{
         (form, key): f"only a grant has `{key}`"
         for form in (TighteningForm, AskRuleForm)
-        for key in ("optional", "others", "budget", "until", "disclose", "ask", "server_requests", "extensions")
+        for key in ("optional", "others", "budget", "until", "disclose", "ask", "server_requests", "extensions", "once")
     },
+    (GrantForm, "times"): "only an ask or a deny has `times`; a grant has a `budget` of `calls`",
 }
 _EXAMPLES = {"version": "1", "task": "Say what is to be done.", "expires": "30m"}
 SHAPES = {

@@ -13,6 +13,7 @@ from typing import Any
 from mcp_guard.model import EVERY_EFFECT, Answer, Call, Charge, EffectClass, Facts, Json
 from mcp_guard.policy.building import ToolFacts
 from mcp_guard.policy.index import Reach, Speakers
+from mcp_guard.policy.past import may_concern, open_now
 from mcp_guard.policy.rules import Rule, answer, exact_amount
 
 Classes = frozenset[EffectClass]
@@ -140,6 +141,8 @@ def carries(
     rule = reach.rule
     if not applies_now(reach, call, classes, facts) or not arguments_fit(rule, arguments, facts):
         return None
+    if not open_now(rule, facts):
+        return None
     charge = charge_for(rule, arguments)
     return charge if charge is not None and has_room(rule, charge, facts) else None
 
@@ -162,9 +165,9 @@ def covers(reach: Reach, call: Call, classes: Classes, facts: Facts) -> bool:
 
 def fires(reach: Reach, call: Call, arguments: Mapping[str, Any] | None, classes: Classes, facts: Facts) -> bool:
     """Does this ask or deny fire: about the target, and no argument that it lists is a clear no?"""
-    if not covers(reach, call, classes, facts):
-        return False
     rule = reach.rule
+    if not covers(reach, call, classes, facts) or not may_concern(rule, facts):
+        return False
     if rule.arguments is None or arguments is None:
         return True
     try:

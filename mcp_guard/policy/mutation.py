@@ -20,6 +20,7 @@ from mcp_guard.policy.constraints import Constraint, compile_check
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.form import SERVER_REQUESTS
 from mcp_guard.policy.mutation_limits import Weaker, narrower, wider
+from mcp_guard.policy.mutation_past import fewer_labels, weaker_past
 from mcp_guard.policy.names import NamePattern
 from mcp_guard.policy.rules import Arguments, Limit, Rule
 from mcp_guard.policy.yaml_source import Place, quoted
@@ -38,6 +39,7 @@ class Probe(Enum):
     LATE = "the same call later"
     WHO = "somebody else"
     WHEN = "another time"
+    PAST = "another history"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def mutants_of(document: Document) -> Iterator[Mutant]:
         place = document.places.get(("expires",), (1, 1))
         yield Mutant("expires", place, "never ends", replace(document, expires=None), Probe.LATE)
     yield from _tools(document)
+    yield from _labels(document)
 
 
 def survivors(
@@ -102,6 +105,7 @@ def _weaker(rule: Rule, tools: Mapping[str, ToolFacts]) -> Iterator[_Found]:
     if rule.uri is not None:
         for what, weaker in _steps(rule, rule.uri):
             yield f"uri: {what}", Probe.URI, replace(rule, uri=_limit(weaker)), "", rule.uri.constraint
+    yield from ((what, Probe.PAST, changed, "", None) for what, changed in weaker_past(rule))
     if rule.is_grant:
         yield from ((what, probe, changed, "", None) for what, probe, changed in _conditions(rule))
     if rule.ref.by is By.CONSOLE:  # what is stricter than an `ask: true`; a case says `by: console` of it
@@ -201,6 +205,12 @@ def _tools(document: Document) -> Iterator[Mutant]:
             tools = MappingProxyType({**document.tools, name: replace(facts, effects=facts.effects - {effect})})
             place = document.places.get(("tools", name), (1, 1))
             yield Mutant(name, place, f"without effect {effect}", replace(document, tools=tools), Probe.AS_IT_IS)
+
+
+def _labels(document: Document) -> Iterator[Mutant]:
+    """Facts about tools and servers with one label less, where a rule goes by that label."""
+    for what, name, changed in fewer_labels(document):
+        yield Mutant(name, document.places.get(("tools", name), (1, 1)), what, changed, Probe.PAST)
 
 
 def _goes_by(rule: Rule, effects: frozenset[EffectClass]) -> bool:

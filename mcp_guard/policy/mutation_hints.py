@@ -106,6 +106,8 @@ def _candidates(mutant: Mutant, bases: list[Case]) -> Iterator[Case]:
                 yield from _repeated(mutant, base)
             case Probe.LATE:
                 yield from _later(mutant, base)
+            case Probe.PAST:
+                yield from _other_pasts(mutant, base)
             case Probe.WHO:
                 for other in ("local:somebody-else", "http:9", "nobody"):
                     yield replace(base, call=replace(base.call, principal=other), before=())
@@ -115,6 +117,18 @@ def _candidates(mutant: Mutant, bases: list[Case]) -> Iterator[Case]:
 
 def _with(base: Case, arguments: dict[str, Any]) -> Case:
     return replace(base, call=replace(base.call, params={**base.call.params, "arguments": arguments}))
+
+
+def _other_pasts(mutant: Mutant, base: Case) -> Iterator[Case]:
+    """The same call in sessions with other labels, and after itself."""
+    when = mutant.rule.when if mutant.rule is not None else None
+    labels = (*when.labels, *when.no_labels) if when is not None else ()
+    yield replace(base, labels=frozenset(), before=())
+    yield replace(base, labels=frozenset(labels), before=())
+    for label in labels:
+        yield replace(base, labels=frozenset({label}), before=())
+        yield replace(base, labels=frozenset(labels) - {label}, before=())
+    yield replace(base, before=(Step(base.call, base.at),))
 
 
 def _values(mutant: Mutant, base: Case) -> Iterator[Case]:

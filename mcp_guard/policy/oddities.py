@@ -20,6 +20,7 @@ from mcp_guard.policy.oddities_fit import (
     unknown_arguments,
     unknown_names,
 )
+from mcp_guard.policy.oddities_past import labels_that_nothing_gives
 from mcp_guard.policy.oddities_settings import reaches_settings
 from mcp_guard.policy.refusals import place
 from mcp_guard.policy.rules import Arguments, Limit, Rule
@@ -76,6 +77,7 @@ def oddities(
                 *_overlapped(rule, targets, denies, classes, heard),
                 *_idle(rule, authority),
                 *_over(rule, now),
+                *labels_that_nothing_gives(rule, authority),
                 *_shells(rule, targets, classes),
                 *_settings(rule, targets, layer, facts),
             ]
@@ -205,7 +207,7 @@ def _content(rule: Rule) -> object:
     uri = None if rule.uri is None else rule.uri.constraint
     budget = None if rule.budget is None else (rule.budget.calls, tuple(sorted(rule.budget.sums.items())))
     target = (rule.ref.effect, rule.kind, frozenset(rule.names), rule.effects)
-    return (*target, arguments, uri, rule.when, rule.asks, budget, rule.until)
+    return (*target, arguments, uri, rule.when, rule.asks, budget, rule.until, rule.after, rule.once)
 
 
 def _arguments(limits: Arguments) -> object:

@@ -38,7 +38,13 @@ def denied(fired: Sequence[Rule], examined: Iterable[Examined], call: Call) -> D
     )
 
 
-def asking(asks: Sequence[Rule], carrying: Sequence[Rule], charges: Sequence[Charge], call: Call) -> Decision:
+def asking(
+    asks: Sequence[Rule],
+    carrying: Sequence[Rule],
+    charges: Sequence[Charge],
+    call: Call,
+    gives: frozenset[str] = frozenset(),
+) -> Decision:
     """A person has to be asked: by ask rules, or because only grants with `ask: true` carry the call."""
     speaking = [*asks, *(rule for rule in carrying if rule.asks)]
     return Decision(
@@ -49,6 +55,7 @@ def asking(asks: Sequence[Rule], carrying: Sequence[Rule], charges: Sequence[Cha
         advice=_advice(speaking),
         permitted=permitted(carrying, call),
         detail="; ".join(f"{'grant' if rule.is_grant else 'ask'} {place(rule)} asks" for rule in speaking[:_MOST]),
+        gives=gives,
     )
 
 
@@ -56,27 +63,33 @@ def ungranted(examined: Sequence[Examined], call: Call, file: str) -> Decision:
     """No grant carries the call: names the nearest ones, if any is about this target for this principal."""
     reason, close = _reason(examined)
     rules = [one.rule for one in close]
-    live = [one.rule for one in close if reason not in (Reason.EXPIRED, Reason.BUDGET_SPENT)]
+    live = [one.rule for one in close if reason not in (Reason.EXPIRED, Reason.BUDGET_SPENT, Reason.HISTORY)]
+    first = _come_first(rules, call) if reason is Reason.HISTORY else ()
     detail = "; ".join(f"grant {place(one.rule)}: {one.words}" for one in close[:_MOST])
     return Decision(
         Effect.DENY,
         reason,
         rules=tuple(rule.ref for rule in rules),
         advice=_advice(rules),
-        permitted=permitted(live, call),
+        permitted=first or permitted(live, call),
         detail=detail or _why_none(examined, file),
     )
 
 
 def nearest(examined: Iterable[Examined]) -> list[Examined]:
     """The grants in force for this target and principal that the call is least far from."""
-    candidates = [one for one in examined if not one.clauses & {Clause.TARGET, Clause.WHEN, Clause.UNTIL}]
+    closed = {Clause.TARGET, Clause.WHEN, Clause.UNTIL, Clause.HISTORY}
+    candidates = [one for one in examined if not one.clauses & closed]
     least = min((len(one.failures) for one in candidates), default=0)
     return [one for one in candidates if len(one.failures) == least]
 
 
 def _reason(examined: Sequence[Examined]) -> tuple[Reason, list[Examined]]:
-    for reason, clause in ((Reason.BUDGET_SPENT, Clause.BUDGET), (Reason.EXPIRED, Clause.UNTIL)):
+    for reason, clause in (
+        (Reason.BUDGET_SPENT, Clause.BUDGET),
+        (Reason.HISTORY, Clause.HISTORY),
+        (Reason.EXPIRED, Clause.UNTIL),
+    ):
         only = [one for one in examined if one.clauses == {clause}]
         if only:
             return reason, only
@@ -90,6 +103,14 @@ def permitted(rules: Iterable[Rule], call: Call) -> tuple[str, ...]:
     """The limits of these grants in words; those with `disclose: false` say nothing."""
     said = dict.fromkeys(f"{call.name}: {limits_in_words(rule)}" for rule in rules if rule.disclose)
     return tuple(said)[:_MOST]
+
+
+def _come_first(rules: Iterable[Rule], call: Call) -> tuple[str, ...]:
+    """What has to come before the call, where that is all that a grant waits for: the permitted next step."""
+    waiting = [rule for rule in rules if rule.disclose and rule.after is not None and not rule.once]
+    plain = [rule for rule in waiting if rule.when is None or not (rule.when.labels or rule.when.no_labels)]
+    said = [f"{call.name} after {' and '.join(rule.after.names)}" for rule in plain if rule.after is not None]
+    return tuple(dict.fromkeys(said))[:_MOST]
 
 
 def place(rule: Rule) -> str:

@@ -6,7 +6,7 @@ how the answers add up is in `decide.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
@@ -15,6 +15,7 @@ from mcp_guard.model import Answer, Call, Effect, EffectClass, Facts, Json, Kind
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.constraints import Constraint
 from mcp_guard.policy.names import NamePattern, fits
+from mcp_guard.policy.order import After
 from mcp_guard.policy.times import Window
 
 Check = Callable[[object, Facts], Answer]
@@ -112,10 +113,15 @@ def exact_amount(value: object) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """Who and when; an empty part holds always."""
+    """Who and when, and what the session carries; an empty part holds always.
+
+    `holds` and `may_hold` are about who and when, which listings go by, too; labels are asked for by calls alone.
+    """
 
     principals: tuple[str, ...] = ()
     window: Window | None = None
+    labels: tuple[str, ...] = ()  # the session has all of these
+    no_labels: tuple[str, ...] = ()  # and none of these
 
     def holds(self, call: Call, facts: Facts) -> bool:
         """The question of a grant; raises if the time can't be told."""
@@ -130,6 +136,10 @@ class When:
             return self.window.holds(facts.now)
         except Exception:
             return True
+
+    def fits_labels(self, labels: Set[str]) -> bool:
+        """Does a session with these labels have all that are wanted, and none of the others?"""
+        return all(one in labels for one in self.labels) and not any(one in labels for one in self.no_labels)
 
     def is_for(self, principal: str) -> bool:
         """Is this the principal, to the letter (`*` for any run of characters)?"""
@@ -153,6 +163,8 @@ class Rule:
     budget: Budget | None = None
     until: datetime | None = None
     disclose: bool = True
+    after: After | None = None  # of asks and denies, too
+    once: bool = False
     key: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
@@ -164,8 +176,14 @@ class Rule:
 
     @property
     def unconditional(self) -> bool:
-        """Does it speak about every call to its target, whatever the arguments are?"""
-        return self.arguments is None or not self.arguments.listed
+        """Does it speak about every call to its target, whatever the arguments are and whatever came before?"""
+        return (self.arguments is None or not self.arguments.listed) and not self.remembers
+
+    @property
+    def remembers(self) -> bool:
+        """Does it go by what the session has met or done? What it says then isn't known to a listing (law 3)."""
+        by_label = self.when is not None and bool(self.when.labels or self.when.no_labels)
+        return by_label or self.after is not None or self.once
 
     def names_exactly(self, server: str, target: str) -> bool:
         """Is one of the names this very target, without `*`? A resource is named by its server."""

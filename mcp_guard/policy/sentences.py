@@ -7,6 +7,7 @@ from datetime import timedelta
 from mcp_guard.model import By, Effect, Kind
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.limits import limits_in_words
+from mcp_guard.policy.order import After
 from mcp_guard.policy.rules import Budget, Rule, When
 
 ASKED = {By.CLIENT: "the client says that its user agrees", By.PERSON: "a person agrees"}
@@ -75,6 +76,10 @@ def _target(rule: Rule) -> str:
 
 def _conditions(rule: Rule) -> list[str]:
     said = [] if rule.when is None else _when(rule.when)
+    if rule.after is not None:
+        said.append(_after(rule, rule.after))
+    if rule.once:
+        said.append("once a session")
     if rule.budget is not None:
         said += _budget(rule.budget)
     if rule.until is not None:
@@ -84,7 +89,16 @@ def _conditions(rule: Rule) -> list[str]:
 
 def _when(when: When) -> list[str]:
     said = [f"only for {' or '.join(when.principals)}"] if when.principals else []
-    return [*said, f"only {when.window.words}"] if when.window is not None else said
+    said += [f"only {when.window.words}"] if when.window is not None else []
+    said += [f"only in a session that has the labels {' and '.join(when.labels)}"] if when.labels else []
+    return [*said, f"only in a session without the label {' or '.join(when.no_labels)}"] if when.no_labels else said
+
+
+def _after(rule: Rule, after: After) -> str:
+    if rule.is_grant:
+        return f"only after {' and '.join(after.names)}"
+    often = f" {after.times} times together" if after.times > 1 else ""
+    return f"once {' or '.join(after.names)} was used{often} in the session"
 
 
 def _budget(budget: Budget) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import yaml
 
 from mcp_guard.errors import InputError
+from mcp_guard.escaping import escaped
 from mcp_guard.policy.yaml_scalars import Unclear, key_text, plain_value
 from mcp_guard.policy.yaml_slips import hint_for
 
@@ -211,5 +212,5 @@ def _place(event: Any) -> Place:
 
 def quoted(text: object) -> str:
     """Input as an error shows it: in backticks, cut short, with nothing that a terminal would act on."""
-    shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in str(text)[:60])
+    shown = escaped(str(text)[:60])
     return f"`{shown}…`" if len(str(text)) > 60 else f"`{shown}`"

@@ -7,7 +7,7 @@ in (law 8): a call arrives as shape and keyed digest. Texts are stored as they a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -51,6 +51,12 @@ class EntryKind(StrEnum):
     """It answers again."""
     WITHHELD = "withheld"
     """Tools that the client isn't shown, beyond what no grant names: drift, collisions, unusable schemas."""
+    EXPOSED = "exposed"
+    """A server said something beside its tools' answers, which gave a session labels: which server, which labels."""
+    LABELS_CLEARED = "labels_cleared"
+    """A person took a session's labels away: which session, which labels."""
+    SESSION_RENEWED = "session_renewed"
+    """A person began a new history for a session's next start: which session, how often by now."""
     STOPPED = "stopped"
     """The guard process ended in good order; a chain without it was cut short."""
     ASKED = "asked"
@@ -71,6 +77,12 @@ class EntryKind(StrEnum):
     """A person undid a stop."""
     PIN_SET = "pin_set"
     """A person set the PIN, or changed it (`again`). One that nobody remembers was an agent's."""
+    CHECKPOINT = "checkpoint"
+    """The heads of all chains at this moment, signed: what stands before it can't be changed without the key."""
+    RETIRED = "retired"
+    """Closed files of the record that are older than the retention are about to be removed."""
+    CLOCK_SET = "clock_set"
+    """A person said that recorded times were ahead of the true one: from here on time runs from the clock again."""
 
 
 NOTES = frozenset(EntryKind) - {
@@ -87,8 +99,15 @@ NOTES = frozenset(EntryKind) - {
     EntryKind.STANDING,
     EntryKind.HALTED,
     EntryKind.RESUMED,
+    EntryKind.CHECKPOINT,
+    EntryKind.CLOCK_SET,
+    EntryKind.EXPOSED,
+    EntryKind.LABELS_CLEARED,
+    EntryKind.SESSION_RENEWED,
 }
 """The kinds that `Record.note` takes; the others are written together with what they tell about."""
+BINDING = frozenset({EntryKind.OPENED, EntryKind.CHECKPOINT})
+"""The kinds that bind the ends of all chains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +124,7 @@ class Request:
     digest: str  # keyed digest of what is judged and sent
     authority_digest: str  # of the documents that judged
     client: str = ""  # what the client calls itself; for display, never for a judgement
+    values: Mapping[str, str] = field(default_factory=dict)  # by argument: keyed digest of its value (`was`)
 
     def __post_init__(self) -> None:
         check_session(self.session)
@@ -124,6 +144,7 @@ class Entry:
     session: str
     decision: Decision
     time: datetime
+    called: tuple[Kind, str, str] = (Kind.TOOL, "", "")  # kind, server and target, as they are recorded
 
     @property
     def id(self) -> str:
@@ -179,8 +200,12 @@ def decision_body(request: Request, decision: Decision, count: int) -> dict[str,
         "effect": EFFECTS[decision.effect],
         "rules": [_rule(rule) for rule in decision.rules[:LIST_LIMIT]],
     }
+    if request.values:
+        body["values"] = {bounded_text(name): digest for name, digest in request.values.items()}
     if decision.reason is not None:
         body["reason"] = decision.reason.value
+    if decision.effect is Effect.ALLOW:
+        body["gives"] = sorted(decision.gives)  # all of them: what follows from an entry must be in it
     if charges := charged(decision):
         body["charges"] = [_charge(charge) for charge in charges]
     if decision.approvals:

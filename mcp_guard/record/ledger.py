@@ -12,6 +12,7 @@ import orjson
 
 from mcp_guard.record.answers_told import AnswersTold
 from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.ledger_past import Past
 from mcp_guard.record.usage import added_sums
 
 Total = tuple[int, dict[str, Decimal]]
@@ -26,6 +27,7 @@ class Ledger:
         self._seen: dict[str, str] = {}
         self._used: dict[str, str] = {}
         self._answers = AnswersTold()
+        self._past = Past()
 
     def enter(self, kind: EntryKind, body: dict[str, Any]) -> bool:
         """Take an entry in; False for an outcome that belongs to no open call of its chain and session."""
@@ -33,18 +35,26 @@ class Ledger:
             self._open[body["position"]] = body
             self._charge(body, 1)
             self._answers.spent(body)
+            self._past.admitted(body)
         elif kind is EntryKind.OUTCOME:
             decision = self._open.pop(body["finishes"], None)
             if decision is None or any(decision[name] != body[name] for name in ("chain", "session")):
                 return False
             if body.get("refunded"):
                 self._charge(decision, -1)
+                self._past.taken_back(decision)
+            else:
+                self._past.answered(decision, body)
         elif self._answers.enter(kind, body):
             pass
         elif kind is EntryKind.FIRST_SIGHT:
             self._seen[body["data"]["server"]] = body["data"]["sha256"]
         elif kind is EntryKind.FIRST_USE:
             self._used[body["data"]["key"]] = body["time"]
+        elif kind is EntryKind.CLOCK_SET:
+            self._used = {key: min(time, body["time"]) for key, time in self._used.items()}
+        else:
+            self._past.noted(kind, body)
         return True
 
     def differences(self, connection: sqlite3.Connection) -> Iterator[str]:
@@ -62,6 +72,7 @@ class Ledger:
         if dict(connection.execute("SELECT key, time FROM first_used")) != self._used:
             yield "the times of first use aren't those that were recorded"
         yield from self._answers.differences(connection)
+        yield from self._past.differences(connection)
 
     def _charge(self, body: dict[str, Any], sign: int) -> None:
         for charge in body.get("charges", ()):

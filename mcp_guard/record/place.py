@@ -16,6 +16,9 @@ from mcp_guard.errors import InputError, RecordFailed
 ENVIRONMENT = "MCP_GUARD_STATE"
 DATABASE = "guard.db"
 KEY = "digest.key"
+SIGNING_KEY = "signing.key"
+LOCK = "guard.lock"
+INDEX = "index.db"  # a reader's, made from the record at any time
 SIDES = ("guard.db-wal", "guard.db-shm")  # made by SQLite with the mode of `guard.db`
 
 
@@ -65,7 +68,7 @@ def check(directory: Path) -> None:
     if found is None:
         raise RecordFailed(f"the record's directory `{directory}` is not there")
     _refuse_unless_private(directory, found, stat.S_ISDIR, "directory", "700")
-    for name in (DATABASE, KEY, *SIDES):
+    for name in (DATABASE, KEY, SIGNING_KEY, LOCK, INDEX, *SIDES):
         path = directory / name
         if (found := _look(path)) is not None:
             _refuse_unless_private(path, found, stat.S_ISREG, "plain file", "600")

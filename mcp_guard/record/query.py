@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -14,7 +15,8 @@ from typing import Any
 import orjson
 
 from mcp_guard.errors import RecordFailed
-from mcp_guard.record import place, schema
+from mcp_guard.model import Admitted
+from mcp_guard.record import history, index, place, schema
 from mcp_guard.record.entries import EntryKind, entry_id, stamp
 
 
@@ -29,6 +31,34 @@ class Filter:
     since: datetime | None = None
     limit: int | None = None  # the newest so many
     after: int = 0  # a position: only what is new, or was finished, since then
+    until: datetime | None = None
+    kind: str | None = None  # an entry's kind; None: all but checkpoints, which are there for `verify`
+    effect: str | None = None
+    reason: str | None = None
+    rule: str | None = None  # like `policy/pay`, `*` for anything
+    outcome: str | None = None
+    principal: str | None = None  # `*` for anything
+    client: str | None = None  # `*` for anything
+    method: str | None = None
+    entry: str | None = None  # its id
+    everything: bool = False  # checkpoints too
+
+
+COUNTED = {
+    "kind": "kind",
+    "session": "session",
+    "principal": "principal",
+    "client": "client",
+    "method": "method",
+    "server": "server",
+    "tool": "name",
+    "effect": "effect",
+    "reason": "reason",
+    "outcome": "outcome",
+    "rule": "rules",
+    "day": "day",
+}
+"""What can be counted by, and the index's field for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +108,12 @@ class Query:
         self._connection = connection
         self._path = path
         self._file = _identity(path)
+        self._index: index.Index | None = None
+        self.progress: Callable[[int], object] = lambda _: None  # told while a long record is read for the first time
 
     def close(self) -> None:
+        if self._index is not None:
+            self._index.close()
         self._connection.close()
 
     def __enter__(self) -> Query:
@@ -88,8 +122,24 @@ class Query:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def find(self, entry: str) -> Row | None:
+        """The entry of this id, as a person types it: the beginning of a chain's name, and the place in it."""
+        chain, _, seq = entry.rpartition("-")
+        if not re.fullmatch("[0-9a-f]{8,16}", chain) or not re.fullmatch("[0-9]{1,18}", seq):
+            return None
+        named = "WHERE e.chain IN (SELECT number FROM chains WHERE id GLOB ?) AND e.seq = ? AND e.finishes IS NULL"
+        try:
+            found = self._connection.execute(_ROW + named, (f"{chain}*", int(seq))).fetchone()
+        except sqlite3.Error as error:
+            raise schema.explained(error) from error
+        return None if found is None else _row(*found)
+
     def entries(self, wanted: Filter) -> Iterator[Row]:
         """Rows, oldest first."""
+        if wanted.entry is not None:
+            one = self.find(wanted.entry)
+            yield from [one] if one is not None and _fits(one, replace(wanted, everything=True)) else []
+            return
         found = self._select(wanted)
         if wanted.limit is None:
             yield from found
@@ -100,6 +150,16 @@ class Query:
             if len(newest) == wanted.limit:
                 break
         yield from reversed(newest)
+
+    def raw(self) -> Iterator[tuple[int, str, Any]]:
+        """Every entry as it is stored: position, hash and what it says."""
+        try:
+            for position, text, hashed in self._connection.execute(_RAW):
+                yield position, bytes(hashed).hex(), orjson.loads(text)
+        except sqlite3.Error as error:
+            raise schema.explained(error) from error
+        except (TypeError, ValueError) as error:
+            raise RecordFailed("an entry can't be read: it was changed; `mcp-guard log verify` names it") from error
 
     def exercised(self, wanted: Filter | None = None) -> dict[str, Exercise]:
         """Per rule key: calls it carried, calls refused in its name, and when it last came into play."""
@@ -130,6 +190,20 @@ class Query:
         lists = [orjson.loads(tools) for key, tools in rows if str(key).rpartition(":")[0] == server]
         return frozenset(name for names in lists for name in names) if lists else None
 
+    def labels(self) -> list[tuple[str, tuple[str, int]]]:
+        """By session: a label, and the position of the entry that set it."""
+        rows = self._connection.execute("SELECT session, label, position FROM labels ORDER BY session, label")
+        return [(session, (label, position)) for session, label, position in rows]
+
+    def admitted(self, session: str) -> Admitted:
+        """What a session has called."""
+        return history.admitted(self._connection, session)
+
+    def newest(self, session: str) -> str:
+        """The key of the history that the next start of this session has."""
+        base = history.base_of(self._connection, session)
+        return history.key_of(base, history.generation(self._connection, base))
+
     def news(self, wanted: Filter, after: int) -> tuple[list[Row], int]:
         """Rows that are new or newly finished since position `after`, and the position to ask from next time.
 
@@ -157,8 +231,45 @@ class Query:
             raise RecordFailed("the record was moved away or replaced while it was being read")
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
+    def is_long(self) -> bool:
+        """Too long to be read through for one answer?"""
+        return self.last() > index.SMALL
+
+    def counts(self, field: str, wanted: Filter) -> Counter[str]:
+        """How often each value of a field occurs (`COUNTED`), among what is wanted; like refusals count as often."""
+        by_rule = field == "rule"
+        found = self._index_up_to_date().counts("rules" if by_rule else COUNTED[field], _as_index(wanted))
+        counts: Counter[str] = Counter()
+        for text, count in found.items():
+            for one in text.split("\n") if by_rule else [text]:
+                counts[one] += count
+        return counts
+
+    def _index_up_to_date(self) -> index.Index:
+        """As of now: what is recorded later isn't in it."""
+        if self._index is None:
+            beside = (
+                self._path.parent if self._path.name == place.DATABASE else None
+            )  # one index: that of the file in use
+            self._index = index.Index(self._connection, beside, self.progress)
+        return self._index
+
+    def _indexed(self, wanted: Filter) -> Iterator[Row]:
+        """The same rows by way of the index; what it says is only where to look."""
+        newest_first = wanted.limit is not None
+        try:
+            for position in self._index_up_to_date().positions(_as_index(wanted), newest_first=newest_first):
+                found = self._connection.execute(f"{_ROW} WHERE e.position = ?", (position,)).fetchone()
+                if found is not None and _fits(row := _row(*found), wanted):
+                    yield row
+        except sqlite3.Error as error:
+            raise schema.explained(error) from error
+
     def _select(self, wanted: Filter) -> Iterator[Row]:
         """Newest first if there is a limit, so that a long record isn't read for its last page; else oldest first."""
+        if not wanted.after and self.is_long():
+            yield from self._indexed(wanted)
+            return
         since = "" if wanted.since is None else stamp(wanted.since)
         statement = f"{_ROWS} {_NEWS if wanted.after else ''} ORDER BY e.position {'DESC' if wanted.limit else 'ASC'}"
         try:
@@ -170,8 +281,10 @@ class Query:
             raise schema.explained(error) from error
 
 
-def open_for_reading(directory: Path | None = None) -> Query:
-    """The record of `directory` (default: the platform's). Raises RecordFailed where there is none."""
+def open_for_reading(directory: Path | None = None, file: Path | None = None) -> Query:
+    """The record of `directory` (default: the platform's), or a closed file. Raises RecordFailed if there is none."""
+    if file is not None:
+        return Query(schema.open_file_for_reading(file), file)
     directory = place.state_directory(directory)
     place.check(directory)
     path = directory / place.DATABASE
@@ -180,9 +293,10 @@ def open_for_reading(directory: Path | None = None) -> Query:
     return Query(schema.open_for_reading(directory), path)
 
 
-_ROWS = """
-    SELECT e.position, e.body, o.position, o.body FROM entries e LEFT JOIN entries o ON o.finishes = e.position
-    WHERE e.finishes IS NULL AND e.time >= :since"""
+_RAW = "SELECT position, body, hash FROM entries ORDER BY position"
+_ROW = """
+    SELECT e.position, e.body, o.position, o.body FROM entries e LEFT JOIN entries o ON o.finishes = e.position """
+_ROWS = f"{_ROW} WHERE e.finishes IS NULL AND e.time >= :since"
 _NEWS = "AND e.position IN (SELECT coalesce(finishes, position) FROM entries WHERE position > :after)"
 
 
@@ -227,7 +341,48 @@ def _fits(row: Row, wanted: Filter) -> bool:
         return False
     if wanted.server is not None and wanted.server not in (row.server, _server_of(row)):
         return False
-    return wanted.session is None or row.session.startswith(wanted.session)
+    if wanted.session is not None and not row.session.startswith(wanted.session):
+        return False
+    if wanted.until is not None and row.time >= wanted.until:
+        return False
+    if wanted.kind is None and row.kind is EntryKind.CHECKPOINT and not wanted.everything:
+        return False
+    exact = {"kind": row.kind.value, "effect": row.effect, "reason": row.reason, "outcome": row.outcome}
+    exact["method"] = row.method
+    if any(getattr(wanted, name) not in (None, has) for name, has in exact.items()):
+        return False
+    likes = ((wanted.principal, (row.principal,)), (wanted.client, (row.client,)), (wanted.rule, row.rules))
+    return all(want is None or any(text and like(want, text) for text in texts) for want, texts in likes)
+
+
+def _as_index(wanted: Filter) -> index.Wanted:
+    """The same conditions, by the fields of the index. What it lets through is held against the filter once more."""
+    clauses: list[tuple[str, Callable[[str], bool]]] = []
+
+    def exactly(name: str, value: str | None) -> None:
+        if value is not None:
+            clauses.append((name, lambda text: text == value))
+
+    def alike(name: str, pattern: str | None) -> None:
+        if pattern is not None:
+            clauses.append((name, lambda text: any(one and like(pattern, one) for one in text.split("\n"))))
+
+    if wanted.denied:
+        clauses.append(("effect", lambda text: text in ("ask", "deny")))
+    if wanted.tool is not None:
+        exactly("kind", EntryKind.DECISION.value)
+        pattern = wanted.tool
+        clauses.append(("name" if "/" in pattern else "target", lambda text: like(pattern, text)))
+    if wanted.session is not None:
+        beginning = wanted.session
+        clauses.append(("session", lambda text: text.startswith(beginning)))
+    if wanted.kind is None and not wanted.everything:
+        clauses.append(("kind", lambda text: text != EntryKind.CHECKPOINT))
+    for name in ("server", "kind", "effect", "reason", "outcome", "method"):
+        exactly(name, getattr(wanted, name))
+    for name, pattern_of in (("principal", wanted.principal), ("client", wanted.client), ("rules", wanted.rule)):
+        alike(name, pattern_of)
+    return index.Wanted(tuple(clauses), wanted.since, wanted.until)
 
 
 def _is_named(row: Row, pattern: str) -> bool:
@@ -235,10 +390,8 @@ def _is_named(row: Row, pattern: str) -> bool:
     return row.kind is EntryKind.DECISION and _pattern(pattern).fullmatch(name.casefold()) is not None
 
 
-def _server_of(row: Row) -> str | None:
-    data = row.body.get("data")
-    name = data.get("server") if isinstance(data, dict) else None
-    return str(name).rpartition(":")[0] if name and row.kind is EntryKind.FIRST_SIGHT else name
+def _server_of(row: Row) -> str:
+    return index.server_of(dict(row.body))
 
 
 def _grants_of(row: Row) -> Iterator[tuple[str, list[str]]]:
@@ -248,6 +401,11 @@ def _grants_of(row: Row) -> Iterator[tuple[str, list[str]]]:
         if isinstance(document, dict) and isinstance(grants := document.get("grants"), list):
             ids = (str(one) for one in grants if not str(one).startswith("…"))  # a cut list ends in `… 7 more`
             yield str(document.get("file")), [f"{document.get('kind')}/{one}" for one in ids]
+
+
+def like(pattern: str, text: str) -> bool:
+    """Does a text fit a pattern of a filter, upper and lower case alike?"""
+    return _pattern(pattern).fullmatch(text.casefold()) is not None
 
 
 @lru_cache(maxsize=8)

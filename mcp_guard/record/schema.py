@@ -13,11 +13,16 @@ from mcp_guard.record.place import DATABASE
 
 T = TypeVar("T")
 
-Durability = Literal["normal", "full"]
-"""`normal` survives a killed process; `full` a power cut too, for about 0.2 ms more a commit."""
+Durability = Literal["process", "disk"]
+"""`process`: what is recorded survives a killed process; `disk`: a power cut too, since each commit waits for it."""
 
 VERSION = 2
 """`user_version` of the file. A newer one is refused: an older guard might not see what binds it."""
+
+FIRST_TABLES = frozenset({"chains", "entries", "one_outcome", "usage", "first_seen", "first_used"})
+"""What a file of version 1 has. What is missing beyond these is added when it is opened; from version 2 on, a table
+that is missing is damage: whoever drops one must not get it back empty.
+"""
 
 # `entries` is the evidence; `usage`, `first_seen` and `first_used` follow from it, and `verify` holds them against it.
 TABLES = {
@@ -78,9 +83,32 @@ TABLES = {
         scope TEXT PRIMARY KEY,
         since TEXT NOT NULL,
         why TEXT NOT NULL) WITHOUT ROWID""",
+    # Where the closed file ended that went before this one; empty in the first.
+    "carried": """CREATE TABLE carried (
+        file TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        time TEXT NOT NULL,
+        hash BLOB NOT NULL)""",
+    "labels": """CREATE TABLE labels (
+        session TEXT NOT NULL,
+        label TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (session, label)) WITHOUT ROWID""",
+    "admitted": """CREATE TABLE admitted (
+        session TEXT NOT NULL,
+        tool TEXT NOT NULL,
+        grants TEXT NOT NULL,
+        calls INTEGER NOT NULL,
+        PRIMARY KEY (session, tool, grants)) WITHOUT ROWID""",
+    "renewed": """CREATE TABLE renewed (
+        session TEXT PRIMARY KEY,
+        times INTEGER NOT NULL) WITHOUT ROWID""",
 }
 
+_SYNCHRONOUS = {"process": "NORMAL", "disk": "FULL"}
+_WAL_PAGES = 2000  # 8 MB; how long the log may get if nobody writes it back in time (`upkeep`)
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+_OPENINGS = "SELECT body FROM entries WHERE seq = 0"
 _START_TRIES, _START_PAUSE = 250, 0.02  # seconds; five processes that start together take turns, at most 5 s
 
 
@@ -100,8 +128,8 @@ def explained(error: sqlite3.Error) -> GuardError:
 
 def open_for_writing(directory: Path, durability: Durability) -> sqlite3.Connection:
     """A connection that never waits for a lock, over a file of this schema. Waits, bounded, only while it starts."""
-    if durability not in ("normal", "full"):
-        raise InputError(f"unknown durability `{durability}`; it is `normal` or `full`")
+    if durability not in _SYNCHRONOUS:
+        raise InputError(f"unknown durability `{durability}`; it is `process` or `disk`")
     # mode=rw: if the file vanished since it was checked, SQLite must not make one with the umask's permissions
     uri = f"{(directory / DATABASE).as_uri()}?mode=rw"
     try:
@@ -118,17 +146,36 @@ def open_for_writing(directory: Path, durability: Durability) -> sqlite3.Connect
 
 def open_for_reading(directory: Path) -> sqlite3.Connection:
     """A connection that can't write, over a file of this schema."""
-    uri = f"{(directory / DATABASE).as_uri()}?mode=ro"
+    return open_file_for_reading(directory / DATABASE)
+
+
+def open_file_for_reading(path: Path) -> sqlite3.Connection:
+    """The same for a file under any name. Tables that version 1 didn't have are there, and empty."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=1.0, isolation_level=None)
         try:
             patiently(lambda: _check_schema(connection))
+            _lend_tables(connection)
         except BaseException:
             connection.close()
             raise
     except sqlite3.Error as error:
         raise explained(error) from error
     return connection
+
+
+def write_back(directory: Path) -> None:
+    """Write the log back into the file, on a connection of its own: nobody who reads or writes waits for this."""
+    try:
+        connection = sqlite3.connect(f"{(directory / DATABASE).as_uri()}?mode=rw", uri=True, timeout=0)
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        if not isinstance(explained(error), RecordBusy):
+            raise explained(error) from error
 
 
 def patiently(action: Callable[[], T]) -> T:
@@ -148,24 +195,35 @@ def patiently(action: Callable[[], T]) -> T:
 def _prepare(connection: sqlite3.Connection, durability: Durability) -> None:
     if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
         raise RecordFailed("the record's disk can't share a file between processes; keep the record on a local disk")
-    connection.execute(f"PRAGMA synchronous={durability.upper()}")
+    connection.execute(f"PRAGMA synchronous={_SYNCHRONOUS[durability]}")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
     connection.execute("PRAGMA trusted_schema=OFF")
-    if not _objects(connection):  # asked again under the lock; a file that has its tables isn't locked for this
-        _make_tables(connection)
+    if not _objects(connection) or _version(connection) < VERSION:  # asked again under the lock; else it isn't locked
+        _complete_tables(connection)
     _check_schema(connection)
 
 
-def _make_tables(connection: sqlite3.Connection) -> None:
+def _complete_tables(connection: sqlite3.Connection) -> None:
+    """Make the tables of a new file, or add to one of version 1 what it hasn't got."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _version(connection) == 0 and not _objects(connection):
-            for statement in TABLES.values():
-                connection.execute(statement)
+        version, objects = _version(connection), _objects(connection)
+        if (version == 0 and not objects) or (version == 1 and _is_first(connection, objects)):
+            for name, statement in TABLES.items():
+                if name not in objects:
+                    connection.execute(statement)
             connection.execute(f"PRAGMA user_version={VERSION}")
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _is_first(connection: sqlite3.Connection, objects: dict[str, str]) -> bool:
+    """Is it what a guard of version 1 left? A newer file that was set back has openings that say their format."""
+    if objects != {name: TABLES[name] for name in FIRST_TABLES}:
+        return False
+    return not any(b'"format":' in bytes(text) for (text,) in connection.execute(_OPENINGS))
 
 
 def _check_schema(connection: sqlite3.Connection) -> None:
@@ -177,10 +235,19 @@ def _check_schema(connection: sqlite3.Connection) -> None:
     objects = _objects(connection)
     if not objects:
         raise RecordFailed(f"`{DATABASE}` is empty; start the guard once")
-    if objects != TABLES:
+    if objects != TABLES and not (version == 1 and _is_first(connection, objects)):
         raise RecordFailed(
             f"`{DATABASE}` doesn't have the guard's tables as the guard made them; move it away, keep it as evidence"
         )
+
+
+def _lend_tables(connection: sqlite3.Connection) -> None:
+    """For a reader of a version 1 file, which it can't change: the newer tables, in memory."""
+    if _version(connection) < VERSION:
+        newer = (statement for name, statement in TABLES.items() if name not in FIRST_TABLES)
+        for statement in newer:
+            if statement.startswith("CREATE TABLE "):
+                connection.execute(statement.replace("CREATE TABLE ", "CREATE TEMP TABLE ", 1))
 
 
 def _version(connection: sqlite3.Connection) -> int:

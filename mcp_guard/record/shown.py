@@ -6,27 +6,15 @@ that moves the cursor, changes colours, reverses the direction of writing, or fa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from mcp_guard.escaping import escaped as escaped
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.query import Row
 
 _MOST = 5  # withheld tools that one line names
-
-
-def escaped(text: str) -> str:
-    """The text with everything that isn't a visible character or a single space written as its code."""
-    return re.sub(r"(?<= ) ", r"\\x20", "".join(char if char.isprintable() else _code(char) for char in text))
-
-
-def _code(char: str) -> str:
-    number = ord(char)
-    if number < 0x100:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def who(row: Row) -> str:
@@ -45,8 +33,15 @@ def what(row: Row) -> str:
             return "the guard stopped"
         case EntryKind.OUTCOME:
             return escaped(row.outcome)
+        case EntryKind.CHECKPOINT:
+            return f"the record was signed up to here, with {len(_heads(row))} chains"
         case _:
             return escaped(_told(row.kind, row.body.get("data")))
+
+
+def _heads(row: Row) -> Mapping[str, Any]:
+    heads = row.body.get("heads")
+    return heads if isinstance(heads, Mapping) else {}
 
 
 def _told(kind: EntryKind, data: Any) -> str:
@@ -59,6 +54,11 @@ def _told(kind: EntryKind, data: Any) -> str:
         case EntryKind.FIRST_SIGHT:
             name = str(server).rpartition(":")[0] or server
             return f"server {name} seen for the first time, with {known.get('count', '?')} tools"
+        case EntryKind.RETIRED:
+            files = known.get("files")
+            return f"old files removed: {', '.join(map(str, files)) if isinstance(files, list) else '?'}"
+        case EntryKind.CLOCK_SET:
+            return f"a person set the clock: time had stood at {known.get('from', '?')}"
         case EntryKind.FIRST_USE:
             return f"mandate used for the first time by {str(known.get('key', '?')).partition(':')[2]}: its time runs"
         case EntryKind.SERVER_STARTED:
@@ -93,6 +93,12 @@ def _told(kind: EntryKind, data: Any) -> str:
             return f"no longer stopped: {known.get('scope', '?')}"
         case EntryKind.PIN_SET:
             return "the PIN was changed" if known.get("again") else "the PIN was set"
+        case EntryKind.EXPOSED:
+            return f"{why or 'words'} of server {server}: labels {', '.join(map(str, known.get('labels', [])))}"
+        case EntryKind.LABELS_CLEARED:
+            return f"labels taken away by {known.get('by', '?')}: {', '.join(map(str, known.get('labels', [])))}"
+        case EntryKind.SESSION_RENEWED:
+            return f"a new history begun by {known.get('by', '?')}, for the next start"
         case _:
             return kind.value
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,10 +19,14 @@ import orjson
 from mcp_guard import __version__
 from mcp_guard.errors import RecordFailed
 from mcp_guard.model import Decision, Effect, Outcome
-from mcp_guard.record import entries, place, questions, schema
+from mcp_guard.record import entries, history, place, questions, schema
 from mcp_guard.record.chain import START, Head, new_chain_id
+from mcp_guard.record.closing import Limits, Presence, close_if_large, retire
 from mcp_guard.record.entries import NOTES, Entry, EntryKind, Request
+from mcp_guard.record.heads import KeptHead
 from mcp_guard.record.keys import digest_key
+from mcp_guard.record.room import Room
+from mcp_guard.record.signing import Signs
 from mcp_guard.record.usage import UsageView, give_back
 from mcp_guard.record.writer import Transaction, Writer
 
@@ -43,6 +47,8 @@ class Record:
         self.key = key  # 32 bytes, for keyed digests of arguments
         self.session = session
         self._writer = writer
+        self._presence: Presence | None = None  # until it is closed, nobody closes the file behind it
+        self._signed = -1  # the place in this chain of the last checkpoint
 
     @classmethod
     def open(
@@ -51,7 +57,8 @@ class Record:
         *,
         session: str,
         clock: Callable[[], datetime],
-        durability: schema.Durability = "normal",
+        durability: schema.Durability = "process",
+        limits: Limits | None = None,
     ) -> Record:
         """Begin a chain in the record of `directory` (default: the platform's), making the record at first use.
 
@@ -63,12 +70,22 @@ class Record:
         directory = place.state_directory(directory)
         place.prepare(directory)
         key = digest_key(directory)
-        connection = schema.open_for_writing(directory, durability)
+        limits = limits or Limits()
+        close_if_large(directory, limits)
+        presence = schema.patiently(lambda: Presence(directory))
+        try:
+            connection = schema.open_for_writing(directory, durability)
+        except BaseException:
+            presence.close()
+            raise
         record = cls(directory, Writer(connection, clock, Head(0, new_chain_id(), -1, START)), key, session)
+        record._presence = presence
         try:
             schema.patiently(record._begin_chain)
             place.check(directory)  # SQLite's side files are there now
             record._writer.watch = place.Watch(directory)
+            record._writer.room = Room(directory)
+            retire(directory, limits, clock(), record._retired)
         except BaseException:
             record.close()
             raise
@@ -82,6 +99,12 @@ class Record:
     def close(self) -> None:
         """Let go of the file. Writes nothing: `note("stopped", ...)` is the caller's, when it ends in good order."""
         self._writer.connection.close()
+        if self._writer.room is not None:
+            self._writer.room.close()
+            self._writer.room = None
+        if self._presence is not None:
+            self._presence.close()
+            self._presence = None
 
     def __enter__(self) -> Record:
         return self
@@ -99,7 +122,10 @@ class Record:
                 decision = judge(view)
                 view.charge(entries.charged(decision))
                 questions.spend(view, decision)
-            return self._append_decision(moment, request, decision, 1)
+            entry = self._append_decision(moment, request, decision, 1)
+            if decision.effect is Effect.ALLOW:
+                history.admit(moment.connection, request, decision, entry.position)
+            return entry
 
     def refuse(self, request: Request, decision: Decision, *, count: int = 1) -> Entry:
         """Append a refusal that needed no judgement. `count`: how many like it this entry stands for."""
@@ -121,12 +147,16 @@ class Record:
             raise ValueError("only a call of which no byte was sent gets its charges back")
         body = entries.outcome_body(entry, outcome, duration_ms, refund, note)
         with self._writer.transaction(watched=False) as moment:
+            if not refund and entry.decision.gives:  # a person may have cleared them while the answer was on its way
+                history.expose(moment.connection, entry.session, entry.decision.gives, moment.position)
             try:
                 moment.append(body, finishes=entry.position)
             except sqlite3.IntegrityError as error:
                 raise RecordFailed(f"`{entry.id}` is finished already; its outcome stays as recorded") from error
             if refund:
                 give_back(moment.connection, entry.session, entries.charged(entry.decision))
+                keys = (rule.key for rule in entry.decision.rules)
+                history.take_back(moment.connection, (entry.session, *entry.called), keys)
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
         """Append what isn't a call: a document loaded, a server gone. `data` is names and digests, never values."""
@@ -175,21 +205,106 @@ class Record:
             moment.append(entries.note_body(EntryKind.FIRST_USE, self.session, {"key": key}))
         return moment.now
 
+    @property
+    def unsigned(self) -> int:
+        """How many entries this process has written since it last signed."""
+        return self._writer.head.seq - self._signed
+
+    def checkpoint(self, signer: Signs) -> KeptHead:
+        """Append the heads of all chains, signed; the head that it makes is worth keeping elsewhere."""
+        with self._writer.transaction() as moment:
+            position = moment.position
+            body = {"kind": EntryKind.CHECKPOINT.value, "session": self.session, "key": signer.public}
+            head = moment.append(body | {"heads": moment.bind()}, signer=signer)
+        self._signed = head.seq
+        return KeptHead(position, head.hash.hex())
+
+    def ahead(self) -> timedelta:
+        """How far the latest entry is ahead of the clock; what a guard has written is never by more than a moment."""
+        row = self._writer.connection.execute("SELECT time FROM entries ORDER BY position DESC LIMIT 1").fetchone()
+        return datetime.fromisoformat(row[0]) - self._writer.clock()
+
+    def set_clock(self) -> None:
+        """A person says that the clock is right and the record's times are not: time runs from the clock again.
+
+        First uses that were recorded in that future count from now: their durations end no later than they should.
+        """
+        with self._writer.transaction() as moment:
+            before, moment.now = moment.now, self._writer.clock().astimezone(UTC)
+            now = entries.stamp(moment.now)
+            moment.connection.execute("UPDATE first_used SET time=? WHERE time>?", (now, now))
+            data = {"from": entries.stamp(before)}
+            moment.append(entries.note_body(EntryKind.CLOCK_SET, self.session, data))
+
+    def exposed(self, session: str, server: str, labels: frozenset[str], why: str) -> None:
+        """A server said something beside its tools' answers: from here on the session has these labels.
+
+        Writes nothing if it has them already, as another process may have seen to meanwhile.
+        """
+        entries.check_session(session)
+        if labels <= self.labels(session):
+            return
+        with self._writer.transaction() as moment:
+            data = {"server": server, "labels": sorted(labels), "why": why}
+            history.expose(moment.connection, session, labels, moment.position)
+            moment.append(entries.note_body(EntryKind.EXPOSED, session, data))
+
+    def labels(self, session: str) -> frozenset[str]:
+        """The labels that a session has, as they are committed."""
+        try:
+            return history.labels(self._writer.connection, session)
+        except sqlite3.Error as error:
+            raise schema.explained(error) from error
+
+    def clear_labels(self, session: str, by: str) -> frozenset[str]:
+        """A person's act: take all labels of a session away. Returns those that it had."""
+        entries.check_session(session)
+        with self._writer.transaction() as moment:
+            had = history.labels(moment.connection, session)
+            moment.connection.execute("DELETE FROM labels WHERE session=?", (session,))
+            data = {"by": by, "labels": sorted(had)}
+            moment.append(entries.note_body(EntryKind.LABELS_CLEARED, session, data))
+        return had
+
+    def renew(self, session: str, by: str) -> str:
+        """A person's act: the sessions whose history is that of `session` begin a new one at their next start.
+
+        Returns its key. The history so far stays as it is.
+        """
+        entries.check_session(session)
+        with self._writer.transaction() as moment:
+            base = history.base_of(moment.connection, session)
+            times = history.generation(moment.connection, base) + 1
+            moment.connection.execute("INSERT OR REPLACE INTO renewed VALUES (?, ?)", (base, times))
+            data = {"by": by, "base": base, "times": times}
+            moment.append(entries.note_body(EntryKind.SESSION_RENEWED, session, data))
+        return history.key_of(base, times)
+
+    def current(self, base: str) -> str:
+        """The key of the history that a session with this key has: its own, or that of a new beginning."""
+        try:
+            return history.key_of(base, history.generation(self._writer.connection, base))
+        except sqlite3.Error as error:
+            raise schema.explained(error) from error
+
     def _append_decision(self, moment: Transaction, request: Request, decision: Decision, count: int) -> Entry:
         position = moment.position
         head = moment.append(entries.decision_body(request, decision, count))
-        return Entry(head.chain, head.seq, position, request.session, decision, moment.now)
+        called = (request.kind, request.server, request.target)
+        return Entry(head.chain, head.seq, position, request.session, decision, moment.now, called)
+
+    def _retired(self, files: list[str]) -> None:
+        schema.patiently(lambda: self.note(EntryKind.RETIRED, {"files": files}))
 
     def _begin_chain(self) -> None:
         """The opening entry binds the heads that no opening has bound yet: later, no end can be cut off unnoticed."""
         with self._writer.transaction() as moment:
-            read = moment.connection.execute("SELECT id, seq, head FROM chains WHERE seq > bound ORDER BY number")
-            heads = {chain: [seq, head.hex()] for chain, seq, head in read}
-            moment.connection.execute("UPDATE chains SET bound=seq WHERE seq > bound")
+            heads = moment.bind()
             added = moment.connection.execute("INSERT INTO chains VALUES (NULL, ?, -1, ?, -1)", (self.chain, START))
             moment.head = Head(added.lastrowid or 0, self.chain, -1, START)
             opened = {"kind": EntryKind.OPENED.value, "session": self.session, "version": __version__, "heads": heads}
-            moment.append(opened)
+            before = {} if moment.carried is None else {"before": moment.carried}
+            moment.append(opened | {"format": schema.VERSION} | before)
 
     def _stored_tools(self, server_key: str) -> frozenset[str] | None:
         text = self._stored("SELECT tools FROM first_seen WHERE server=?", server_key)

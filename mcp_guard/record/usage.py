@@ -10,7 +10,8 @@ from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation,
 import orjson
 
 from mcp_guard.errors import RecordFailed
-from mcp_guard.model import Charge, Usage
+from mcp_guard.model import Admitted, Charge, Usage
+from mcp_guard.record import history
 from mcp_guard.record.entries import decimal_text
 from mcp_guard.record.schema import explained
 
@@ -22,7 +23,7 @@ _NOTHING = Usage()
 class UsageView:
     """What a judge may ask of the history: the time, and what a rule has used. It ends with its transaction."""
 
-    __slots__ = ("_connection", "_open", "_read", "_session", "now")
+    __slots__ = ("_admitted", "_connection", "_labels", "_open", "_read", "_session", "now")
 
     def __init__(self, connection: sqlite3.Connection, session: str, now: datetime) -> None:
         self.now = now  # aware, UTC: never before the latest entry of any process
@@ -30,11 +31,12 @@ class UsageView:
         self._session = session
         self._read: dict[str, Usage] = {}
         self._open = True
+        self._labels: frozenset[str] | None = None
+        self._admitted: Admitted | None = None
 
     def used(self, rule_key: str) -> Usage:
         """What `rule_key` has used in this session, in all guard processes, up to this transaction."""
-        if not self._open:
-            raise RecordFailed("usage was asked for outside of its judgement, where it may already have changed")
+        self._check_open()
         if rule_key not in self._read:
             try:
                 self._read[rule_key] = used(self._connection, self._session, rule_key)
@@ -53,6 +55,30 @@ class UsageView:
     def session(self) -> str:
         """Whose history it is."""
         return self._session
+
+    def labels(self) -> frozenset[str]:
+        """What this session was exposed to, in all guard processes, up to this transaction."""
+        self._check_open()
+        if self._labels is None:
+            try:
+                self._labels = history.labels(self._connection, self._session)
+            except sqlite3.Error as error:
+                raise explained(error) from error
+        return self._labels
+
+    def admitted(self) -> Admitted:
+        """What this session has called, in all guard processes, up to this transaction."""
+        self._check_open()
+        if self._admitted is None:
+            try:
+                self._admitted = history.admitted(self._connection, self._session)
+            except sqlite3.Error as error:
+                raise explained(error) from error
+        return self._admitted
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise RecordFailed("usage was asked for outside of its judgement, where it may already have changed")
 
     def charge(self, charges: Iterable[Charge]) -> None:
         """Add what an allowed call costs."""

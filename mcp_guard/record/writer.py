@@ -12,7 +12,9 @@ from mcp_guard.errors import RecordFailed
 from mcp_guard.record.chain import Head
 from mcp_guard.record.entries import canonical, stamp
 from mcp_guard.record.place import Watch
+from mcp_guard.record.room import Room
 from mcp_guard.record.schema import explained
+from mcp_guard.record.signing import Signs, message_of
 
 
 class Writer:
@@ -23,20 +25,25 @@ class Writer:
         self.clock = clock
         self.head = head
         self.watch: Watch | None = None  # from the moment that all files are there
+        self.room: Room | None = None
         self.sure = True  # False after a failed commit: the head is then read again
 
     def transaction(self, *, watched: bool = True) -> Transaction:
-        """`watched`: refuse if the files were replaced. What only ends a judged call needn't look again."""
+        """`watched`: refuse if the files were replaced, or if outcomes would find no room.
+
+        What only ends a judged call needn't look again, and may use that room.
+        """
         return Transaction(self, watched)
 
 
 class Transaction:
     """The record as it is now, locked for others. An error inside leaves record and chain as they were."""
 
-    __slots__ = ("_watched", "_writer", "connection", "head", "now", "position")
+    __slots__ = ("_watched", "_writer", "carried", "connection", "head", "now", "position")
 
     head: Head
     now: datetime  # UTC: max(clock, latest entry of any process)
+    carried: dict[str, Any] | None  # the end of the closed file before, for the first entry of a new one
     position: int  # of the next entry, among those of all chains
 
     def __init__(self, writer: Writer, watched: bool) -> None:
@@ -74,12 +81,14 @@ class Transaction:
             raise
         self._writer.head = self.head
 
-    def append(self, body: dict[str, Any], finishes: int | None = None) -> Head:
+    def append(self, body: dict[str, Any], finishes: int | None = None, signer: Signs | None = None) -> Head:
         """Add an entry to this process's chain. `finishes`: the position of the decision whose outcome it is."""
         if not self.connection.in_transaction:  # SQLite ends it on some errors; what follows would stand alone
             raise RecordFailed("the record's transaction ended before its time; nothing was written")
         time, before = stamp(self.now), self.head
         body |= {"chain": before.chain, "seq": before.seq + 1, "position": self.position, "time": time}
+        if signer is not None:
+            body["signature"] = signer.sign(message_of(body)).hex()
         text = canonical(body)
         head = before.next(text)  # Invariant: seq has no gaps; it moves on only with the commit
         self.connection.execute(
@@ -91,14 +100,31 @@ class Transaction:
         self.position += 1
         return head
 
+    def bind(self) -> dict[str, list[Any]]:
+        """The heads that nothing has bound yet, which the next entry says: what was there can't be cut off unnoticed.
+
+        By way of the entries that bound the others, they commit to every entry there is.
+        """
+        read = self.connection.execute("SELECT id, seq, head FROM chains WHERE seq > bound ORDER BY number")
+        heads = {chain: [seq, head.hex()] for chain, seq, head in read}
+        self.connection.execute("UPDATE chains SET bound=seq WHERE seq > bound")
+        return heads
+
     def _catch_up(self) -> None:
         """Read where the record ends: no entry is older than the one before, whichever process wrote that."""
         writer = self._writer
         if self._watched and writer.watch is not None:
             writer.watch.check()
+            if writer.room is not None:
+                writer.room.ensure()
         self.now = writer.clock().astimezone(UTC)
-        self.position = 1
+        self.position, self.carried = 1, None
         last = self.connection.execute("SELECT position, time FROM entries ORDER BY position DESC LIMIT 1").fetchone()
+        if last is None:  # a new file: it goes on where the closed one ended
+            found = self.connection.execute("SELECT position, time, file, hash FROM carried").fetchone()
+            if found is not None:
+                last = found[:2]
+                self.carried = {"file": found[2], "position": found[0], "hash": found[3].hex()}
         if last is not None:
             self.position = last[0] + 1
             self.now = max(self.now, _time_of(last[1]))

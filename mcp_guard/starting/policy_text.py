@@ -33,8 +33,11 @@ _READING = f"""\
 """
 _TAINTED = """\
   # What reaches out is closed by the rule above. Once it is open, this keeps it from sessions that have read what
-  # strangers wrote; it takes effect in a version that keeps track of that (this one refuses `labels`):
-  # - {id: no-tainted-egress, effect: [egress, spend], when: {labels: [untrusted]}}
+  # strangers wrote, as a page that is fetched: the next fetch is closed, too. To be asked instead, move it to `ask:`.
+  - id: no-tainted-egress
+    effect: [egress, spend]
+    when: {labels: [untrusted]}
+    advice: This session has read what strangers may have written; begin a new one to reach out.
 """
 
 

@@ -120,3 +120,17 @@ def test_a_policy_that_has_its_project_from_a_guard_yaml_beside_it_is_pointed_th
     assert "--config" not in explain(tmp_path, "--set", "project=/srv/project", *call)[1]
     (tmp_path / "guard.yaml").write_text(config.replace("p.yaml", "other.yaml"))
     assert "--config" not in explain(tmp_path, *call)[1]
+
+
+def test_a_label_of_the_session_is_taken_into_account_and_the_one_that_a_call_gives_is_said(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(
+        "version: 1\ntools: {s/t: {effect: read, gives: seen}}\n"
+        "grants: [{id: g, tool: s/t, args: any, when: {no_labels: [seen]}}]\n"
+    )
+    line = ["explain", "--policy", "p.yaml", "s/t"]
+    fresh = guard(tmp_path / "s", *line, cwd=tmp_path)
+    assert (fresh.returncode, "it gives the session the label seen" in fresh.stdout) == (0, True)
+    met = guard(tmp_path / "s", *line, "--label", "seen", cwd=tmp_path)
+    assert met.returncode == 1
+    assert "history: what this session has read or done so far closes the grant" in met.stdout
+    assert "g says nothing: this session has the label seen" in met.stdout

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mcp_guard.model import Described, EffectClass, Usage
+from mcp_guard.model import Admitted, Described, EffectClass, Usage
 
 
 @dataclass
@@ -33,6 +33,12 @@ class FakeFiles:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return True
+
+    def labels(self) -> frozenset[str]:
+        return frozenset()
+
+    def admitted(self) -> Admitted:
+        return Admitted()
 
     def resolve(self, path: str) -> str | None:
         if path in self.lost:

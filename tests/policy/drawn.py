@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mcp_guard.model import Call, Described, EffectClass, Kind, Usage
+from mcp_guard.model import Admitted, Call, Described, EffectClass, Kind, Usage
 from mcp_guard.policy.document import Document, load_text
 from tests.policy.scene import NOON, Still
 
@@ -36,8 +36,19 @@ constraints = st.sampled_from(
 )
 uris = st.sampled_from(["any", {"under": "file:///srv/project"}, "db://x"])
 limits = st.dictionaries(st.sampled_from(ARGUMENTS), constraints, max_size=2)
+LABELS = ["untrusted", "secret"]
 whens = st.sampled_from(
-    [{"principal": "ann"}, {"principal": ["local", "a*"]}, {"time": {"after": "12:00"}}, {"time": {"days": ["fri"]}}]
+    [
+        *({"principal": "ann"}, {"principal": ["local", "a*"]}, {"time": {"after": "12:00"}}),
+        *({"time": {"days": ["fri"]}}, {"labels": ["untrusted"]}, {"no_labels": ["untrusted"]}),
+        *({"labels": LABELS}, {"no_labels": LABELS, "time": {"after": "12:00"}}),
+    ]
+)
+orders: st.SearchStrategy[Written] = st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=2).map(
+    lambda names: {"after": names}
+)
+gives: st.SearchStrategy[Written] = st.sampled_from(
+    [{}, {"gives": "untrusted"}, {"gives": ["secret", {"label": "untrusted", "args": {"a": 5}}]}]
 )
 effects = st.lists(st.sampled_from(list(EffectClass)), min_size=1, max_size=3, unique=True).map(
     lambda found: [str(effect) for effect in found]
@@ -70,6 +81,8 @@ def grants(draw: st.DrawFn) -> Written:
     rule |= draw(st.sampled_from([{}, {}, {"ask": True}]))
     rule |= draw(st.sampled_from([{}, {}, {}, *({"until": moment} for moment in MOMENTS)]))
     rule |= draw(st.sampled_from([{}, {}, {"disclose": False}]))
+    rule |= draw(st.sampled_from([{}] * 8 + [{"once": True}]))
+    rule |= draw(orders) if draw(st.integers(0, 9)) == 0 else {}
     return rule | ({"when": draw(whens)} if draw(st.integers(0, 7)) == 0 else {})
 
 
@@ -79,6 +92,8 @@ def tightenings(draw: st.DrawFn) -> Written:
     rule: Written = draw(_targets(grant=False))
     if "resource" not in rule and draw(st.booleans()):
         rule["args"] = draw(limits)
+    if draw(st.integers(0, 5)) == 0:
+        rule |= draw(orders) | draw(st.sampled_from([{}, {}, {"times": 2}]))
     return rule | ({"when": draw(whens)} if draw(st.integers(0, 7)) == 0 else {})
 
 
@@ -87,7 +102,10 @@ def documents(draw: st.DrawFn) -> Written:
     """A policy as plain data; rules without ids."""
     return {
         "version": 1,
-        "tools": {name: {"effect": draw(effects)} for name in draw(st.sets(st.sampled_from(NAMES), max_size=4))},
+        "tools": {
+            name: {"effect": draw(effects), **draw(gives)}
+            for name in sorted(draw(st.sets(st.sampled_from(NAMES), max_size=4)))
+        },
         "grants": draw(st.lists(grants(), min_size=1, max_size=4)),
         "ask": draw(st.lists(tightenings(), max_size=1)),
         "deny": draw(st.lists(tightenings(), max_size=1)),
@@ -134,4 +152,13 @@ def facts(draw: st.DrawFn) -> Still:
             st.dictionaries(names, st.builds(Described, st.frozensets(st.sampled_from(list(EffectClass)), min_size=1)))
         ),
         new=draw(st.frozensets(names, max_size=2)),
+        exposed=draw(st.frozensets(st.sampled_from(LABELS))),
+        done=draw(pasts),
     )
+
+
+pasts = st.builds(
+    Admitted,
+    st.dictionaries(st.sampled_from([*NAMES, STRANGE]), st.integers(0, 2), max_size=2),
+    st.dictionaries(st.sampled_from([f"policy/grants{i}" for i in range(4)]), st.integers(0, 1), max_size=2),
+)

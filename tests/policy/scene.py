@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mcp_guard.model import Call, Described, EffectClass, Kind, Usage
+from mcp_guard.model import Admitted, Call, Described, EffectClass, Kind, Usage
 from mcp_guard.policy.document import Authority, Document, load_text
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)  # a Friday
@@ -22,6 +22,8 @@ class Still:
     added: Mapping[str, frozenset[EffectClass]] = field(default_factory=dict)
     new: frozenset[str] = frozenset()
     catalogued: Mapping[str, Described] = field(default_factory=dict)
+    exposed: frozenset[str] = frozenset()
+    done: Admitted = field(default_factory=Admitted)
 
     def used(self, rule: str) -> Usage:
         return self.usage.get(rule, Usage())
@@ -37,6 +39,12 @@ class Still:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         return f"{server}/{tool}" not in self.new
+
+    def labels(self) -> frozenset[str]:
+        return self.exposed
+
+    def admitted(self) -> Admitted:
+        return self.done
 
 
 class Broken:
@@ -60,6 +68,12 @@ class Broken:
 
     def known_at_first_sight(self, server: str, tool: str) -> bool:
         raise OSError("no lock")
+
+    def labels(self) -> frozenset[str]:
+        raise OSError("no record")
+
+    def admitted(self) -> Admitted:
+        raise OSError("no record")
 
 
 def policy(text: str, **variables: str) -> Document:

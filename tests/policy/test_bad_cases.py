@@ -94,10 +94,11 @@ FILES: list[tuple[str, str, str]] = [
     (W + "why2: 1}", "2:39", "did you mean `why`?"),
     (W + "why: again}", "2:39", "`why` stands here twice"),
     # what the language has and this version doesn't
-    (W + "labels: [untrusted]}", "2:39", "`labels` isn't in this version yet in case `w`"),
-    (W + "no_labels: [untrusted]}", "2:39", "`no_labels` isn't in this version yet"),
+    (W + "labels: []}", "2:47", "an empty list says nothing in case `w`"),
+    (W + "labels: [Untrusted]}", "2:48", "`Untrusted` can't be an id"),
+    (W + "no_labels: [untrusted]}", "2:39", "a session has only the labels that it is given"),
     (W + "result: {x: 1}}", "2:39", "`result` isn't in this version yet"),
-    (S + "labels: [x]}]}", "2:59", "`labels` isn't in this version yet"),
+    (S + "labels: [x]}]}", "2:59", "what the session had at its start stands beside `call`"),
     # arguments
     (W + "args: any}", "2:45", "arguments can't be `any`"),
     (W + "args: }", "2:39", "`args` is empty"),

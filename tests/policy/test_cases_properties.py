@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_guard.guard import judge
-from mcp_guard.model import Call, Effect, Kind
+from mcp_guard.model import Admitted, Call, Effect, Kind
 from mcp_guard.policy.cases import bind, load_cases
 from mcp_guard.policy.cases_run import play, problems
 from mcp_guard.policy.clauses import Moment, clauses_of
@@ -46,7 +46,13 @@ def test_a_case_is_decided_as_the_guard_decides_after_the_same_calls(
     known = Still(now=suite.cases[0].at, usage=usage)
     for call in before:
         decision = judge(authority, Protection([], []), replace(call, principal=last.principal), None, known)
-        for charge in decision.charges if decision.effect is not Effect.DENY else ():
+        if decision.effect is Effect.DENY:
+            continue
+        known.exposed |= decision.gives
+        tools = {call.name: known.done.tools.get(call.name, 0) + 1} if call.kind is Kind.TOOL else {}
+        used = {charge.rule: known.done.grants.get(charge.rule, 0) + 1 for charge in decision.charges}
+        known.done = Admitted({**known.done.tools, **tools}, {**known.done.grants, **used})
+        for charge in decision.charges:
             old = known.used(charge.rule)
             sums = {name: old.sums.get(name, 0) + amount for name, amount in charge.sums.items()}
             usage[charge.rule] = replace(old, calls=old.calls + charge.calls, sums={**old.sums, **sums})

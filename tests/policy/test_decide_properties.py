@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -72,11 +73,17 @@ def now_for(rule: Written, call: Call, facts: Still, *, grant: bool) -> bool:
     who = when.get("principal", "*")
     named = any(fits(same(name), same(call.principal)) for name in (who if isinstance(who, list) else [who]))
     late = "after" not in when.get("time", {}) or facts.now.hour >= 12
-    return named and late and ("days" not in when.get("time", {}) or facts.now.weekday() == 4)
+    fit = set(when.get("labels", [])) <= facts.exposed and not set(when.get("no_labels", [])) & facts.exposed
+    return named and late and fit and ("days" not in when.get("time", {}) or facts.now.weekday() == 4)
 
 
 def grant_says_yes(grant: Written, written: Written, call: Call, facts: Still) -> bool:
     if not about(grant, written, call, facts, grant=True) or not now_for(grant, call, facts, grant=True):
+        return False
+    called = [tool for tool, times in facts.done.tools.items() if times]
+    if not all(any(fits(name, tool) for tool in called) for name in grant.get("after", [])):
+        return False
+    if grant.get("once") and facts.done.grants.get(f"policy/{grant['id']}"):
         return False
     end, arguments = parse_moment(grant["until"]) if "until" in grant else None, call.arguments
     if end is not None and facts.now >= end:
@@ -100,6 +107,9 @@ def grant_says_yes(grant: Written, written: Written, call: Call, facts: Still) -
 
 def fires(rule: Written, written: Written, call: Call, facts: Still) -> bool:
     if not about(rule, written, call, facts, grant=False) or not now_for(rule, call, facts, grant=False):
+        return False
+    named = [name for name in facts.done.tools if any(fits(loose(one), loose(name)) for one in rule.get("after", []))]
+    if "after" in rule and sum(facts.done.tools[name] for name in named) < rule.get("times", 1):
         return False
     given = call.arguments
     for name, constraint in rule.get("args", {}).items():
@@ -162,9 +172,20 @@ def test_what_is_allowed_is_listed(written: Written, task: Written, call: Call, 
 @given(documents(), calls(), facts())
 def test_a_listing_depends_on_no_budget_and_no_argument(written: Written, call: Call, known: Still) -> None:
     authority = Authority((loaded(written),))
-    unused = Still(known.now, {}, known.added, known.new)
+    unused = replace(known, usage={})
     bare = Call(call.principal, call.method, call.server, call.target, {}, call.kind)
     assert visible(authority, call, known) == visible(authority, bare, unused)
+
+
+@EXAMPLES
+@given(documents(), calls(), facts(), facts())
+def test_a_listing_depends_on_nothing_that_the_session_met_or_did(
+    written: Written, call: Call, known: Still, other: Still
+) -> None:
+    authority = Authority((loaded(written),))
+    elsewhere = replace(known, exposed=other.exposed, done=other.done)
+    assert visible(authority, call, known) == visible(authority, call, elsewhere)
+    assert narrowed_schema(authority, call, {}, known) == narrowed_schema(authority, call, {}, elsewhere)
 
 
 SCHEMAS: list[dict[str, Any]] = [

@@ -16,7 +16,18 @@ from mcp_guard.policy.compare import compare
 from mcp_guard.policy.compare_verdicts import Verdict
 from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority, Document
-from tests.policy.drawn import Written, calls, constraints, documents, facts, grants, loaded, tightenings, with_ids
+from tests.policy.drawn import (
+    Written,
+    calls,
+    constraints,
+    documents,
+    facts,
+    gives,
+    grants,
+    loaded,
+    tightenings,
+    with_ids,
+)
 from tests.policy.scene import NOON, Still
 
 PAIRS = int(os.environ.get("COMPARED_PAIRS", "60"))
@@ -34,7 +45,9 @@ def edited(draw: st.DrawFn, written: Written) -> Written:
     changed: Written = json.loads(json.dumps(with_ids(written)))
     for number in range(draw(st.integers(1, 3))):
         edit = draw(
-            st.sampled_from(["drop", "limit", "add deny", "add ask", "add grant", "ask", "budget", "until", "id"])
+            st.sampled_from(
+                ["drop", "limit", "add deny", "add ask", "add grant", "ask", "budget", "until", "id", "gives"]
+            )
         )
         section = draw(st.sampled_from(["grants", "grants", "ask", "deny"]))
         rules: list[dict[str, Any]] = changed[section if edit in ("drop", "limit") else "grants"]
@@ -45,6 +58,8 @@ def edited(draw: st.DrawFn, written: Written) -> Written:
             changed["ask"].append({"id": f"new-ask{number}", **draw(tightenings())})
         elif edit == "add grant":
             changed["grants"].append({"id": f"new-grant{number}", **draw(grants())})
+        elif edit == "gives" and changed["tools"]:
+            changed["tools"][draw(st.sampled_from(sorted(changed["tools"])))] |= {"gives": [], **draw(gives)}
         elif rule is None:
             continue
         elif edit == "drop" and len(changed["grants"]) > 1:

@@ -75,6 +75,7 @@ def test_a_request_has_no_place_for_arguments() -> None:
         "digest",
         "authority_digest",
         "client",
+        "values",
     ]
 
 

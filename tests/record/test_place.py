@@ -16,7 +16,7 @@ from mcp_guard.record.query import open_for_reading
 from mcp_guard.record.verify import verify
 from tests.record.examples import allow, deny, never, open_record, request
 
-FILES = ["guard.db", "guard.db-shm", "guard.db-wal", "digest.key"]
+FILES = ["guard.db", "guard.db-shm", "guard.db-wal", "digest.key", "guard.lock"]
 
 
 @pytest.fixture

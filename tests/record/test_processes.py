@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from tests.record.examples import SESSION, deny, open_record, request
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds
+KILLS = int(os.environ.get("MCP_GUARD_RECORD_KILLS", "15"))
+"""`make test` kills a writer a few times; MCP_GUARD_RECORD_KILLS=1000 is the full run."""
 
 
 def start(directory: Path, mode: str) -> subprocess.Popen[str]:
@@ -30,7 +33,7 @@ def start(directory: Path, mode: str) -> subprocess.Popen[str]:
 def test_a_process_killed_at_any_instant_leaves_every_call_it_named_and_no_half_entry(tmp_path: Path) -> None:
     instants = random.Random(20261231)
     named: set[str] = set()
-    for _ in range(15):
+    for number in range(KILLS):
         with start(tmp_path / "state", "calls") as process:
             assert process.stdout is not None
             for _ in range(instants.randrange(1, 400)):
@@ -38,14 +41,16 @@ def test_a_process_killed_at_any_instant_leaves_every_call_it_named_and_no_half_
             process.kill()
             rest = process.stdout.read().split("\n")[:-1]  # the last line may be cut
         named |= set(rest)
-        assert verify(tmp_path / "state") == []
+        if number % (KILLS // 15 + 1) == 0:
+            assert verify(tmp_path / "state") == []
     with open_for_reading(tmp_path / "state") as query:
         recorded = {row.id for row in query.entries(Filter())}
-    assert len(named) > 15
+    assert len(named) > KILLS
     assert named <= recorded
     with open_record(tmp_path) as record:
         record.step(request(), deny)
         assert verify(record.directory) == []
+    print(f"\n{KILLS} kills, {len(named)} calls named, none of them lost")
 
 
 def test_processes_that_race_for_a_budget_never_exceed_it(tmp_path: Path) -> None:

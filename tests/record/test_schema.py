@@ -74,7 +74,7 @@ def test_a_start_that_was_cut_short_is_completed_by_the_next(tmp_path: Path) -> 
 
 
 def test_a_durability_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="`normal` or `full`"):
+    with pytest.raises(InputError, match="`process` or `disk`"):
         Record.open(tmp_path / "state", session="s", clock=Clock(), durability="none")  # type: ignore[arg-type]
 
 
@@ -136,3 +136,50 @@ def test_a_start_takes_turns_and_gives_up_in_the_end(monkeypatch: pytest.MonkeyP
     answers = [RecordFailed("broken")]
     with pytest.raises(RecordFailed):
         schema.patiently(action)
+
+
+def as_version_1(directory: Path) -> None:
+    """The record as a guard of version 1 would have left it."""
+    with raw(directory) as connection:
+        for name in set(schema.TABLES) - schema.FIRST_TABLES:
+            connection.execute(f"DROP TABLE IF EXISTS {name}")
+        texts = connection.execute("SELECT position, body FROM entries WHERE seq = 0").fetchall()
+        for position, text in texts:
+            connection.execute(
+                "UPDATE entries SET body=? WHERE position=?", (bytes(text).replace(b'"format":2,', b""), position)
+            )
+        connection.execute("PRAGMA user_version=1")
+
+
+@pytest.fixture
+def one_more_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(schema.TABLES, "one_more", "CREATE TABLE one_more (word TEXT)")
+
+
+@pytest.mark.usefixtures("one_more_table")
+def test_a_record_of_version_1_gets_the_tables_that_it_lacks_and_keeps_its_entries(tmp_path: Path) -> None:
+    with open_record(tmp_path) as record:
+        record.step(request(), allow())
+    as_version_1(record.directory)
+    with schema.open_for_reading(record.directory) as reading:
+        assert reading.execute("SELECT count(*) FROM one_more").fetchone() == (0,)
+        assert reading.execute("SELECT count(*) FROM entries").fetchone()[0] >= 2
+    reading.close()
+    with open_record(tmp_path) as record, raw(record.directory) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+        assert set(dict(connection.execute("SELECT name, 1 FROM sqlite_master WHERE sql IS NOT NULL"))) == set(
+            schema.TABLES
+        )
+        assert connection.execute("SELECT count(*) FROM entries WHERE seq = 1").fetchone() == (1,)
+
+
+@pytest.mark.usefixtures("one_more_table")
+@pytest.mark.parametrize("version", [1, schema.VERSION])
+def test_a_table_dropped_from_a_newer_record_is_damage_whatever_version_it_is_said_to_have(
+    tmp_path: Path, version: int
+) -> None:
+    with open_record(tmp_path) as record, raw(record.directory) as connection:
+        connection.execute("DROP TABLE one_more")
+        connection.execute(f"PRAGMA user_version={version}")
+    with pytest.raises(RecordFailed, match="as the guard made them"):
+        open_record(tmp_path)

@@ -207,15 +207,15 @@ def test_a_key_that_could_not_be_found_again_is_refused(tmp_path: Path, key: str
             record.first_sight(key, [])
 
 
-def test_full_durability_is_what_sqlite_is_told(tmp_path: Path) -> None:
+def test_durability_is_what_sqlite_is_told(tmp_path: Path) -> None:
     with open_record(tmp_path) as record:
         found: dict[Durability, int] = {}
-        levels: tuple[Durability, ...] = ("normal", "full")
+        levels: tuple[Durability, ...] = ("process", "disk")
         for durability in levels:
             connection = open_for_writing(record.directory, durability)
             found[durability] = connection.execute("PRAGMA synchronous").fetchone()[0]
             connection.close()
-    assert found == {"normal": 1, "full": 2}
+    assert found == {"process": 1, "disk": 2}
 
 
 def test_an_entry_says_when_it_was_written(tmp_path: Path) -> None:

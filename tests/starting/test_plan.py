@@ -120,7 +120,7 @@ def test_a_server_that_was_added_since_joins_the_guard_and_edits_stay(tmp_path: 
     file = home.servers({"a": {**NPX, "env": {"A_TOKEN": "1"}}})
     home.apply()
     config, policy = home.guards / "cursor" / "guard.yaml", home.guards / "cursor" / "policy.yaml"
-    config.write_text(config.read_text().replace("servers:", "record: {durability: full}\nservers:   # mine"))
+    config.write_text(config.read_text().replace("servers:", "record: {durability: disk}\nservers:   # mine"))
     policy.write_text(policy.read_text().replace("deny:", "ask:\n  - {id: mine, tool: a/x}\ndeny:"))
     found = json.loads(file.read_text())
     found["mcpServers"]["mcp-guard"]["note"] = "mine"
@@ -132,7 +132,7 @@ def test_a_server_that_was_added_since_joins_the_guard_and_edits_stay(tmp_path: 
     assert entry["env"] == {"A_TOKEN": "1", "GUARDED_A_2_A_TOKEN": "2"}
     loaded = read_config(config.read_bytes(), config)
     assert [spec.name for spec in loaded.servers] == ["a", "a-2"]
-    assert loaded.durability == "full"
+    assert loaded.durability == "disk"
     assert "# mine" in config.read_text()
     text = policy.read_text()
     assert "{id: mine, tool: a/x}" in text

@@ -17,6 +17,7 @@ from mcp_guard.model import Call, Effect, EffectClass
 from mcp_guard.policy.decide import visible
 from mcp_guard.policy.document import Authority, Document, load_text
 from mcp_guard.policy.oddities import oddities
+from mcp_guard.policy.rules import When
 from mcp_guard.starting.policy_text import policy_text, suggestions
 from mcp_guard.starting.tool_views import ServerView, ToolView, view_of
 from mcp_guard.starting.views import view
@@ -113,9 +114,10 @@ def test_whatever_is_not_known_to_only_read_is_denied_though_a_grant_names_it() 
 
 def test_with_egress_there_is_a_line_about_what_strangers_wrote() -> None:
     for tool in (ToolView("send", frozenset({EffectClass.EGRESS})), ToolView("what", None, "why")):
-        text = written(tool)
-        assert "# - {id: no-tainted-egress, effect: [egress, spend], when: {labels: [untrusted]}}" in text
-        assert "takes effect in a version" in text
+        document = loaded(written(tool))
+        rule = next(rule for rule in document.rules if rule.ref.id == "no-tainted-egress")
+        assert rule.effects == {EffectClass.EGRESS, EffectClass.SPEND}
+        assert rule.when == When(labels=("untrusted",))
     assert "no-tainted-egress" not in written(ToolView("look", READ))
 
 
@@ -152,7 +154,7 @@ def test_no_name_of_a_tool_or_an_argument_becomes_a_rule(names: list[tuple[str, 
         for tool, argument in names
     )
     document = loaded(policy_text([about], [ServerView("s", about, tools)], project=True))
-    assert [rule.ref.id for rule in document.rules] == ["only-reading"]
+    assert {rule.ref.id for rule in document.rules} <= {"only-reading", "no-tainted-egress"}
     more = suggestions([about], [ServerView("s", about, tools)], project=True)
     assert all(line.lstrip().startswith("#") for line in more.splitlines())
 

@@ -1,0 +1,238 @@
+"""The stable codes of the record: each kind of entry with a schema of what it says, and an example.
+
+One place: a new kind of entry is added to `EntryKind` and here, and nowhere else. A code keeps its name and meaning; a
+member may be added, never renamed. `mcp-guard log schema` prints all of it as one JSON Schema, and docs/record.md lists
+it; a test fails on a kind that isn't here, on an example that its schema doesn't take, and on an entry that a guard
+writes and no schema takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp_guard.model import Kind, Outcome, Reason
+from mcp_guard.record.entries import EFFECTS, EntryKind
+
+Schema = Mapping[str, Any]
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+HEX: Schema = {"type": "string", "pattern": "^[0-9a-f]+$"}
+TEXTS: Schema = {"type": "array", "items": TEXT}
+ANY_OBJECT: Schema = {"type": "object"}
+
+
+def one_of(*texts: str) -> Schema:
+    return {"enum": list(texts)}
+
+
+def an_object(needed: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
+    """Exactly these members."""
+    properties = {**needed, **(optional or {})}
+    return {"type": "object", "properties": properties, "required": list(needed), "additionalProperties": False}
+
+
+def a_list(item: Schema) -> Schema:
+    return {"type": "array", "items": item}
+
+
+HEADS: Schema = {"type": "object", "additionalProperties": {"type": "array", "prefixItems": [COUNT, HEX]}}
+CHARGE = an_object({"rule": TEXT, "calls": COUNT, "sums": {"type": "object", "additionalProperties": TEXT}})
+RULE = an_object({"key": TEXT, "effect": one_of(*EFFECTS.values()), "at": TEXT})
+APPROVAL = an_object({"by": TEXT, "answers": TEXT, "asks": TEXTS})
+DOCUMENT = an_object({"kind": TEXT, "file": TEXT, "digest": TEXT, "grants": TEXTS})
+WITHHELD_TOOL = an_object({"tool": TEXT, "why": TEXT})
+SERVER = an_object({"server": TEXT}, {"why": TEXT})
+
+ALWAYS: Mapping[str, Schema] = {
+    "kind": TEXT,
+    "chain": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+    "seq": COUNT,
+    "position": {"type": "integer", "minimum": 1},
+    "time": {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}Z$"},
+    "session": TEXT,
+}
+"""What every entry says: its kind, its place, when, and the history that it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What one kind of entry says beside `ALWAYS`; `data` is short for one member of that name."""
+
+    says: str
+    example: Mapping[str, Any]
+    needed: Mapping[str, Schema] = field(default_factory=dict)
+    optional: Mapping[str, Schema] = field(default_factory=dict)
+    data: Schema | None = None
+
+    @property
+    def schema(self) -> Schema:
+        data = {} if self.data is None else {"data": self.data}
+        return an_object({**ALWAYS, **self.needed, **data}, self.optional)
+
+
+def _entry(kind: EntryKind, **says: Any) -> dict[str, Any]:
+    place = {"chain": "3f9a1c2e5b7d8090", "seq": 17, "position": 42, "time": "2026-12-31T12:00:00.000000Z"}
+    return {"kind": kind.value, "session": "5e55101a5e55101a", **place, **says}
+
+
+def _note(kind: EntryKind, **data: Any) -> dict[str, Any]:
+    return _entry(kind, data=data)
+
+
+_SHAPE = {"amount": "integer", "recipient": "string 22"}
+
+CODES: dict[EntryKind, Code] = {
+    EntryKind.OPENED: Code(
+        "A guard process began its chain; the ends of all other chains that nothing had bound are in `heads`.",
+        _entry(EntryKind.OPENED, seq=0, version="0.1.0", format=2, heads={"77aa1c2e5b7d8090": [9, "ab" * 32]}),
+        {"version": TEXT, "heads": HEADS},
+        {"format": COUNT, "before": an_object({"file": TEXT, "position": COUNT, "hash": HEX})},
+    ),
+    EntryKind.DECISION: Code(
+        "A request was judged, or refused before judgement. `shape` and `values` (keyed digests) stand for arguments.",
+        _entry(
+            EntryKind.DECISION,
+            principal="local:me",
+            client="assistant 1.2",
+            method="tools/call",
+            server="bank",
+            target="transfer_money",
+            target_kind="tool",
+            shape=_SHAPE,
+            digest="cd" * 32,
+            values={"amount": "ef" * 16, "recipient": "01" * 16},
+            authority="23" * 32,
+            effect="allow",
+            rules=[{"key": "policy/pay", "effect": "allow", "at": "policy.yaml:12:5"}],
+            charges=[{"rule": "policy/pay", "calls": 1, "sums": {"amount": "50"}}],
+        ),
+        {
+            "principal": TEXT,
+            "client": TEXT,
+            "method": TEXT,
+            "server": TEXT,
+            "target": TEXT,
+            "target_kind": one_of(*Kind),
+            "shape": ANY_OBJECT,
+            "digest": TEXT,
+            "authority": TEXT,
+            "effect": one_of(*EFFECTS.values()),
+            "rules": a_list(RULE),
+        },
+        {
+            "reason": one_of(*Reason),
+            "values": {"type": "object", "additionalProperties": HEX},
+            "charges": a_list(CHARGE),
+            "approvals": a_list(APPROVAL),
+            "advice": TEXTS,
+            "permitted": TEXTS,
+            "detail": TEXT,
+            "count": COUNT,
+        },
+    ),
+    EntryKind.OUTCOME: Code(
+        "What became of the allowed call whose decision stands at position `finishes`.",
+        _entry(EntryKind.OUTCOME, finishes=41, outcome="ok", duration_us=3120),
+        {"finishes": COUNT, "outcome": one_of(*Outcome), "duration_us": COUNT},
+        {"refunded": {"const": True}, "note": TEXT},
+    ),
+    EntryKind.LOADED: Code(
+        "Documents bind from here on: files, digests, and the ids of their grants.",
+        _note(
+            EntryKind.LOADED,
+            session="5e55101a5e55101a",
+            documents=[{"kind": "policy", "file": "/home/me/policy.yaml", "digest": "45" * 32, "grants": ["pay"]}],
+        ),
+        data=an_object({"documents": a_list(DOCUMENT), "session": TEXT}),
+    ),
+    EntryKind.FIRST_SIGHT: Code(
+        "A tool server was seen for the first time: what a pattern in a grant reaches is among the tools it had then.",
+        _note(EntryKind.FIRST_SIGHT, server="files:ab12", count=14, sha256="67" * 32),
+        data=an_object({"server": TEXT, "count": COUNT, "sha256": HEX}),
+    ),
+    EntryKind.FIRST_USE: Code(
+        "A mandate was used for the first time by somebody; its durations run from here.",
+        _note(EntryKind.FIRST_USE, key="89ab:local:me"),
+        data=an_object({"key": TEXT}),
+    ),
+    EntryKind.SERVER_STARTED: Code(
+        "A tool server was started or connected.",
+        _note(EntryKind.SERVER_STARTED, server="files", why=""),
+        data=SERVER,
+    ),
+    EntryKind.SERVER_EXITED: Code(
+        "A tool server went away, and why as far as it is known.",
+        _note(EntryKind.SERVER_EXITED, server="files", why="it ended with code 1"),
+        data=SERVER,
+    ),
+    EntryKind.SERVER_ILL: Code(
+        "A tool server ended or kept silent so often in a row that calls to it are refused at once.",
+        _note(EntryKind.SERVER_ILL, server="files", why="it ended 3 times in a row"),
+        data=SERVER,
+    ),
+    EntryKind.SERVER_WELL: Code(
+        "A tool server that was ill answers again.",
+        _note(EntryKind.SERVER_WELL, server="files", why=""),
+        data=SERVER,
+    ),
+    EntryKind.WITHHELD: Code(
+        "Tools that the client isn't shown for a reason that lies in the server's listing.",
+        _note(EntryKind.WITHHELD, server="files", tools=[{"tool": "read", "why": "two tools have this name"}]),
+        data=an_object({"server": TEXT, "tools": a_list(WITHHELD_TOOL)}),
+    ),
+    EntryKind.STOPPED: Code(
+        "The guard process ended in good order; a chain without it was cut short (killed, or the power failed).",
+        _note(EntryKind.STOPPED),
+        data=an_object({}),
+    ),
+    EntryKind.CHECKPOINT: Code(
+        "The ends of all chains that nothing had bound, its own included, signed: everything before is signed for.",
+        _entry(EntryKind.CHECKPOINT, heads={"3f9a1c2e5b7d8090": [16, "ab" * 32]}, key="cd" * 32, signature="ef" * 64),
+        {"heads": HEADS, "key": HEX, "signature": HEX},
+    ),
+    EntryKind.RETIRED: Code(
+        "Closed files of the record that are older than the retention are about to be removed.",
+        _note(EntryKind.RETIRED, files=["guard-1-90210.db"]),
+        data=an_object({"files": TEXTS}),
+    ),
+    EntryKind.CLOCK_SET: Code(
+        "A person said that the record's times were ahead of the true one; `from` is where time had stood.",
+        _note(EntryKind.CLOCK_SET, **{"from": "2099-01-01T00:00:00.000000Z"}),
+        data=an_object({"from": TEXT}),
+    ),
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """One JSON Schema (2020-12) of all entries, with an example of each kind."""
+    kinds = {
+        kind.value: {"description": code.says, **_of_kind(kind, code), "examples": [code.example]}
+        for kind, code in CODES.items()
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "An entry of mcp_guard's record",
+        "oneOf": [{"$ref": f"#/$defs/{name}"} for name in kinds],
+        "$defs": kinds,
+    }
+
+
+def _of_kind(kind: EntryKind, code: Code) -> dict[str, Any]:
+    schema = dict(code.schema)
+    return schema | {"properties": {**schema["properties"], "kind": {"const": kind.value}}}
+
+
+def markdown() -> str:
+    """The table of docs/record.md; reasons and outcomes are codes too."""
+    lines = ["| kind | what it tells | beside the members that every entry has |", "|---|---|---|"]
+    for kind, code in CODES.items():
+        members = [f"`{name}`" for name in (*code.needed, *code.optional)]
+        members += [f"`data.{name}`" for name in (code.data or {}).get("properties", {})]
+        lines.append(f"| `{kind.value}` | {code.says} | {', '.join(members) or 'nothing'} |")
+    effects = ", ".join(f"`{effect}`" for effect in EFFECTS.values())
+    reasons = ", ".join(f"`{reason}`" for reason in Reason)
+    outcomes = ", ".join(f"`{outcome}`" for outcome in Outcome)
+    return "\n".join([*lines, "", f"Effects: {effects}.", "", f"Reasons: {reasons}.", "", f"Outcomes: {outcomes}."])
