@@ -1,0 +1,165 @@
+"""The scan itself: a text, a listed thing or a result in, findings out.
+
+Core, pure and total: whatever the JSON, it answers. `scan_text` is for a text that stands alone, `scan_descriptor` for a tool,
+prompt or resource as its server lists it, `scan_result` for what a call answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from mcp_guard.inspection.scan import (
+    addressed,
+    concealed,
+    disguised,
+    encoded,
+    exfiltration,
+    hidden,
+    languages,
+    names,
+    secrets_wanted,
+    shadowing,
+)
+from mcp_guard.inspection.scan.finding import Finding, Place, Severity
+from mcp_guard.inspection.scan.folding import fold, original
+from mcp_guard.inspection.scan.matching import Rule, Table
+from mcp_guard.inspection.scan.texts import TooMuch, texts
+
+MAX_SCANNED = 1 << 20
+"""Characters of one text that are looked at; a longer one has a finding that says so."""
+
+NOT_SCANNED = Rule("not-scanned", Severity.MINOR, "It is too long, or nested too deep, to be looked at whole.")
+
+FAMILIES: dict[str, tuple[Rule, ...]] = {
+    "hidden": hidden.RULES,
+    "addressed": (*addressed.RULES, *languages.RULES[:1]),
+    "concealed": (*concealed.RULES, *languages.RULES[1:]),
+    "shadowing": shadowing.RULES,
+    "secrets": secrets_wanted.RULES,
+    "encoded": encoded.RULES,
+    "exfiltration": exfiltration.RULES,
+    "disguised": disguised.RULES,
+    "names": names.RULES,
+    "bounds": (NOT_SCANNED,),
+}
+"""Every rule there is, by what an attack does."""
+
+_BY_WORDS = [rule for rules in FAMILIES.values() for rule in rules if rule.pattern is not None]
+_TABLES = {place: Table(tuple(rule for rule in _BY_WORDS if place in rule.places)) for place in Place}
+_PLAIN_ENOUGH = frozenset({"addressed", "concealed"})
+_SPOKEN = frozenset(rule.id for name in _PLAIN_ENOUGH for rule in FAMILIES[name])
+
+_COLLECTING = next(rule for rule in secrets_wanted.RULES if rule.id == "collecting-parameter")
+
+
+def scan_text(text: str, place: Place = Place.RESULT, where: str = "") -> tuple[Finding, ...]:
+    """What one text has in it, each rule at most once; spans are of `text`."""
+    findings: list[Finding] = []
+    if len(text) > MAX_SCANNED:
+        findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (MAX_SCANNED, len(text)), where))
+        text = text[:MAX_SCANNED]
+    findings += [_finding(rule, severity, (start, end), where) for rule, severity, start, end in hidden.found(text, place)]
+    folded = fold(text)
+    if place is Place.NAME:
+        findings += _of_name(text, folded, where)
+    table = _TABLES[Place.PROSE if place is Place.NAME else place]
+    for rule, start, end in table.matches(folded):
+        findings.append(_finding(rule, rule.severity_in(place), original(text, start, end), where))
+    if len(text) >= encoded.SHORTEST:
+        findings += _disguised(text, folded, place, where, findings)
+    return tuple(findings)
+
+
+def scan_descriptor(descriptor: Any) -> tuple[Finding, ...]:
+    """What a tool, prompt or resource has in it, as listed: name, title, description, schemas, annotations."""
+    return _each(_texts_or_none(descriptor, ""))
+
+
+def scan_result(result: Any) -> tuple[Finding, ...]:
+    """What an answer or an error has in it: all texts of it, each looked at once."""
+    seen: set[str] = set()
+    findings: list[Finding] = []
+    left = MAX_SCANNED
+    for where, _, text in _texts_or_none(result, ""):
+        if where == _TOO_MUCH or left <= 0:
+            findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (0, 0), ""))
+            break
+        if text in seen:
+            continue
+        seen.add(text)
+        findings += scan_text(text[:left], Place.RESULT, where)
+        left -= len(text)
+    return tuple(findings)
+
+
+def severe(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those that withhold, where findings withhold."""
+    return tuple(one for one in findings if one.severity is Severity.SEVERE)
+
+
+def rule_ids(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Which rules found something, each once, in the order found: what the record may keep."""
+    return tuple(dict.fromkeys(one.rule for one in findings))
+
+
+_TOO_MUCH = "\0"
+
+
+def _texts_or_none(value: Any, _: str) -> Iterator[tuple[str, Place, str]]:
+    try:
+        yield from texts(value)
+    except TooMuch:
+        yield _TOO_MUCH, Place.PROSE, ""
+
+
+def _each(found: Iterable[tuple[str, Place, str]]) -> tuple[Finding, ...]:
+    findings: list[Finding] = []
+    for where, place, text in found:
+        if where == _TOO_MUCH:
+            findings.append(_finding(NOT_SCANNED, Severity.SEVERE, (0, 0), ""))
+        else:
+            findings += scan_text(text, place, where)
+    return tuple(findings)
+
+
+def _of_name(text: str, folded: str, where: str) -> Iterator[Finding]:
+    if secrets_wanted.collects(folded):
+        yield _finding(_COLLECTING, _COLLECTING.severity, (0, len(text)), where)
+
+
+def _disguised(text: str, folded: str, place: Place, where: str, findings: list[Finding]) -> Iterator[Finding]:
+    for rule, severity, start, end in disguised.found(text, folded, place):
+        yield _finding(rule, severity, (start, end), where)
+    for inside, start, end in encoded.decoded(text):
+        rule = _inside(inside, place)
+        if rule is not None:
+            yield _finding(rule, rule.severity_in(place), (start, end), where)
+            break
+    if any(_speaks(turned) for turned in encoded.turned_round(text)):
+        yield _finding(encoded.DEMAND, encoded.DEMAND.severity_in(place), (0, len(text)), where)
+    spoken = any(one.rule in _SPOKEN for one in findings)
+    if not spoken and disguised.set_apart(folded):
+        rule = disguised.SET_APART
+        yield _finding(rule, rule.severity_in(place), (0, len(text)), where)
+
+
+def _inside(text: str, place: Place) -> Rule | None:
+    """What a decoded text is: a demand, a sentence where none should be hidden, or nothing to speak of."""
+    if _speaks(text):
+        return encoded.DEMAND
+    return encoded.PROSE_INSIDE if place in (Place.PROSE, Place.NAME) and encoded.is_prose(text) else None
+
+
+def _speaks(text: str) -> bool:
+    folded = fold(text)
+    return next(_TABLES[Place.PROSE].matches(folded), None) is not None or disguised.set_apart(folded)
+
+
+def _finding(rule: Rule, severity: Severity, span: tuple[int, int], where: str) -> Finding:
+    return Finding(rule.id, severity, rule.reason, span, where)
+
+
+def of_names(tools: Mapping[str, Iterable[str]]) -> dict[names.Named, Finding]:
+    """Names that are nearly another server's, by server in the order of the configuration."""
+    return names.near_names([names.Named(server, name) for server, own in tools.items() for name in own])

@@ -1,0 +1,113 @@
+"""Texts that are after secrets: keys, credentials, the files that hold them, and the conversation itself.
+
+Core. To name a place of secrets may be honest (a tool that manages SSH keys); to tell the model to read one and to hand
+over what it holds is not.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mcp_guard.inspection.scan.finding import Place, Severity
+from mcp_guard.inspection.scan.matching import PROSE, Rule, words
+
+_FILES = (
+    r"(?:~|\$home|/root|/home/\w+|%userprofile%)?[/\\]?\.(?:ssh|aws|gnupg|kube|docker|azure|config/gh|config/gcloud|cursor)[/\\][\w./-]*"
+    r"|\bid_(?:rsa|dsa|ecdsa|ed25519)\b|/etc/(?:passwd|shadow|sudoers)|/proc/(?:self|\d+)/environ|\.netrc\b|\.pgpass\b|\.pypirc\b"
+    r"|(?<![\w*])\.npmrc\b|\.git-credentials\b|\.(?:bash|zsh)_history\b|claude_desktop_config\.json|\.env\b(?!\.example|\.sample)(?: file)?"
+    r"|(?<=[~/])\.\w+/mcp\.json"
+)
+_PLACES = (".ssh", ".aws", ".gnupg", ".kube", ".docker", ".azure", ".config/g", ".cursor", "id_rsa", "id_dsa", "id_ecdsa",
+           "id_ed25519", "/etc/passwd", "/etc/shadow", "/etc/sudoers", "/environ", ".netrc", ".pgpass", ".pypirc", ".npmrc",
+           ".git-credentials", "_history", "claude_desktop_config", ".env", "mcp.json")  # fmt: skip
+_TAKE = (
+    r"(?:read|open|cat|include|attach|pass|send|copy|paste|provide|upload|contents? of|content from|look in|collect|extract|take"
+    r"|give|put|hand over|fetch|print|dump|lies|ubergib|lis|lee|leggi)"
+)
+_CREDENTIALS = (
+    r"(?:api[ _-]?keys?|passwords?|passphrases?|credentials|private keys?|ssh keys?|seed phrases?|mnemonics?|session cookies?|cookies"
+    r"|access tokens?|github tokens?|auth tokens?|secrets|secret keys?|browser history|credit card numbers?)"
+)
+
+RULES = (
+    words(
+        "reads-secret-file",
+        Severity.SEVERE,
+        "It wants a file to be read that holds keys or credentials.",
+        _PLACES,
+        rf"\b{_TAKE}\b[^.;]{{0,50}}?(?:{_FILES})|(?:{_FILES})[^.;]{{0,40}}?\b(?:and|then) (?:pass|send|give|paste|put|include|call)\b",
+        in_results=Severity.MINOR,
+    ),
+    words(
+        "names-secret-file",
+        Severity.MINOR,
+        "It names a file that holds keys or credentials.",
+        tuple(place for place in _PLACES if place not in (".env", "_history", ".kube", ".docker", "mcp.json", ".azure")),
+        r"\.ssh[/\\]|\bid_(?:rsa|ed25519|ecdsa|dsa)\b|/etc/(?:shadow|passwd)|\.aws/credentials|/proc/self/environ|\.gnupg\b|\.netrc\b"
+        r"|\.git-credentials|claude_desktop_config|\.cursor/",
+        frozenset({Place.PROSE, Place.VALUE}),
+    ),
+    words(
+        "asks-for-credentials",
+        Severity.SEVERE,
+        "It wants credentials that its own configuration doesn't hold.",
+        ("key", "password", "credential", "seed phrase", "mnemonic", "cookie", "token", "secret", "browser history", "passphrase"),
+        rf"\b(?:include|put|paste|collect|find|extract|hand over|copy|store|look for|send|gather|read|ask for)\b[^.;]{{0,30}}?\b(?:the users?'?s?|"
+        rf"any|all|every|saved|the owner'?s|your|the browser'?s|the)\b[^.;]{{0,24}}?\b{_CREDENTIALS}\b(?! (?:id|ids|name|reference|parameter)\b)"
+        r"[^.;]{0,24}?(?:\b(?:here|you find|in `|to `|with this|with it|from the|of the user|in the|user|and saved|argument|that you)|[.,;`]|$)"
+        rf"|\b(?:the )?(?:users?|owner|person)'?s (?:\w+ )?{_CREDENTIALS}\b(?:[^.;]{{0,20}}?\b(?:if you know|for the log|you find|with you))"
+        rf"|\b(?:the )?user'?s password, for\b|\b(?:the )?user'?s (?:\w+ )?token (?:in|to|as) `|{_CREDENTIALS}[^.;]{{0,20}}? (?:that you|you) find\b"
+        r"|\bmnemonic of\b|\blook for private keys\b|\buser'?s credentials\b.{0,20}?\bif you\b",
+        PROSE | {Place.RESULT},
+        in_results=Severity.MINOR,
+    ),
+    words(
+        "asks-for-environment",
+        Severity.SEVERE,
+        "It wants what the environment's variables hold.",
+        ("printenv", "environment", "_key", "_token", "_secret", "process.env", "output of `env`"),
+        r"\bprintenv\b|\b(?:collect|read|include|send|provide|list|put|dump|pass) (?:\w+ )?all (?:the )?environment variables\b"
+        r"|\ball environment variables\b[^.;]{0,30}?\b(?:run|put|and|in `)"
+        r"|\b(?:get|take|read|value of|provide|pass|send|needs)\b[^.;]{0,24}?\b\w*(?:secret|api|access)_(?:access_)?(?:key|token)\b[^;]{0,30}?"
+        r"\b(?:from the environment|environment|next call|send it|and send|along)\b|\boutput of `(?:env|printenv|set)`",
+        in_results=Severity.MINOR,
+    ),
+    words(
+        "asks-for-conversation",
+        Severity.SEVERE,
+        "It wants what was said to the model: the conversation or its instructions.",
+        ("conversation", "chat", "transcript", "system prompt", "previous messages", "history so far"),
+        r"\b(?:entire|full|whole|complete|all(?: of the| the)?|store the|send the|every)\s+(?:previous |prior )?(?:conversation|chat|transcript|messages"
+        r" of the conversation)\b(?:[^.;]{0,40}?\b(?:in|into|here|first|so far|including|to|field|history)\b)"
+        r"|\b(?:provide|give|send|put|include|paste|pass|forward|store)\b[^.;]{0,20}?\b(?:entire|full|whole|complete) (?:conversation|chat|transcript)\b"
+        r"|\ball previous messages\b|\bchat history so far\b"
+        r"|\b(?:your|its|the)(?: \w+)? system prompt\b(?=[^.;]{0,30}?(?:\b(?:into|in `|in the|word for word|verbatim|here)\b|,|\.|;|$))",
+        in_results=Severity.MINOR,
+    ),
+    words(
+        "asks-for-shell-output",
+        Severity.SEVERE,
+        "It wants the output of a command that shows secrets.",
+        ("output of `cat", "shadow", "cat /etc", "cat ~/"),
+        r"\bcat (?:/etc/(?:passwd|shadow)|~/\.\w+)",
+        in_results=Severity.MINOR,
+    ),
+    Rule(
+        "collecting-parameter",
+        Severity.SEVERE,
+        "A parameter's name says that it collects secrets or the conversation.",
+        places=frozenset({Place.NAME}),
+    ),
+)
+
+_COLLECTS = re.compile(
+    r"(?:ssh|private|secret)_?(?:private_?)?key_?(?:contents?|data|text|body)|contents?_?of_?(?:the_?)?(?:ssh|env|secret|private|key|file_?env)"
+    r"|env(?:ironment)?_?file_?contents?|all_?env(?:ironment)?_?var\w*|(?:your|llm|model|assistant)_?system_?prompt|system_?prompt_?(?:text|content)"
+    r"|(?:conversation|chat)_?(?:history|log|transcript)|full_?(?:chat|conversation)\w*|(?:previous|other|all)_?tool_?(?:results?|outputs?|calls?)"
+    r"|users?_?(?:api_?keys?|passwords?|credentials|secrets|tokens)|sidenote\w+"
+)
+
+
+def collects(name: str) -> bool:
+    """Does a parameter of this name, folded, collect what no tool needs?"""
+    return len(name) <= 128 and _COLLECTS.search(name.replace("-", "_")) is not None
