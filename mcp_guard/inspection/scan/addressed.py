@@ -24,7 +24,6 @@ RULES = (
         "overrides-instructions",
         Severity.SEVERE,
         "It tells the model to drop the instructions that it has.",
-        ("instruction", "guideline", "directive", "system prompt", "rules", "prompts", "wording", "restriction"),
         rf"\b{_DROP}\b.{{0,40}}?\b{_WHOSE}\b.{{0,30}}?\b(?:instructions?|guidelines?|directives?|system prompt)\b"
         rf"|\b{_DROP} .{{0,20}}?\b(?:previous|prior|earlier|above|your|review|safety|developer'?s?|the user'?s)\b"
         r".{0,20}?\b(?:rules|prompts|commands|orders|policies|restrictions|wording|choice)\b",
@@ -33,7 +32,6 @@ RULES = (
         "replaces-instructions",
         Severity.SEVERE,
         "It says that the model's instructions are others now.",
-        ("instruction", "directive", "system prompt", "new task", "your rules", "tool server before", "authority"),
         r"\b(?:your|all|prior|previous|earlier)\b.{0,20}?\b(?:instructions|directives|rules)\b.{0,12}?\b(?:void|replaced|revoked"
         r"|have changed|are changed|no longer appl\w+|cancell?ed|obsolete)\b"
         r"|\bnew (?:system )?(?:instructions?|directives?)\b(?: for (?:the )?\w+)?\s*:|\byour new task\b"
@@ -45,7 +43,6 @@ RULES = (
         "against-the-user",
         Severity.SEVERE,
         "It sets itself against what the user wants.",
-        ("user", "human", "person", "developer", "other servers"),
         r"\b(?:ignor(?:e|ing)|disregard(?:ing)?|override|overrule|disobey)\b (?:what )?(?:the |what )?(?:user|human|person)\b"
         r"(?! (?:agent|id|name|input|group|role|type|account|field|setting|permission|defined|provided|specified|locale)s?\b)"
         r"|\bregardless of what the (?:user|human|person) (?:says|wants|asks|has|said)\b"
@@ -58,7 +55,6 @@ RULES = (
         "claims-approval",
         Severity.SEVERE,
         "It claims that the user agreed, or that nobody has to.",
-        ("user", "approv", "confirm", "restriction", "no limits", "maintenance mode", "unrestricted", "granted root"),
         r"\buser (?:has |had )?(?:already )?(?:pre-?)?(?:approved|agreed|consented|authori[sz]ed) (?:to )?(?:all|any|every|it|of|the"
         r" deletion|of it)|\bpre-?approved all\b|\buser (?:has )?(?:pre-?approved|agreed)\b"
         r"|\b(?:without|do not need|don'?t need|not require|no need for|skip|bypass|disable)\b[^.]{0,24}?\b(?:the )?"
@@ -71,7 +67,6 @@ RULES = (
         "without-asking",
         Severity.MINOR,
         "It tells the model to go on without asking.",
-        ("without asking", "without confirm", "not ask", "n't ask"),
         r"\bwithout (?:asking|confirming)\b|\b(?:do not|don'?t|never) ask (?:the |for |again|anybody)",
         PROSE,
     ),
@@ -79,7 +74,6 @@ RULES = (
         "new-role",
         Severity.SEVERE,
         "It tells the model who it is to be.",
-        ("you are now", "you are no longer", "act as", "from now on", "you are dan", "as root"),
         r"\byou are now (?:in \w+ mode|dan\b|root\b|an? (?!\w+ (?:step|turn)s? )\w+|free\b|unrestricted)"
         r"|\byou are no longer an?\b|\b(?:act|acting) as (?:root|dan\b|an? (?:admin\w*|superuser|attacker|hacker))"
         r"|\bfrom now on,? (?:you\b|answer\b|use\b|ignore\b|cc\b|always\b|all\b|every\b|assume\b|act\b)"
@@ -89,24 +83,21 @@ RULES = (
         "speaks-to-model",
         Severity.SEVERE,
         "It speaks to the model itself, apart from what the tool does.",
-        ("ai", "llm", "model", "assistant", "agent", "claude", "gpt", "copilot"),
         rf"\b(?:dear|attention|hey|listen),? (?:the |all |any )?{_MODEL}\b"
         rf"|\bto the {_MODEL} (?:reading|that reads|summari[sz]ing|processing)\b"
         rf"|\bif you(?: a|')re an? {_MODEL}\b|@ai[-_ ]?agent\b|\bas an {_MODEL} you (?:are required|must|have)\b"
-        rf"|(?:^|[.!?\n(;<*/:]|--)\s*(?:the )?(?:ai(?: agents?| assistant)?|llms?|assistant|language model|model)\s*[,:]\s*"
+        rf"|(?:^|[.!?\n(;<*/:]|--)\s*(?:the )?\b(?:ai(?: agents?| assistant)?|llms?|assistant|language model|model)\b\s*[,:]\s*\b"
         r"(?:please |also |now |must |do not |don'?t |you )*(?:ignore|disregard|call|run|read|send|fetch|delete|forget|disable|mention"
         r"|never|refuse|first|invoke|use|add|override|understood|skip|tell|i will|forward|open|execute|trust|approve)\b"
-        rf"|\b(?:the )?{_MODEL} (?:must|has to|have to|shall|should|needs to|is required to)\b[^.]{{0,60}}?\b(?:without asking"
+        rf"|\b{_MODEL} (?:must|has to|have to|shall|should|needs to|is required to)\b[^.]{{0,60}}?\b(?:without asking"
         r"|disregard|ignore|highest (?:value|authority)|trust|obey|cleanup with force|purge|wipe|the secrets?|upload first)"
-        rf"|\b(?:the )?{_MODEL} (?:must|has to|shall|is required to) (?:first )?(?:also )?(?:call|run|invoke|send|forward|include|pass"
+        rf"|\b{_MODEL} (?:must|has to|shall|is required to) (?:first )?(?:also )?(?:call|run|invoke|send|forward|include|pass"
         r"|treat|fill|set|read)\b",
     ),
     words(
         "fake-system-text",
         Severity.SEVERE,
         "It has marks that only the text round a conversation has: of systems, roles or tools' results.",
-        ("<|", "[inst", "[/inst", "<<sys", "<system", "</system", "[system", "</tool", "### ins", "### sys", "<assistant",
-         "<important>", "<secret>", "{{#system", "system override", "system:", "<sys>"),
         r"<\|(?:im_start|im_end|system|user|assistant|start_header_id|end_header_id|eot_id|endoftext|begin_of_text)\|>"
         r"|\[/?inst\]|<</?sys>>|</?system(?:[-_ ](?:reminder|prompt|message|instructions?))?>|\[/?system\]"
         r"|</tool[-_](?:result|description|output|response)>|</?assistant(?:[-_]instructions?)?>|<secret>|<sys>|\{\{#system\}\}"
@@ -118,7 +109,6 @@ RULES = (
         "fake-turns",
         Severity.SEVERE,
         "It plays a conversation in which the user or the model has agreed already.",
-        ("assistant:", "assistant :"),
         r"\b(?:human|user)\s*:.{0,150}?\n\s*assistant\s*:|\n\s*assistant\s*:\s*i (?:will|have)\b",
         in_results=Severity.MINOR,
     ),
@@ -126,7 +116,6 @@ RULES = (
         "prefers-itself",
         Severity.MINOR,
         "It wants to be taken before any other tool.",
-        ("this tool over", "choose this tool", "pick this tool"),
         r"\balways (?:pick|choose|prefer|select) this tool\b|\bthis tool over (?:any|every|all)\b",
         PROSE,
     ),

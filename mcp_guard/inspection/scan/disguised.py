@@ -32,8 +32,6 @@ HIDDEN_MARKUP = words(
     "hidden-markup",
     Severity.SEVERE,
     "It has text in markup that isn't shown: a comment, or a style that hides it.",
-    ("<!--", "display:none", "display: none", "font-size:0", "font-size: 0", "color:white", "color: white", "visibility:hidden",
-     "<p hidden", "<div hidden", "<span hidden", "[//]:", "[comment]:", "/*", "opacity:0"),
     rf"<!--(?:(?!-->).){{0,200}}?{_MODEL}|(?:display\s*:\s*none|font-size\s*:\s*0|color\s*:\s*white|visibility\s*:\s*hidden|opacity\s*:\s*0"
     rf"(?![.\d]))[^>]{{0,40}}>\s*[a-z]|<(?:p|div|span) hidden>\s*[a-z]|\[(?://|comment)\]:\s*(?:#|<>)\s*\([^)]{{0,80}}?{_MODEL}"
     rf"|/\*[^*]{{0,40}}?(?:assistant|\bai\b|\bllm\b)\s*:",

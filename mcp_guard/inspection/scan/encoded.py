@@ -19,9 +19,8 @@ from mcp_guard.inspection.scan.matching import Rule, words
 
 SHORTEST = 16
 """Characters of an encoded run that are worth decoding: below that no demand fits in."""
-MOST = 64
 LONGEST = 8192
-"""Runs of one text, and characters of one run, that are decoded."""
+"""Characters of one run that are decoded."""
 
 DEMAND = Rule("encoded-demand", Severity.SEVERE, "It has a demand on the model in an encoding that a person doesn't read.")
 PROSE_INSIDE = Rule(
@@ -31,7 +30,6 @@ DECODE_AND_OBEY = words(
     "decode-and-obey",
     Severity.SEVERE,
     "It has the model decode something and do what that says.",
-    ("decode", "base64", "rot13", "reverse this", "atob(", "morse", "backwards"),
     r"\b(?:decode|reverse|decrypt)\b[^\n]{0,60}?\b(?:obey|follow|act on|do (?:what|as)|execute|run)\b|\bbase64 (?:-d|--decode|below)\b[^\n]{0,40}?\b(?:sh|bash"
     r"|shell)\b|\bbase64\b[^\n]{0,40}?\bthrough a shell\b|\beval\s*\(\s*atob\(|\bdecode\b[^\n]{0,24}?\brot13\b|\bdecode it and follow\b",
     in_results=Severity.MINOR,
@@ -81,14 +79,13 @@ def _long_words(text: str) -> Iterator[tuple[str, int, int]]:
     """Runs of base64 and of hexadecimal. The quick way past all others: few texts have words so long."""
     plain = text.encode("ascii", "replace").translate(_TO_SPACE)
     long = [word for word in plain.split() if len(word) >= SHORTEST]
-    at = tried = 0
+    at = 0
     for word in long:
         run = word.decode()
         at = text.find(run, at)
-        if at < 0 or tried == MOST:
+        if at < 0:
             return
         if (inside := _undone(run[:LONGEST])) is not None:
-            tried += 1
             yield inside, at, at + len(run)
         at += len(run)
 

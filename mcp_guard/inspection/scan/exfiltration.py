@@ -23,7 +23,6 @@ RULES = (
         "image-with-data",
         Severity.SEVERE,
         "A picture or link has a place for data in its address: showing it sends the data away.",
-        ("](http", "](https", "<img", "](ftp"),
         rf"!\[[^\]]{{0,80}}\]\(\s*https?://[^)\s]{{0,200}}[?/=&][^)\n]{{0,60}}?(?:[{{\[<]+\s*[\w ]{{0,30}}[}}\]>]|=data\b|(?<![a-z])replace|=token)"
         rf"|\[[^\]]{{0,80}}\]\(\s*https?://[^)\s]{{0,200}}=\s*[{{\[<]+[^)\n]{{0,60}}?{_DATA}"
         rf"|<img\b[^>]{{0,100}}src\s*=\s*[\"']?https?://[^>]{{0,200}}=(?:[{{\[<]+\s*[\w. ]{{0,30}}[}}\]>]|data\b)",
@@ -32,7 +31,6 @@ RULES = (
         "sends-elsewhere",
         Severity.SEVERE,
         "It has data sent to an address of its own.",
-        ("://", "@"),
         rf"\b{_SEND}\b[^.;\n]{{0,40}}?\b(?:the|a|all|every|each|these|this|your|its|it)\b[^.;\n]{{0,30}}?\b{_LOAD}\b[^;\n]{{0,50}}?\b(?:to|at|into|bucket)\b"
         rf"[^;\n]{{0,30}}?{_TO}|\b{_SEND} (?:all|everything|every)\b[^;\n]{{0,40}}?\bto\b[^;\n]{{0,20}}?{_TO}"
         rf"|\b(?:always |also )?(?:add|put|include|set)\b[^;\n]{{0,24}}?@[\w-]{{1,64}}\.[\w.-]{{1,64}} (?:in|to|as) (?:the )?(?:b?cc|recipients?)\b"
@@ -43,7 +41,6 @@ RULES = (
         "shell-upload",
         Severity.SEVERE,
         "It has a shell send a file away, or run what a server sends.",
-        ("curl ", "wget ", "| sh", "| bash", "/dev/tcp/"),
         r"\bcurl\b[^\n]{0,80}?(?:(?:-d|-f|-t|--data|--data-binary|--form|--upload-file)[ =][^\n]{0,12}?[@.~/]|\|\s*(?:ba|z)?sh\b)"
         r"|\bwget\b[^\n]{0,40}?(?:--post-file|--post-data|\|\s*(?:ba|z)?sh\b)|/dev/tcp/",
         in_results=Severity.MINOR,
@@ -52,14 +49,12 @@ RULES = (
         "name-lookup-with-data",
         Severity.SEVERE,
         "It has data looked up as a host's name, which sends it away.",
-        ("resolve", "dns", "lookup", "nslookup"),
         r"\b(?:resolve|dns|lookup|nslookup)\b[^\n]{0,40}?[<{$]\{?[\w ]{1,30}[>}]\.[\w-]{1,64}\.[\w.-]{2,64}",
     ),
     words(
         "collecting-host",
         Severity.SEVERE,
         "It names a host that collects whatever is sent to it.",
-        ("webhook.site", "requestbin", "oast.", "interact.sh", "pipedream.net", "burpcollaborator", "requestcatcher", "beeceptor"),
         r"\bwebhook\.site\b|\brequestbin\b|\boast\.(?:fun|pro|live|me|online|site|test)\b|\binteract\.sh\b|\bpipedream\.net\b"
         r"|\bburpcollaborator\b|\brequestcatcher\b|\bbeeceptor\b",
         in_results=Severity.MINOR,
@@ -68,7 +63,6 @@ RULES = (
         "bare-address",
         Severity.SEVERE,
         "It has something sent to a numeric address.",
-        ("http://",),
         rf"\b{_SEND}\b[^;\n]{{0,60}}?\bhttps?://(?!127\.|10\.|192\.168\.|0\.0\.0\.0)\d{{1,3}}(?:\.\d{{1,3}}){{3}}\b",
         PROSE,
     ),

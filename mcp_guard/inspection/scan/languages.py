@@ -53,7 +53,6 @@ RULES = (
         "overrides-instructions-elsewhere",
         Severity.SEVERE,
         "It tells the model, in another language than English, to drop the instructions that it has.",
-        _ANCHORS,
         "|".join(
             rf"(?:\b|(?=[^\x00-\x7f]))(?:{verb}).{{0,40}}?(?:{noun})|(?:{noun}).{{0,40}}?(?:{verb})" for verb, noun in _DROPPED
         ),
@@ -62,8 +61,6 @@ RULES = (
         "hides-from-user-elsewhere",
         Severity.SEVERE,
         "It tells the model, in another language than English, to keep something from the user.",
-        ("nutzer", "utilisateur", "usuario", "utente", "用户", "用戶", "使用者", "ユーザー", "利用者", "пользовател", "사용자",
-         "المستخدم", "gebruiker", "uzytkownik"),
         "|".join(_HIDDEN),
     ),
 )  # fmt: skip

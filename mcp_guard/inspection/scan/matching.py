@@ -1,32 +1,43 @@
-"""How a rule of words is asked: only near an anchor, a literal that any match has in it.
+"""How rules of words are asked: by the words that any match has in it, and then only near the rarest of them.
 
-Core. Looking for a literal costs next to nothing, so a text without anchors, which nearly every text is, is done with in
-microseconds. Windows round the anchors are merged, and gaps in patterns are bounded, so the cost is linear in the text.
+Core. A text's words are taken once; a clue whose words aren't all among them can't match, so nearly every text is done
+with in microseconds. Else its pattern is asked about the stretches round its rarest word. Gaps in patterns are bounded and
+no stretch is asked twice, so the cost is linear in the text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from functools import cache
 
 from mcp_guard.inspection.scan.finding import Place, Severity
+from mcp_guard.inspection.scan.needs import NEEDS
 
-REACH = 160
+REACH = 200
 """Characters before and after an anchor in which a pattern has to fit."""
+BLOCK = 400
+"""Characters whose words are looked at together in a long text."""
+MAX_WORK = 3000
+"""Stretches of one text that patterns are asked about: some 30 ms. What is honest needs a fraction of it."""
+_WORD = 32
+"""The longest word of a rule, at least: one on the edge of a block belongs to both."""
 EVERYWHERE = frozenset({Place.PROSE, Place.VALUE, Place.RESULT})
 PROSE = frozenset({Place.PROSE})
+
+_OTHERS = bytes(code for code in range(256) if not 97 <= code <= 122)
+_LETTERS = bytes.maketrans(_OTHERS, b" " * len(_OTHERS))  # what is between words: all but the small letters, so that `read_file` is two
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing that is looked for. `pattern` is None where code finds it."""
+    """One thing that is looked for. `pattern` is empty where code finds it."""
 
     id: str
     severity: Severity
     reason: str
-    anchors: tuple[str, ...] = ()
-    pattern: re.Pattern[str] | None = None
+    pattern: str = ""
     places: frozenset[Place] = EVERYWHERE
     result_severity: Severity | None = None  # in a result, if it is another one there
 
@@ -38,76 +49,138 @@ def words(
     rule: str,
     severity: Severity,
     reason: str,
-    anchors: Iterable[str],
     pattern: str,
     places: frozenset[Place] = EVERYWHERE,
     in_results: Severity | None = None,
 ) -> Rule:
     """A rule whose pattern is asked about the folded text."""
-    return Rule(rule, severity, reason, tuple(anchors), re.compile(pattern, re.DOTALL), places, in_results)
+    return Rule(rule, severity, reason, pattern, places, in_results)
 
 
 @dataclass(frozen=True, slots=True)
+class Clue:
+    """One alternative of a rule's pattern, and what a text must have for it to match."""
+
+    rule: Rule
+    pattern: str
+    near: frozenset[bytes]  # one of these words: the pattern is asked round them
+    also: tuple[frozenset[bytes], ...]  # and of each of these one word
+    signs: tuple[str, ...]  # or, where it has no whole words, one of these pieces of text
+
+
+def alternatives(pattern: str) -> list[str]:
+    """The pattern's alternatives at its top."""
+    found, depth, start, at, in_class = [], 0, 0, 0, False
+    while at < len(pattern):
+        char = pattern[at]
+        if char == "\\":
+            at += 1
+        elif in_class:
+            in_class = char != "]"
+        elif char == "[":
+            in_class = True
+            at += pattern[at + 1 : at + 2] in ("]", "^")
+        elif char in "()":
+            depth += 1 if char == "(" else -1
+        elif char == "|" and depth == 0:
+            found.append(pattern[start:at])
+            start = at + 1
+        at += 1
+    return [*found, pattern[start:]]
+
+
+def clues(rule: Rule) -> list[Clue]:
+    """A rule's clues. A pattern that `needs.py` wasn't made for is a defect, told when the package is loaded."""
+    patterns, needs = alternatives(rule.pattern), NEEDS[rule.id]
+    if len(patterns) != len(needs):
+        raise ValueError(f"`needs.py` isn't made for the pattern of `{rule.id}`: make it anew")
+    found = []
+    for pattern, (near, *also) in zip(patterns, needs, strict=True):
+        groups = tuple(frozenset(group.encode().split()) for group in also)
+        if near.startswith(" "):
+            found.append(Clue(rule, pattern, frozenset(), groups, tuple(near.split())))
+        else:
+            found.append(Clue(rule, pattern, frozenset(near.encode().split()), groups, ()))
+    return found
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """When it is first needed: a guard that meets no such text starts without it."""
+    return re.compile(pattern, re.DOTALL)
+
+
+@dataclass(slots=True)
+class Work:
+    """How many stretches may still be asked about. A text made to cost much runs out of it, which is a finding itself."""
+
+    left: int = MAX_WORK
+
+
 class Table:
-    """Rules for one place, with each anchor looked for once."""
+    """The rules for one place, by the words and signs that they need."""
 
-    rules: tuple[Rule, ...]
-    anchors: tuple[str, ...] = field(init=False)
-    _by_anchor: dict[str, tuple[int, ...]] = field(init=False)
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._by_word: dict[bytes, list[Clue]] = {}
+        self._by_sign: dict[str, list[Clue]] = {}
+        every: set[bytes] = set()
+        for clue in (clue for rule in rules for clue in clues(rule)):
+            every.update(*clue.also)
+            if clue.signs:
+                for sign in clue.signs:
+                    self._by_sign.setdefault(sign, []).append(clue)
+            for word in clue.near:
+                self._by_word.setdefault(word, []).append(clue)
+        self._words = frozenset(every | self._by_word.keys())
+        self._plain_signs = tuple(sign for sign in self._by_sign if sign.isascii())
 
-    def __post_init__(self) -> None:
-        by_anchor: dict[str, list[int]] = {}
-        for number, rule in enumerate(self.rules):
-            for anchor in rule.anchors:
-                by_anchor.setdefault(anchor, []).append(number)
-        object.__setattr__(self, "anchors", tuple(by_anchor))
-        object.__setattr__(self, "_by_anchor", {anchor: tuple(numbers) for anchor, numbers in by_anchor.items()})
+    def matches(self, folded: str, work: Work) -> Iterator[tuple[Rule, int, int]]:
+        """A match of every rule that has one, as long as there is work left."""
+        raw = folded.encode("ascii", "replace").translate(_LETTERS)
+        whole = self._words.intersection(raw.split())
+        wanted = {
+            word: possible
+            for word in whole
+            if (possible := [one for one in self._by_word.get(word, ()) if _has_all(whole, one)])
+        }
+        told: set[str] = set()
+        for clue, start, end in (*self._by_signs(folded, whole), *_places(raw, wanted)):
+            if clue.rule.id in told:
+                continue
+            work.left -= 1
+            if work.left < 0:
+                return
+            found = _compiled(clue.pattern).search(folded, start, end)
+            if found is not None:
+                told.add(clue.rule.id)
+                yield clue.rule, *found.span()
 
-    def matches(self, folded: str) -> Iterator[tuple[Rule, int, int]]:
-        """The first match of every rule that has one."""
-        present = [anchor for anchor in self.anchors if anchor in folded]
-        if not present:
-            return
-        wanted: dict[int, list[str]] = {}
-        for anchor in present:
-            for number in self._by_anchor[anchor]:
-                wanted.setdefault(number, []).append(anchor)
-        for number in sorted(wanted):
-            rule = self.rules[number]
-            span = _search(rule.pattern, folded, wanted[number]) if rule.pattern is not None else None
-            if span is not None:
-                yield rule, *span
-
-
-def _search(pattern: re.Pattern[str], text: str, anchors: list[str]) -> tuple[int, int] | None:
-    if len(text) <= 2 * REACH:
-        found = pattern.search(text)
-        return found.span() if found is not None else None
-    for start, end in _windows(text, anchors):
-        found = pattern.search(text, start, end)
-        if found is not None:
-            return found.span()
-    return None
+    def _by_signs(self, folded: str, words: Set[bytes]) -> Iterator[tuple[Clue, int, int]]:
+        for sign in self._plain_signs if folded.isascii() else self._by_sign:
+            at = folded.find(sign)
+            possible = [clue for clue in self._by_sign[sign] if _has_all(words, clue)] if at >= 0 else []
+            while at >= 0 and possible:
+                for clue in possible:
+                    yield clue, max(0, at - REACH), at + 2 * REACH
+                at = folded.find(sign, at + REACH)  # what is nearer is in this one's stretch, which reaches twice as far
 
 
-def _windows(text: str, anchors: list[str]) -> Iterator[tuple[int, int]]:
-    """Stretches round the anchors, in order, none twice; a word that begins before one isn't cut."""
-    places: list[tuple[int, int]] = []
-    for anchor in anchors:
-        at = text.find(anchor)
-        while at >= 0:
-            if places and places[-1][1] + REACH >= at >= places[-1][0]:
-                places[-1] = (places[-1][0], at + len(anchor))
-            else:
-                places.append((at, at + len(anchor)))
-            at = text.find(anchor, at + len(anchor))
-    start = end = -1
-    for first, last in sorted(places):
-        if first - REACH <= end:
-            end = max(end, last + REACH)
+def _has_all(words: Set[bytes], clue: Clue) -> bool:
+    return not any(words.isdisjoint(group) for group in clue.also)
+
+
+def _places(raw: bytes, wanted: Mapping[bytes, list[Clue]]) -> Iterator[tuple[Clue, int, int]]:
+    """The stretches in which all of a clue's words stand near each other."""
+    if not wanted:
+        return
+    near = frozenset(wanted)
+    for start in range(0, len(raw), BLOCK):
+        end = start + BLOCK
+        words = near.intersection(raw[max(0, start - _WORD) : end + _WORD].split())
+        if not words:
             continue
-        if end >= 0:
-            yield max(0, start), end
-        start, end = first - REACH, last + REACH
-    if end >= 0:
-        yield max(0, start), end
+        first, last = max(0, start - REACH), end + REACH
+        around = frozenset(raw[first:last].split())
+        for clue in {clue: None for word in words for clue in wanted[word]}:
+            if _has_all(around, clue):
+                yield clue, first, last

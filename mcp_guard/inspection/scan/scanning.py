@@ -7,6 +7,7 @@ prompt or resource as its server lists it, `scan_result` for what a call answere
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from mcp_guard.inspection.scan import (
@@ -23,11 +24,13 @@ from mcp_guard.inspection.scan import (
 )
 from mcp_guard.inspection.scan.finding import Finding, Place, Severity
 from mcp_guard.inspection.scan.folding import fold, original
-from mcp_guard.inspection.scan.matching import Rule, Table
-from mcp_guard.inspection.scan.texts import TooMuch, texts
+from mcp_guard.inspection.scan.matching import Rule, Table, Work
+from mcp_guard.inspection.scan.texts import TooMuch, joined, texts
 
 MAX_SCANNED = 1 << 20
 """Characters of one text that are looked at; a longer one has a finding that says so."""
+MAX_RESULT = 256 << 10
+"""Characters of one answer that are looked at: while they are, nobody else is served."""
 
 NOT_SCANNED = Rule("not-scanned", Severity.MINOR, "It is too long, or nested too deep, to be looked at whole.")
 
@@ -45,8 +48,14 @@ FAMILIES: dict[str, tuple[Rule, ...]] = {
 }
 """Every rule there is, by what an attack does."""
 
-_BY_WORDS = [rule for rules in FAMILIES.values() for rule in rules if rule.pattern is not None]
-_TABLES = {place: Table(tuple(rule for rule in _BY_WORDS if place in rule.places)) for place in Place}
+
+@cache
+def _table(place: Place) -> Table:
+    """The rules of words for this place; of a parameter's name, as of any other prose."""
+    sought = Place.PROSE if place is Place.NAME else place
+    return Table(tuple(rule for rules in FAMILIES.values() for rule in rules if rule.pattern and sought in rule.places))
+
+
 _PLAIN_ENOUGH = frozenset({"addressed", "concealed"})
 _SPOKEN = frozenset(rule.id for name in _PLAIN_ENOUGH for rule in FAMILIES[name])
 
@@ -57,15 +66,17 @@ def scan_text(text: str, place: Place = Place.RESULT, where: str = "") -> tuple[
     """What one text has in it, each rule at most once; spans are of `text`."""
     findings: list[Finding] = []
     if len(text) > MAX_SCANNED:
-        findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (MAX_SCANNED, len(text)), where))
+        findings.append(_finding(NOT_SCANNED, _unlooked(place), (MAX_SCANNED, len(text)), where))
         text = text[:MAX_SCANNED]
     findings += [_finding(rule, severity, (start, end), where) for rule, severity, start, end in hidden.found(text, place)]
     folded = fold(text)
-    if place is Place.NAME:
-        findings += _of_name(text, folded, where)
-    table = _TABLES[Place.PROSE if place is Place.NAME else place]
-    for rule, start, end in table.matches(folded):
+    if place is Place.NAME and secrets_wanted.collects(folded):
+        findings.append(_finding(_COLLECTING, _COLLECTING.severity, (0, len(text)), where))
+    work = Work()
+    for rule, start, end in _table(place).matches(folded, work):
         findings.append(_finding(rule, rule.severity_in(place), original(text, start, end), where))
+    if work.left < 0:
+        findings.append(_finding(NOT_SCANNED, _unlooked(place), (0, len(text)), where))
     if len(text) >= encoded.SHORTEST:
         findings += _disguised(text, folded, place, where, findings)
     return tuple(findings)
@@ -73,23 +84,31 @@ def scan_text(text: str, place: Place = Place.RESULT, where: str = "") -> tuple[
 
 def scan_descriptor(descriptor: Any) -> tuple[Finding, ...]:
     """What a tool, prompt or resource has in it, as listed: name, title, description, schemas, annotations."""
-    return _each(_texts_or_none(descriptor, ""))
+    try:
+        together = joined(descriptor)
+        if not scan_text(together, Place.PROSE) and not secrets_wanted.collects(fold(together)):
+            return ()
+        return tuple(finding for where, place, text in texts(descriptor) for finding in scan_text(text, place, where))
+    except TooMuch:
+        return (_finding(NOT_SCANNED, Severity.SEVERE, (0, 0), ""),)
 
 
 def scan_result(result: Any) -> tuple[Finding, ...]:
     """What an answer or an error has in it: all texts of it, each looked at once."""
     seen: set[str] = set()
     findings: list[Finding] = []
-    left = MAX_SCANNED
-    for where, _, text in _texts_or_none(result, ""):
-        if where == _TOO_MUCH or left <= 0:
-            findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (0, 0), ""))
-            break
-        if text in seen:
-            continue
-        seen.add(text)
-        findings += scan_text(text[:left], Place.RESULT, where)
-        left -= len(text)
+    left = MAX_RESULT
+    try:
+        for where, _, text in texts(result):
+            if text in seen:
+                continue
+            seen.add(text)
+            if left < len(text):
+                findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (left, len(text)), where))
+            findings += scan_text(text[:left], Place.RESULT, where)
+            left = max(0, left - len(text))
+    except TooMuch:
+        findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (0, 0), ""))
     return tuple(findings)
 
 
@@ -103,29 +122,9 @@ def rule_ids(findings: Iterable[Finding]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.rule for one in findings))
 
 
-_TOO_MUCH = "\0"
-
-
-def _texts_or_none(value: Any, _: str) -> Iterator[tuple[str, Place, str]]:
-    try:
-        yield from texts(value)
-    except TooMuch:
-        yield _TOO_MUCH, Place.PROSE, ""
-
-
-def _each(found: Iterable[tuple[str, Place, str]]) -> tuple[Finding, ...]:
-    findings: list[Finding] = []
-    for where, place, text in found:
-        if where == _TOO_MUCH:
-            findings.append(_finding(NOT_SCANNED, Severity.SEVERE, (0, 0), ""))
-        else:
-            findings += scan_text(text, place, where)
-    return tuple(findings)
-
-
-def _of_name(text: str, folded: str, where: str) -> Iterator[Finding]:
-    if secrets_wanted.collects(folded):
-        yield _finding(_COLLECTING, _COLLECTING.severity, (0, len(text)), where)
+def _unlooked(place: Place) -> Severity:
+    """Nobody describes a tool in so many words that it can't be looked at; a result may be long."""
+    return Severity.MINOR if place is Place.RESULT else Severity.SEVERE
 
 
 def _disguised(text: str, folded: str, place: Place, where: str, findings: list[Finding]) -> Iterator[Finding]:
@@ -153,7 +152,7 @@ def _inside(text: str, place: Place) -> Rule | None:
 
 def _speaks(text: str) -> bool:
     folded = fold(text)
-    return next(_TABLES[Place.PROSE].matches(folded), None) is not None or disguised.set_apart(folded)
+    return next(_table(Place.PROSE).matches(folded, Work()), None) is not None or disguised.set_apart(folded)
 
 
 def _finding(rule: Rule, severity: Severity, span: tuple[int, int], where: str) -> Finding:

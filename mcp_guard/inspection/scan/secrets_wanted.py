@@ -34,7 +34,6 @@ RULES = (
         "reads-secret-file",
         Severity.SEVERE,
         "It wants a file to be read that holds keys or credentials.",
-        _PLACES,
         rf"\b{_TAKE}\b[^.;]{{0,50}}?(?:{_FILES})|(?:{_FILES})[^.;]{{0,40}}?\b(?:and|then) (?:pass|send|give|paste|put|include|call)\b",
         in_results=Severity.MINOR,
     ),
@@ -42,7 +41,6 @@ RULES = (
         "names-secret-file",
         Severity.MINOR,
         "It names a file that holds keys or credentials.",
-        tuple(place for place in _PLACES if place not in (".env", "_history", ".kube", ".docker", "mcp.json", ".azure")),
         r"\.ssh[/\\]|\bid_(?:rsa|ed25519|ecdsa|dsa)\b|/etc/(?:shadow|passwd)|\.aws/credentials|/proc/self/environ|\.gnupg\b|\.netrc\b"
         r"|\.git-credentials|claude_desktop_config|\.cursor/",
         frozenset({Place.PROSE, Place.VALUE}),
@@ -51,10 +49,9 @@ RULES = (
         "asks-for-credentials",
         Severity.SEVERE,
         "It wants credentials that its own configuration doesn't hold.",
-        ("key", "password", "credential", "seed phrase", "mnemonic", "cookie", "token", "secret", "browser history", "passphrase"),
         rf"\b(?:include|put|paste|collect|find|extract|hand over|copy|store|look for|send|gather|read|ask for)\b[^.;]{{0,30}}?\b(?:the users?'?s?|"
         rf"any|all|every|saved|the owner'?s|your|the browser'?s|the)\b[^.;]{{0,24}}?\b{_CREDENTIALS}\b(?! (?:id|ids|name|reference|parameter)\b)"
-        r"[^.;]{0,24}?(?:\b(?:here|you find|in `|to `|with this|with it|from the|of the user|in the|user|and saved|argument|that you)|[.,;`]|$)"
+        r"[^.;]{0,24}?(?:\b(?:here|you find|in `|to `|with this|with it|from the|of the user|in the|user|and saved|argument|that you)|[.,;`\n]|$)"
         rf"|\b(?:the )?(?:users?|owner|person)'?s (?:\w+ )?{_CREDENTIALS}\b(?:[^.;]{{0,20}}?\b(?:if you know|for the log|you find|with you))"
         rf"|\b(?:the )?user'?s password, for\b|\b(?:the )?user'?s (?:\w+ )?token (?:in|to|as) `|{_CREDENTIALS}[^.;]{{0,20}}? (?:that you|you) find\b"
         r"|\bmnemonic of\b|\blook for private keys\b|\buser'?s credentials\b.{0,20}?\bif you\b",
@@ -65,7 +62,6 @@ RULES = (
         "asks-for-environment",
         Severity.SEVERE,
         "It wants what the environment's variables hold.",
-        ("printenv", "environment", "_key", "_token", "_secret", "process.env", "output of `env`"),
         r"\bprintenv\b|\b(?:collect|read|include|send|provide|list|put|dump|pass) (?:\w+ )?all (?:the )?environment variables\b"
         r"|\ball environment variables\b[^.;]{0,30}?\b(?:run|put|and|in `)"
         r"|\b(?:get|take|read|value of|provide|pass|send|needs)\b[^.;]{0,24}?\b\w*(?:secret|api|access)_(?:access_)?(?:key|token)\b[^;]{0,30}?"
@@ -76,19 +72,17 @@ RULES = (
         "asks-for-conversation",
         Severity.SEVERE,
         "It wants what was said to the model: the conversation or its instructions.",
-        ("conversation", "chat", "transcript", "system prompt", "previous messages", "history so far"),
-        r"\b(?:entire|full|whole|complete|all(?: of the| the)?|store the|send the|every)\s+(?:previous |prior )?(?:conversation|chat|transcript|messages"
+        r"\b(?:entire|full|whole|complete|all(?: of the| the)?|store the|send the|every)\s+\b(?:previous |prior )?(?:conversation|chat|transcript|messages"
         r" of the conversation)\b(?:[^.;]{0,40}?\b(?:in|into|here|first|so far|including|to|field|history)\b)"
         r"|\b(?:provide|give|send|put|include|paste|pass|forward|store)\b[^.;]{0,20}?\b(?:entire|full|whole|complete) (?:conversation|chat|transcript)\b"
         r"|\ball previous messages\b|\bchat history so far\b"
-        r"|\b(?:your|its|the)(?: \w+)? system prompt\b(?=[^.;]{0,30}?(?:\b(?:into|in `|in the|word for word|verbatim|here)\b|,|\.|;|$))",
+        r"|\b(?:your|its|the)(?: \w+)? system prompt\b(?=[^.;]{0,30}?(?:\b(?:into|in `|in the|word for word|verbatim|here)\b|,|\.|;|\n|$))",
         in_results=Severity.MINOR,
     ),
     words(
         "asks-for-shell-output",
         Severity.SEVERE,
         "It wants the output of a command that shows secrets.",
-        ("output of `cat", "shadow", "cat /etc", "cat ~/"),
         r"\bcat (?:/etc/(?:passwd|shadow)|~/\.\w+)",
         in_results=Severity.MINOR,
     ),
@@ -110,4 +104,4 @@ _COLLECTS = re.compile(
 
 def collects(name: str) -> bool:
     """Does a parameter of this name, folded, collect what no tool needs?"""
-    return len(name) <= 128 and _COLLECTS.search(name.replace("-", "_")) is not None
+    return _COLLECTS.search(name.replace("-", "_")) is not None

@@ -17,7 +17,6 @@ RULES = (
         "taps-other-tools",
         Severity.SEVERE,
         "It wants to be given what other tools are called with, or answer.",
-        ("other tool", "another tool", "previous tool", "any tool", "every tool", "tool call", "that call", "its result", "call this tool first"),
         rf"\b{_WHEN}\b.{{0,30}}?\b(?:any|every|each|all|another|other)\b.{{0,20}}?\btools?\b.{{0,40}}?\b(?:with|pass|send|give|add|include"
         r"|forward|provide)\b.{0,30}?\b(?:arguments?|results?|output|content|context|message|data)\b"
         r"|\b(?:results?|outputs?|arguments?|answers?) (?:of|from) (?:all|any|every|each|the previous|the last|other|all the)"
@@ -28,7 +27,6 @@ RULES = (
         "demands-to-come-first",
         Severity.MINOR,
         "It wants to be called before any other tool.",
-        ("other tool", "any tool", "every tool", "each tool"),
         r"\b(?:before|prior to)\b(?: \w+){0,2} (?:any|every|each|all)(?: the)?(?: other)? tools?\b.{0,40}?\b(?:call|run|invoke|or|otherwise)\b"
         r"|\b(?:call|run|invoke)(?:ed)?\b.{0,30}?\b(?:before|prior to) (?:any|every|each|all) other tools?\b.{0,40}?\b(?:in this session"
         r"|otherwise|fail|with)\b|\bbefore (?:the next call of )?any (?:other )?tool, (?:call|run)\b",
@@ -37,8 +35,6 @@ RULES = (
         "changes-other-calls",
         Severity.SEVERE,
         "It changes what other tools are called with.",
-        ("recipient", "amount", "bcc", "account that", "cc must", "instead of the given", "doubled", "private repositories",
-         "as a second query", "token from", "address that"),
         rf"\b{_WHEN}\b[^.]{{0,60}}?\b(?:tools?|calls?|is used|is present|exists?|available|send_?\w*|transfer_?\w*|message|call)\b"
         r"[^.]{0,50}?\b(?:set|change|add|replace|double[d]?|must|has to)\b[^.]{0,40}?\b(?:recipients?|amount|bcc|cc|account|address|given)\b"
         r"|\bfrom now on\b.{0,20}?\b(?:cc|bcc|to|recipients?) must\b|\bmust send to\b.{0,60}?\binstead\b"
@@ -49,8 +45,6 @@ RULES = (
         "displaces-other-tools",
         Severity.SEVERE,
         "It speaks other tools or servers down, or wants to be used in their place.",
-        ("other tools", "other server", "other servers", "server are", "of the", "built-in", "supersede", "deprecated and",
-         "all calls to", "client's own", "go through this", "changes how"),
         r"\b(?:other|all other|their) (?:tools|servers)\b.{0,40}?\b(?:compromised|malicious|unsafe|broken|mustn'?t|must not|never be|insecure"
         r"|disabled|infected)\b"
         r"|\bthe tools? of the \w+ server\b.{0,30}?\b(?:broken|compromised|unsafe|disabled|deprecated|malicious)\b"
@@ -63,7 +57,6 @@ RULES = (
         "redirects-calls",
         Severity.MINOR,
         "It wants another tool called from now on, or in another one's place.",
-        ("from now on", "with the same arguments", "is broken", "is unavailable", "unavailable;"),
         r"\b(?:from now on,?|is (?:broken|unavailable|disabled)[;,.]) (?:use|call|switch to)\b.{0,40}?\b(?:instead|from now on|same arguments|server"
         r"|for all)\b|\buse `?[\w.-]+`? instead of `?[\w.-]+`?.{0,30}?\bfrom now on\b|\bfrom now on use\b"
         r"|\b(?:with|and) the same arguments and your credentials\b",
@@ -72,8 +65,7 @@ RULES = (
         "in-place-of",
         Severity.MINOR,
         "It wants to be used in another server's tool's place.",
-        ("replaces `", "instead of slack", "instead of github", "instead of the built-in"),
-        r"\breplaces `?\w+/\w+`?|\binstead of (?:slack|github|the built-in)_?\w*",
+        r"\breplaces `?\w+/\w+`?|\binstead of (?:slack|github|the built-in)(?![a-z])",
         PROSE,
     ),
 )  # fmt: skip

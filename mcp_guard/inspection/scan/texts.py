@@ -14,23 +14,40 @@ from mcp_guard.inspection.scan.finding import Place
 Text = tuple[str, Place, str]
 """Where, what kind of place, the text."""
 
-MAX_TEXTS = 20_000
-"""Texts of one descriptor; one that has more is not like any tool."""
-MAX_DEPTH = 64
+MAX_TEXTS = 50_000
+"""Texts of one thing; one that has more is not like any tool."""
+MAX_DEPTH = 100
 
 _NAMES = frozenset({"properties", "patternProperties"})
-
 _VALUES = frozenset({"enum", "const", "default", "examples", "example"})
-_NOT_READ = frozenset({"_meta", "icons", "$schema", "$id", "$ref", "type", "format", "mimeType", "pattern"})
-"""Members whose texts are of the format, or reach no model."""
+_NOT_READ = frozenset({"_meta", "icons"})
+"""Members that reach no model."""
 
 
 class TooMuch(Exception):
     """A thing with more texts, or deeper ones, than are looked at."""
 
 
+def joined(value: Any) -> str:
+    """All texts at once, names too: what has nothing to be found in has no text in which there is. Raises TooMuch."""
+    found: list[str] = []
+    stack = [(value, 0)]
+    while stack:
+        item, depth = stack.pop()
+        if isinstance(item, str):
+            found.append(item)
+        elif isinstance(item, dict):
+            found.extend(item)
+            stack.extend((inner, depth + 1) for name, inner in item.items() if name not in _NOT_READ)
+        elif isinstance(item, list):
+            stack.extend((inner, depth + 1) for inner in item)
+        if depth > MAX_DEPTH or len(found) > MAX_TEXTS:
+            raise TooMuch
+    return "\n\n".join(found)
+
+
 def texts(value: Any) -> Iterator[Text]:
-    """The texts of a descriptor, outermost first. Raises TooMuch."""
+    """The texts, outermost first. Raises TooMuch."""
     count = 0
     stack: list[tuple[str, Place, Any, bool, int]] = [("", Place.PROSE, value, False, 0)]
     while stack:
@@ -39,28 +56,17 @@ def texts(value: Any) -> Iterator[Text]:
             count += 1
             yield where, place, item
         elif isinstance(item, list):
-            stack.extend(
-                (f"{where}[{number}]", place, one, False, depth + 1) for number, one in reversed(list(enumerate(item)))
-            )
+            stack.extend((f"{where}[{at}]", place, one, False, depth + 1) for at, one in reversed(list(enumerate(item))))
         elif isinstance(item, Mapping):
-            for name, inner in reversed(item.items()) if isinstance(item, dict) else item.items():
+            inner: list[tuple[str, Place, Any, bool, int]] = []
+            for name, one in item.items():
                 path = f"{where}.{name[:64]}" if where else name[:64]
-                if of_names or not _known(name):
-                    count += 1
-                    yield path, Place.NAME, name
-                if not of_names and name in _NOT_READ and not isinstance(inner, Mapping | list):
-                    if len(str(inner)) <= 256:
-                        continue
-                inside = place if place is Place.VALUE or of_names else _place(name, place)
-                stack.append((path, inside, inner, not of_names and name in _NAMES and place is not Place.VALUE, depth + 1))
+                count += 1
+                yield path, Place.NAME if of_names else Place.PROSE, name
+                if of_names or name not in _NOT_READ:
+                    values = place is Place.VALUE or (not of_names and name in _VALUES)
+                    names = not of_names and not values and name in _NAMES
+                    inner.append((path, Place.VALUE if values else Place.PROSE, one, names, depth + 1))
+            stack.extend(reversed(inner))
         if count > MAX_TEXTS or depth > MAX_DEPTH:
             raise TooMuch
-
-
-def _place(name: str, place: Place) -> Place:
-    return Place.VALUE if name in _VALUES else place
-
-
-def _known(name: str) -> bool:
-    """A keyword of the format, or short enough to be one: not worth a look of its own."""
-    return len(name) <= 24 and name.isascii() and name.isalnum()
