@@ -20,6 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from mcp_guard.catalog import SEPARATOR, SERVER_NAME
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
+from mcp_guard.inspection.scan.settings import LOOKED_AT, Act, Inspect
 from mcp_guard.policy.form_errors import did_you_mean, value_at
 from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
 from mcp_guard.transports.http_link_remote import Remote
@@ -60,6 +61,14 @@ class RecordForm(_Form):
     durability: Literal["normal", "full"] = "normal"
 
 
+class InspectForm(_Form):
+    """What the scan of listed things does with what it finds, and what a person has looked at (`check` prints it)."""
+
+    severe: Literal["withhold", "mark", "off"] = "withhold"
+    minor: Literal["withhold", "mark", "off"] = "mark"
+    looked_at: list[Annotated[str, Field(pattern=LOOKED_AT.pattern)]] = []
+
+
 class ConfigForm(_Form):
     """The whole file."""
 
@@ -69,6 +78,7 @@ class ConfigForm(_Form):
     set: dict[str, str] = {}
     servers: Annotated[dict[str, ServerForm], Field(min_length=1)]
     record: RecordForm = RecordForm()
+    inspect: InspectForm = InspectForm()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,7 @@ class Config:
     variables: Mapping[str, str]
     servers: tuple[ServerSpec, ...]
     durability: Literal["normal", "full"]
+    inspect: Inspect = Inspect()
     unset: tuple[str, ...] = ()  # variables that some `env` names and the environment doesn't have
 
 
@@ -95,6 +106,7 @@ _FORMS: dict[tuple[int | str, ...], type[_Form]] = {
     (): ConfigForm,
     ("servers", "*"): ServerForm,
     ("record",): RecordForm,
+    ("inspect",): InspectForm,
 }
 
 
@@ -130,6 +142,7 @@ def read_config(data: bytes, path: Path) -> Config:
         variables={name: as_path(value, directory) for name, value in form.set.items()},
         servers=tuple(_spec(name, server, remotes[name], directory) for name, server in form.servers.items()),
         durability=form.record.durability,
+        inspect=_inspect(form.inspect),
         unset=tuple(
             dict.fromkeys(
                 one for server in form.servers.values() for one in server.env.values() if one not in os.environ
@@ -206,6 +219,10 @@ def _check_names(source: Source, form: ConfigForm) -> None:
 def share_prefix(name: str, other: str) -> bool:
     """Could a tool of one of these servers have the name of a tool of the other?"""
     return _begins(name, other) or _begins(other, name)
+
+
+def _inspect(form: InspectForm) -> Inspect:
+    return Inspect(Act(form.severe), Act(form.minor), frozenset(form.looked_at))
 
 
 def _begins(name: str, start: str) -> bool:

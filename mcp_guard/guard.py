@@ -40,6 +40,7 @@ from mcp_guard.protection import Protection, local_resolve
 from mcp_guard.record.entries import Request
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
+from mcp_guard.scans import Scans
 from mcp_guard.transports.spawn import Child
 from mcp_guard.wire import keyed_digest, shape
 
@@ -81,6 +82,7 @@ class Guard:
     latest: datetime | None = None  # of the entries of this process
     approver: Approver = field(default_factory=Nobody)
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
+    scans: Scans = field(default_factory=Scans)  # what listed things have in them that speaks to the model
     authority_digest: str = field(init=False)
     handles: Handles = field(init=False)  # what clients hold beyond one call
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound

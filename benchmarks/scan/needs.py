@@ -111,7 +111,10 @@ def _pieces(tree: Any) -> list[Spellings]:
 
 def _edges(piece: list[Any]) -> Spellings:
     """Its spellings; one that doesn't begin or end at a word's edge has a BREAK there."""
-    bounded = [str(piece[0][0]) == "AT", str(piece[-1][0]) in ("AT", "ASSERT_NOT")]  # `(?!…)` stands behind `\b`, or for it
+    bounded = [
+        str(piece[0][0]) == "AT",
+        str(piece[-1][0]) in ("AT", "ASSERT_NOT"),
+    ]  # `(?!…)` stands behind `\b`, or for it
     return [f"{'' if bounded[0] else BREAK}{one}{'' if bounded[1] else BREAK}" for one in spellings(piece)]
 
 

@@ -41,6 +41,7 @@ def run(
         prefixed=True,
         own_files=(config,),
         durability=loaded.durability,
+        inspect=loaded.inspect,
     )
     say_strangers(guard)
     say_unset(loaded)

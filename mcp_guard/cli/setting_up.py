@@ -18,6 +18,7 @@ from mcp_guard.config import Config, as_path
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.guard import Guard
+from mcp_guard.inspection.scan.settings import Inspect
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
 from mcp_guard.policy.oddities import strangers
 from mcp_guard.protection import Protection
@@ -25,6 +26,7 @@ from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.schema import patiently
 from mcp_guard.record.shown import escaped
 from mcp_guard.record.store import Record
+from mcp_guard.scans import Scans
 from mcp_guard.starting.places import guards_home
 
 PROGRAM = Path(__file__).resolve().parents[1]
@@ -129,6 +131,7 @@ def build_guard(
     prefixed: bool,
     own_files: Iterable[Path],
     durability: Literal["normal", "full"] = "normal",
+    inspect: Inspect = Inspect(),  # noqa: B008 - frozen
 ) -> Guard:
     """Open the record and put the parts together."""
     principal = local_principal()
@@ -144,6 +147,7 @@ def build_guard(
         protection=protection_of(specs, layers, own_files, record.directory),
         session_key=session,
         clock=clock,
+        scans=Scans(inspect),
     )
     loaded = [
         {

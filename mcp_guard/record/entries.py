@@ -51,6 +51,8 @@ class EntryKind(StrEnum):
     """It answers again."""
     WITHHELD = "withheld"
     """Tools that the client isn't shown, beyond what no grant names: drift, collisions, unusable schemas."""
+    FOUND = "found"
+    """The scan found something in what a server would have a model read, and it is shown all the same: rules only."""
     STOPPED = "stopped"
     """The guard process ended in good order; a chain without it was cut short."""
 

@@ -73,8 +73,16 @@ def _told(kind: EntryKind, data: Any) -> str:
             tools = [f"{one.get('tool', '?')} ({one.get('why', '?')})" for one in _objects(known.get("tools"))]
             more = f" and {len(tools) - _MOST} more" if len(tools) > _MOST else ""
             return f"tools of server {server} withheld: {', '.join(tools[:_MOST])}{more}"
+        case EntryKind.FOUND:
+            rules = [f"{one.get('name', '?')} ({_listed(one.get('rules'))})" for one in _objects(known.get("found"))]
+            more = f" and {len(rules) - _MOST} more" if len(rules) > _MOST else ""
+            return f"found in what server {server} says: {', '.join(rules[:_MOST])}{more}"
         case _:
             return kind.value
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else "?"
 
 
 def _document(document: Mapping[str, Any]) -> str:

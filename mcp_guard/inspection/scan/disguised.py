@@ -13,7 +13,9 @@ from mcp_guard.inspection.scan.folding import letters, mixes_scripts, unleeted
 from mcp_guard.inspection.scan.matching import Rule, words
 
 SET_APART = Rule(
-    "letters-set-apart", Severity.SEVERE, "It has a demand on the model whose letters are set apart or swapped for digits."
+    "letters-set-apart",
+    Severity.SEVERE,
+    "It has a demand on the model whose letters are set apart or swapped for digits.",
 )
 MIXED_SCRIPTS = Rule(
     "mixed-scripts",

@@ -22,7 +22,9 @@ SHORTEST = 16
 LONGEST = 8192
 """Characters of one run that are decoded."""
 
-DEMAND = Rule("encoded-demand", Severity.SEVERE, "It has a demand on the model in an encoding that a person doesn't read.")
+DEMAND = Rule(
+    "encoded-demand", Severity.SEVERE, "It has a demand on the model in an encoding that a person doesn't read."
+)
 PROSE_INSIDE = Rule(
     "encoded-prose", Severity.SEVERE, "It has a sentence in an encoding: a description has no reason to hide one."
 )
@@ -41,7 +43,7 @@ _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
 _ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}){6,}")
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){6,}")
 _ENTITIES = re.compile(r"(?:&#(?:\d{2,5}|x[0-9a-fA-F]{2,4});[ ]?){6,}")
-_OTHERS = bytes(code for code in range(256) if not (chr(code).isalnum() and code < 128 or chr(code) in "+/_-="))
+_OTHERS = bytes(code for code in range(256) if not ((chr(code).isalnum() and code < 128) or chr(code) in "+/_-="))
 _TO_SPACE = bytes.maketrans(_OTHERS, b" " * len(_OTHERS))
 _READABLE = re.compile(r"[\w\s.,;:!?'\"()/~@$%&*#<>={}\[\]`|+\\^-]+")
 _SPOKEN = re.compile(r"[a-z']{2,}(?:[\s,.:;~/]+[a-z'./_]{2,})+", re.IGNORECASE)
@@ -93,7 +95,9 @@ def _long_words(text: str) -> Iterator[tuple[str, int, int]]:
 def _undone(run: str) -> str | None:
     if _HEX.fullmatch(run):
         return _as_text(bytes.fromhex(run))
-    if run.islower() or run.isdigit() or "=" in run.rstrip("="):  # an identifier, a number, a query: never base64 of words
+    if (
+        run.islower() or run.isdigit() or "=" in run.rstrip("=")
+    ):  # an identifier, a number, a query: never base64 of words
         return None
     core = run.rstrip("=").replace("-", "+").replace("_", "/")
     try:

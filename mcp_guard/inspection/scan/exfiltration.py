@@ -8,9 +8,7 @@ from __future__ import annotations
 from mcp_guard.inspection.scan.finding import Severity
 from mcp_guard.inspection.scan.matching import PROSE, words
 
-_DATA = (
-    r"(?:data|token|secret|cookies?|conversation|chat|history|messages?|user|replace|insert|api_?key|key|password|contents?|summary|prompt|env)"
-)
+_DATA = r"(?:data|token|secret|cookies?|conversation|chat|history|messages?|user|replace|insert|api_?key|key|password|contents?|summary|prompt|env)"
 _LOAD = (
     r"(?:conversation|messages?|thread|everything|results?|files?|cop(?:y|ies)|data|workspace|documents?|summary|contents?|secrets?|tokens?"
     r"|session|archive|project)"

@@ -11,8 +11,14 @@ from mcp_guard.inspection.scan.matching import words
 _DROPPED = (
     # verb, what is dropped; in either order
     (r"ignorier|vergiss|vergess|missacht|uberschreib", r"anweisung|vorgaben|regeln|befehle|instruktion"),
-    (r"ignor[ez]|oublie[rz]?\b|outrepass", r"instructions? precedent|precedentes? instruction|consignes?|directives precedent"),
-    (r"ignor[ae]\b|olvid[ae]|haz caso omiso|desobedec", r"instruccion|indicaciones|reglas anteriores|ordenes anteriores"),
+    (
+        r"ignor[ez]|oublie[rz]?\b|outrepass",
+        r"instructions? precedent|precedentes? instruction|consignes?|directives precedent",
+    ),
+    (
+        r"ignor[ae]\b|olvid[ae]|haz caso omiso|desobedec",
+        r"instruccion|indicaciones|reglas anteriores|ordenes anteriores",
+    ),
     (r"ignora(?:re)?\b|dimentica", r"istruzion|indicazioni precedenti|regole precedenti"),
     (r"ignor[ea]\b|esquec|desconsider", r"instruc(?:o|oe|ao)|orientacoes|regras anteriores"),
     (r"negeer|vergeet", r"instructies|aanwijzing|opdrachten|regels"),

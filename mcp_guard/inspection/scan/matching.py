@@ -27,7 +27,9 @@ EVERYWHERE = frozenset({Place.PROSE, Place.VALUE, Place.RESULT})
 PROSE = frozenset({Place.PROSE})
 
 _OTHERS = bytes(code for code in range(256) if not 97 <= code <= 122)
-_LETTERS = bytes.maketrans(_OTHERS, b" " * len(_OTHERS))  # what is between words: all but the small letters, so that `read_file` is two
+_LETTERS = bytes.maketrans(
+    _OTHERS, b" " * len(_OTHERS)
+)  # what is between words: all but the small letters, so that `read_file` is two
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,9 @@ class Table:
             while at >= 0 and possible:
                 for clue in possible:
                     yield clue, max(0, at - REACH), at + 2 * REACH
-                at = folded.find(sign, at + REACH)  # what is nearer is in this one's stretch, which reaches twice as far
+                at = folded.find(
+                    sign, at + REACH
+                )  # what is nearer is in this one's stretch, which reaches twice as far
 
 
 def _has_all(words: Set[bytes], clue: Clue) -> bool:

@@ -68,7 +68,9 @@ def scan_text(text: str, place: Place = Place.RESULT, where: str = "") -> tuple[
     if len(text) > MAX_SCANNED:
         findings.append(_finding(NOT_SCANNED, _unlooked(place), (MAX_SCANNED, len(text)), where))
         text = text[:MAX_SCANNED]
-    findings += [_finding(rule, severity, (start, end), where) for rule, severity, start, end in hidden.found(text, place)]
+    findings += [
+        _finding(rule, severity, (start, end), where) for rule, severity, start, end in hidden.found(text, place)
+    ]
     folded = fold(text)
     if place is Place.NAME and secrets_wanted.collects(folded):
         findings.append(_finding(_COLLECTING, _COLLECTING.severity, (0, len(text)), where))

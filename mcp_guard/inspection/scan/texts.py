@@ -56,7 +56,9 @@ def texts(value: Any) -> Iterator[Text]:
             count += 1
             yield where, place, item
         elif isinstance(item, list):
-            stack.extend((f"{where}[{at}]", place, one, False, depth + 1) for at, one in reversed(list(enumerate(item))))
+            stack.extend(
+                (f"{where}[{at}]", place, one, False, depth + 1) for at, one in reversed(list(enumerate(item)))
+            )
         elif isinstance(item, Mapping):
             inner: list[tuple[str, Place, Any, bool, int]] = []
             for name, one in item.items():
