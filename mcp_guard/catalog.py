@@ -94,6 +94,7 @@ class Listing:
     withheld: tuple[Withheld, ...] = ()
     frame: Mapping[str, Any] = field(default_factory=dict)
     names: frozenset[str] = frozenset()  # every name listed, withheld ones too
+    descriptors: tuple[Mapping[str, Any], ...] = ()  # as they were listed, withheld ones too: for `check`
 
 
 def _undescribed(_: Mapping[str, Any]) -> Described | None:
@@ -131,7 +132,8 @@ def list_tools(
         else:
             tools.append(Tool(server, name, exposed, descriptor, check, describe(descriptor)))
     names = frozenset(name for name in map(_name, descriptors) if name)
-    return Listing(tuple(tools), tuple(withheld), frame, names)
+    listed = tuple(descriptor for descriptor in descriptors if isinstance(descriptor, Mapping))
+    return Listing(tuple(tools), tuple(withheld), frame, names, listed)
 
 
 def _name(descriptor: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Literal
@@ -91,7 +91,7 @@ class Config:
     variables: Mapping[str, str]
     servers: tuple[ServerSpec, ...]
     durability: Literal["normal", "full"]
-    inspect: Inspect = Inspect()
+    inspect: Inspect = field(default_factory=Inspect)
     unset: tuple[str, ...] = ()  # variables that some `env` names and the environment doesn't have
 
 

@@ -1,7 +1,7 @@
 """What becomes of findings in a conversation: what is withheld is as if it weren't there, and each is told once.
 
-Told to the person on stderr and to the record by rule ids; never a text that was found, which could speak to whoever
-reads the record.
+Told to the person on stderr and to the record by rule ids; never a text that was found, which could speak to
+whoever reads the record.
 """
 
 from __future__ import annotations

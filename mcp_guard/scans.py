@@ -1,7 +1,7 @@
 """The scan at work: each listed thing is looked at once, and what is found withholds it or is told.
 
-Keeps findings by the digest of the whole thing, so that five conversations and a hundred listings cost one look. Knows
-the settings, and neither clients nor servers; `listing` and `lifecycle` do what it says.
+Keeps findings by the digest of the whole thing, so that five conversations and a hundred listings cost one look.
+Knows the settings, and neither clients nor servers; `listing` and `lifecycle` do what it says.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ INSTRUCTIONS = "(instructions)"
 class Scans:
     """The scan of one guard process."""
 
-    inspect: Inspect = Inspect()
+    inspect: Inspect = field(default_factory=Inspect)
     _kept: dict[str, tuple[Finding, ...]] = field(default_factory=dict)
 
     def findings(self, thing: Mapping[str, Any] | str) -> tuple[Finding, ...]:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.scan.collect --package npm:NAME@VERSION --licence MIT < listing.json
 
-`listing.json` has what the server says: `{"tools": [...], "prompts": [...], "instructions": ...}`. Only with a licence that
-permits to pass it on (`LICENCES`). The first `MOST` tools are kept, so that no server outweighs the others. Which part a
-server belongs to follows from its package's name, so nobody chooses.
+`listing.json` has what the server says: `{"tools": [...], "prompts": [...], "instructions": ...}`. Only with a
+licence that permits to pass it on (`LICENCES`). The first `MOST` tools are kept, so that no server outweighs the
+others. Which part a server belongs to follows from its package's name, so nobody chooses.
 """
 
 from __future__ import annotations

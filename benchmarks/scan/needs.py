@@ -2,8 +2,9 @@
 
     python -m benchmarks.scan.needs
 
-Reads every alternative of every pattern and writes down, rarest first by the benign corpus, groups of words of which any
-match has one of each. Where a pattern has no whole word of letters, pieces of text (`signs`) take their place.
+Reads every alternative of every pattern and writes down, rarest first by the benign corpus, groups of words of
+which any match has one of each. Where a pattern has no whole word of letters, pieces of text (`signs`) take their
+place.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from mcp_guard.inspection.scan import FAMILIES
-from mcp_guard.inspection.scan.matching import alternatives
 
 ROOT = Path(__file__).parent.parent.parent
 NEEDS = ROOT / "mcp_guard" / "inspection" / "scan" / "needs.py"
@@ -136,19 +136,20 @@ def table() -> str:
     lines = []
     for rule in rules():
         lines.append(f'    "{rule.id}": (')
-        for pattern in alternatives(rule.pattern):
+        for pattern in rule.patterns:
             rows = groups(pattern, counts)
-            lines.append(f"        ({', '.join(json.dumps(row, ensure_ascii=False) for row in rows)},),")
+            lines.append(f"        ({' '.join(f'{json.dumps(row, ensure_ascii=False)},' for row in rows)}),")
         lines.append("    ),")
     return HEAD + "\n".join(lines) + "\n}\n"
 
 
-HEAD = '''"""What a text must have for each alternative of each rule's pattern to match. Made by `python -m benchmarks.scan.needs`.
+HEAD = '''"""What a text must have for each of a rule's patterns to match. Made by `python -m benchmarks.scan.needs`.
 
-Core. One row an alternative: groups of words, rarest first, of each of which a match has one. A row that begins with a
+Core. One row a pattern: groups of words, rarest first, of each of which a match has one. A row that begins with a
 blank has pieces of text instead of words.
 """
 
+# ruff: noqa: E501
 # fmt: off
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
 '''
@@ -156,7 +157,7 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 def rules() -> list[Any]:
     """Every rule with a pattern."""
-    return [rule for family in FAMILIES.values() for rule in family if rule.pattern]
+    return [rule for family in FAMILIES.values() for rule in family if rule.patterns]
 
 
 if __name__ == "__main__":

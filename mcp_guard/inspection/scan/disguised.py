@@ -34,11 +34,16 @@ HIDDEN_MARKUP = words(
     "hidden-markup",
     Severity.SEVERE,
     "It has text in markup that isn't shown: a comment, or a style that hides it.",
-    rf"<!--(?:(?!-->).){{0,200}}?{_MODEL}|(?:display\s*:\s*none|font-size\s*:\s*0|color\s*:\s*white|visibility\s*:\s*hidden|opacity\s*:\s*0"
-    rf"(?![.\d]))[^>]{{0,40}}>\s*[a-z]|<(?:p|div|span) hidden>\s*[a-z]|\[(?://|comment)\]:\s*(?:#|<>)\s*\([^)]{{0,80}}?{_MODEL}"
-    rf"|/\*[^*]{{0,40}}?(?:assistant|\bai\b|\bllm\b)\s*:",
+    rf"<!--(?:(?!-->).){{0,200}}?{_MODEL}",
+    (
+        r"(?:display\s*:\s*none|font-size\s*:\s*0|color\s*:\s*white|visibility\s*:\s*hidden|"
+        r"opacity\s*:\s*0(?![.\d]))[^>]{0,40}>\s*[a-z]"
+    ),
+    r"<(?:p|div|span) hidden>\s*[a-z]",
+    rf"\[(?://|comment)\]:\s*(?:#|<>)\s*\([^)]{{0,80}}?{_MODEL}",
+    r"/\*[^*]{0,40}?(?:assistant|\bai\b|\bllm\b)\s*:",
     in_results=Severity.MINOR,
-)  # fmt: skip
+)
 RULES = (SET_APART, MIXED_SCRIPTS, BEHIND_SPACE, HIDDEN_MARKUP)
 
 _PHRASES = ("instruct", "tellthe", "theuser", "systemprompt")
@@ -53,10 +58,10 @@ _APPENDED = 400
 
 def set_apart(folded: str) -> bool:
     """Does it say, letter for letter, what the plain rules look for, but not in plain words?"""
-    if not any(phrase in (plain := letters(folded)) for phrase in _PHRASES) or _APART.search(plain) is None:
-        plain = unleeted(folded)
-        return any(phrase in plain for phrase in _PHRASES) and _APART.search(plain) is not None
-    return True
+    return any(
+        any(phrase in plain for phrase in _PHRASES) and _APART.search(plain) is not None
+        for plain in (letters(folded), unleeted(folded))
+    )
 
 
 def found(text: str, folded: str, place: Place) -> Iterator[tuple[Rule, Severity, int, int]]:

@@ -1,7 +1,8 @@
-"""Texts in an encoding that a model undoes and a person doesn't: base64, hexadecimal, escapes, ROT13, letters backwards.
+"""Texts in an encoding that a model undoes and a person doesn't: base64, hexadecimal, escapes, ROT13, letters
+backwards.
 
-Core. What is encoded is decoded once and asked about like any other text. Only what was decoded and speaks is a finding:
-an example of a picture's bytes isn't.
+Core. What is encoded is decoded once and asked about like any other text. Only what was decoded and speaks is a
+finding: an example of a picture's bytes isn't.
 """
 
 from __future__ import annotations
@@ -32,8 +33,12 @@ DECODE_AND_OBEY = words(
     "decode-and-obey",
     Severity.SEVERE,
     "It has the model decode something and do what that says.",
-    r"\b(?:decode|reverse|decrypt)\b[^\n]{0,60}?\b(?:obey|follow|act on|do (?:what|as)|execute|run)\b|\bbase64 (?:-d|--decode|below)\b[^\n]{0,40}?\b(?:sh|bash"
-    r"|shell)\b|\bbase64\b[^\n]{0,40}?\bthrough a shell\b|\beval\s*\(\s*atob\(|\bdecode\b[^\n]{0,24}?\brot13\b|\bdecode it and follow\b",
+    r"\b(?:decode|reverse|decrypt)\b[^\n]{0,60}?\b(?:obey|follow|act on|do (?:what|as)|execute|run)\b",
+    r"\bbase64 (?:-d|--decode|below)\b[^\n]{0,40}?\b(?:sh|bash|shell)\b",
+    r"\bbase64\b[^\n]{0,40}?\bthrough a shell\b",
+    r"\beval\s*\(\s*atob\(",
+    r"\bdecode\b[^\n]{0,24}?\brot13\b",
+    r"\bdecode it and follow\b",
     in_results=Severity.MINOR,
 )
 RULES = (DEMAND, PROSE_INSIDE, DECODE_AND_OBEY)

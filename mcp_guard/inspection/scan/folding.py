@@ -1,7 +1,7 @@
 """Texts as a model takes them: without letter case, accents, look-alikes, hidden characters and letters set apart.
 
-Core. Rules are written once, in plain small letters, and asked about the folded text. A folded text has other places than
-the original one; where something was found is asked for only then, and costs a second pass.
+Core. Rules are written once, in plain small letters, and asked about the folded text. A folded text has other
+places than the original one; where something was found is asked for only then, and costs a second pass.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ _DROPPED = (
 )
 _HIDDEN = (
     r"\bsag\w* (?:dem|der|den) (?:nutzer|benutzer|anwender|menschen)\w* (?:nichts|nicht)\b",
-    r"\binformier\w* (?:den|die) (?:nutzer|benutzer|anwender)\w* nicht\b|\b(?:verschweig|verheimlich)\w*\b.{0,40}?nutzer",
+    r"\binformier\w* (?:den|die) (?:nutzer|benutzer|anwender)\w* nicht\b|\b(?:verschweig"
+    r"|verheimlich)\w*\b.{0,40}?nutzer",
     r"\bne (?:le |lui |la |les )?(?:dis|dites|mentionne|mentionnez|revele|revelez|signale)\b.{0,30}?\butilisateur",
     r"\bno (?:se )?(?:lo |le )?(?:digas|informes|menciones|reveles|diga|informe)\b.{0,30}?\busuario",
     r"\bnon (?:dirlo|dire|informare|menzionare|rivelare)\b.{0,30}?\butente",
@@ -52,21 +53,22 @@ _ANCHORS = (
     *("instructies", "aanwijzing", "opdrachten", "regels", "anvisning", "instrukcj", "polece", "wytyczn", "talimat"),
     *("kurallar", "инструкц", "указани", "правил", "команды", "指示", "指令", "说明", "規則", "规则", "提示词", "命令"),
     *("ルール", "지시", "명령", "지침", "규칙", "تعليمات", "اوامر", "أوامر", "قواعد", "निर्देश", "नियम"),
-)  # fmt: skip
+)
 
 RULES = (
     words(
         "overrides-instructions-elsewhere",
         Severity.SEVERE,
         "It tells the model, in another language than English, to drop the instructions that it has.",
-        "|".join(
-            rf"(?:\b|(?=[^\x00-\x7f]))(?:{verb}).{{0,40}}?(?:{noun})|(?:{noun}).{{0,40}}?(?:{verb})" for verb, noun in _DROPPED
+        *(
+            rf"(?:\b|(?=[^\x00-\x7f]))(?:{verb}).{{0,40}}?(?:{noun})|(?:{noun}).{{0,40}}?(?:{verb})"
+            for verb, noun in _DROPPED
         ),
     ),
     words(
         "hides-from-user-elsewhere",
         Severity.SEVERE,
         "It tells the model, in another language than English, to keep something from the user.",
-        "|".join(_HIDDEN),
+        *_HIDDEN,
     ),
-)  # fmt: skip
+)

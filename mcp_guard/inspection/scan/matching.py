@@ -1,8 +1,8 @@
 """How rules of words are asked: by the words that any match has in it, and then only near the rarest of them.
 
-Core. A text's words are taken once; a clue whose words aren't all among them can't match, so nearly every text is done
-with in microseconds. Else its pattern is asked about the stretches round its rarest word. Gaps in patterns are bounded and
-no stretch is asked twice, so the cost is linear in the text.
+Core. A text's words are taken once; a clue whose words aren't all among them can't match, so nearly every text is
+done with in microseconds. Else its pattern is asked about the stretches round its rarest word. Gaps in patterns are
+bounded and no stretch is asked twice, so the cost is linear in the text.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _LETTERS = bytes.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing that is looked for. `pattern` is empty where code finds it."""
+    """One thing that is looked for. `patterns` is empty where code finds it."""
 
     id: str
     severity: Severity
     reason: str
-    pattern: str = ""
+    patterns: tuple[str, ...] = ()
     places: frozenset[Place] = EVERYWHERE
     result_severity: Severity | None = None  # in a result, if it is another one there
 
@@ -51,17 +51,17 @@ def words(
     rule: str,
     severity: Severity,
     reason: str,
-    pattern: str,
+    *patterns: str,
     places: frozenset[Place] = EVERYWHERE,
     in_results: Severity | None = None,
 ) -> Rule:
-    """A rule whose pattern is asked about the folded text."""
-    return Rule(rule, severity, reason, pattern, places, in_results)
+    """A rule whose patterns, any of them, are asked about the folded text."""
+    return Rule(rule, severity, reason, patterns, places, in_results)
 
 
 @dataclass(frozen=True, slots=True)
 class Clue:
-    """One alternative of a rule's pattern, and what a text must have for it to match."""
+    """One of a rule's patterns, and what a text must have for it to match."""
 
     rule: Rule
     pattern: str
@@ -70,34 +70,13 @@ class Clue:
     signs: tuple[str, ...]  # or, where it has no whole words, one of these pieces of text
 
 
-def alternatives(pattern: str) -> list[str]:
-    """The pattern's alternatives at its top."""
-    found, depth, start, at, in_class = [], 0, 0, 0, False
-    while at < len(pattern):
-        char = pattern[at]
-        if char == "\\":
-            at += 1
-        elif in_class:
-            in_class = char != "]"
-        elif char == "[":
-            in_class = True
-            at += pattern[at + 1 : at + 2] in ("]", "^")
-        elif char in "()":
-            depth += 1 if char == "(" else -1
-        elif char == "|" and depth == 0:
-            found.append(pattern[start:at])
-            start = at + 1
-        at += 1
-    return [*found, pattern[start:]]
-
-
 def clues(rule: Rule) -> list[Clue]:
     """A rule's clues. A pattern that `needs.py` wasn't made for is a defect, told when the package is loaded."""
-    patterns, needs = alternatives(rule.pattern), NEEDS[rule.id]
-    if len(patterns) != len(needs):
-        raise ValueError(f"`needs.py` isn't made for the pattern of `{rule.id}`: make it anew")
+    needs = NEEDS.get(rule.id, ())
+    if len(rule.patterns) != len(needs):
+        raise ValueError(f"`needs.py` isn't made for the patterns of `{rule.id}`: make it anew")
     found = []
-    for pattern, (near, *also) in zip(patterns, needs, strict=True):
+    for pattern, (near, *also) in zip(rule.patterns, needs, strict=True):
         groups = tuple(frozenset(group.encode().split()) for group in also)
         if near.startswith(" "):
             found.append(Clue(rule, pattern, frozenset(), groups, tuple(near.split())))
@@ -114,7 +93,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 @dataclass(slots=True)
 class Work:
-    """How many stretches may still be asked about. A text made to cost much runs out of it, which is a finding itself."""
+    """How many stretches may still be asked about. A text made to cost much runs out of it: a finding."""
 
     left: int = MAX_WORK
 

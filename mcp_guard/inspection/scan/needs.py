@@ -1,9 +1,10 @@
-"""What a text must have for each alternative of each rule's pattern to match. Made by `python -m benchmarks.scan.needs`.
+"""What a text must have for each of a rule's patterns to match. Made by `python -m benchmarks.scan.needs`.
 
-Core. One row an alternative: groups of words, rarest first, of each of which a match has one. A row that begins with a
+Core. One row a pattern: groups of words, rarest first, of each of which a match has one. A row that begins with a
 blank has pieces of text instead of words.
 """
 
+# ruff: noqa: E501
 # fmt: off
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "overrides-instructions": (
@@ -93,36 +94,21 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("every over",),
     ),
     "overrides-instructions-elsewhere": (
-        (" ignorier missacht uberschreib vergess vergiss",),
-        (" ignorier missacht uberschreib vergess vergiss",),
-        (" consigne consignes directives instruction instructions precedentes",),
-        (" consigne consignes directives instruction instructions precedentes",),
+        (" anweisung befehle ignorier instruktion missacht uberschreib vergess vergiss vorgaben",),
+        (" consigne consignes directives instruction instructions outrepass precedentes",),
         (" anteriores indicaciones instruccion",),
-        (" anteriores indicaciones instruccion",),
-        (" indicazioni istruzion precedenti",),
-        (" indicazioni istruzion precedenti",),
-        (" anteriores instrucao instruco instrucoe orientacoes",),
-        (" anteriores instrucao instruco instrucoe orientacoes",),
-        (" negeer vergeet",),
-        (" negeer vergeet",),
+        (" dimentica indicazioni istruzion precedenti",),
+        (" anteriores desconsider instrucao instruco instrucoe orientacoes",),
+        (" aanwijzing instructies negeer opdrachten regels vergeet",),
         (" anvisning instruktion",),
-        (" anvisning instruktion",),
-        (" instrukcj polece wytyczn",),
-        (" instrukcj polece wytyczn",),
-        (" kurallar talimat",),
-        (" kurallar talimat",),
-        (" инструкц команды предыдущие указани",),
-        (" инструкц команды предыдущие указани",),
-        (" 忘記 忘记 忽略 忽視 无视 無視",),
-        (" 指令 指示 提示词 規則 规则 说明",),
-        (" 忘れ 無視",),
-        (" 忘れ 無視",),
-        (" 무시 잊어",),
-        (" 무시 잊어",),
-        (" أوامر اوامر تعليمات قواعد",),
-        (" أوامر اوامر تعليمات قواعد",),
-        (" नियम निर्देश",),
-        (" नियम निर्देश",),
+        (" ignoruj instrukcj polece wytyczn zapomnij",),
+        (" gormezden kurallar talimat",),
+        (" игнорир инструкц команды предыдущие пренебрег указани",),
+        (" 忘記 忘记 忽略 忽視 指令 指示 提示词 无视 無視 規則 规则 说明",),
+        (" ルール 命令 忘れ 指令 指示 無視",),
+        (" 규칙 명령 무시 잊어 지시 지침",),
+        (" أوامر اوامر تجاهل تعليمات قواعد",),
+        (" अनदेखा नजरअंदाज नज़रअंदाज नियम निर्देश",),
     ),
     "hides-from-user": (
         ("alert alerting anybody anyone customer customers don dont ever humans inform informing let letting mustn mustnt notify notifying people person please shouldn shouldnt tell telling",),
@@ -149,8 +135,7 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "hides-from-user-elsewhere": (
         ("dem den der", "nicht nichts",),
-        ("den die", "nicht",),
-        (" verheimlich verschweig",),
+        (" informier verheimlich verschweig",),
         ("ne",),
         ("diga digas informe informes le lo menciones reveles",),
         ("dire dirlo informare menzionare rivelare",),
@@ -160,8 +145,7 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
         (" пользовател",),
         (" 사용자",),
         (" المستخدم",),
-        ("meld vertel zeg",),
-        ("nie",),
+        ("meld nie vertel zeg",),
     ),
     "taps-other-tools": (
         ("all another any each every other", "tool tools", "add forward give include pass provide send with",),

@@ -1,7 +1,7 @@
 """The scan itself: a text, a listed thing or a result in, findings out.
 
-Core, pure and total: whatever the JSON, it answers. `scan_text` is for a text that stands alone, `scan_descriptor` for a tool,
-prompt or resource as its server lists it, `scan_result` for what a call answered.
+Core, pure and total: whatever the JSON, it answers. `scan_text` is for a text that stands alone, `scan_descriptor`
+for a tool, prompt or resource as its server lists it, `scan_result` for what a call answered.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ FAMILIES: dict[str, tuple[Rule, ...]] = {
 def _table(place: Place) -> Table:
     """The rules of words for this place; of a parameter's name, as of any other prose."""
     sought = Place.PROSE if place is Place.NAME else place
-    return Table(tuple(rule for rules in FAMILIES.values() for rule in rules if rule.pattern and sought in rule.places))
+    return Table(
+        tuple(rule for rules in FAMILIES.values() for rule in rules if rule.patterns and sought in rule.places)
+    )
 
 
 _PLAIN_ENOUGH = frozenset({"addressed", "concealed"})
@@ -133,9 +135,9 @@ def _disguised(text: str, folded: str, place: Place, where: str, findings: list[
     for rule, severity, start, end in disguised.found(text, folded, place):
         yield _finding(rule, severity, (start, end), where)
     for inside, start, end in encoded.decoded(text):
-        rule = _inside(inside, place)
-        if rule is not None:
-            yield _finding(rule, rule.severity_in(place), (start, end), where)
+        speaks = _inside(inside, place)
+        if speaks is not None:
+            yield _finding(speaks, speaks.severity_in(place), (start, end), where)
             break
     if any(_speaks(turned) for turned in encoded.turned_round(text)):
         yield _finding(encoded.DEMAND, encoded.DEMAND.severity_in(place), (0, len(text)), where)

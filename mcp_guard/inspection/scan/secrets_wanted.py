@@ -1,7 +1,7 @@
 """Texts that are after secrets: keys, credentials, the files that hold them, and the conversation itself.
 
-Core. To name a place of secrets may be honest (a tool that manages SSH keys); to tell the model to read one and to hand
-over what it holds is not.
+Core. To name a place of secrets may be honest (a tool that manages SSH keys); to tell the model to read one and to
+hand over what it holds is not.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from mcp_guard.inspection.scan.matching import PROSE, Rule, words
 _FILES = (
     r"(?:~|\$home|/root|/home/\w+|%userprofile%)?[/\\]?\.(?:ssh|aws|gnupg|kube|docker|azure|config/gh|config/gcloud|cursor)[/\\][\w./-]*"
     r"|\bid_(?:rsa|dsa|ecdsa|ed25519)\b|/etc/(?:passwd|shadow|sudoers)|/proc/(?:self|\d+)/environ|\.netrc\b|\.pgpass\b|\.pypirc\b"
-    r"|(?<![\w*])\.npmrc\b|\.git-credentials\b|\.(?:bash|zsh)_history\b|claude_desktop_config\.json|\.env\b(?!\.example|\.sample)(?: file)?"
+    r"|(?<![\w*])\.npmrc\b|\.git-credentials\b|\.(?:bash|zsh)_history\b|claude_desktop_config\.json"
+    r"|\.env\b(?!\.example|\.sample)(?: file)?"
     r"|(?<=[~/])\.\w+/mcp\.json"
 )
-_PLACES = (".ssh", ".aws", ".gnupg", ".kube", ".docker", ".azure", ".config/g", ".cursor", "id_rsa", "id_dsa", "id_ecdsa",
-           "id_ed25519", "/etc/passwd", "/etc/shadow", "/etc/sudoers", "/environ", ".netrc", ".pgpass", ".pypirc", ".npmrc",
-           ".git-credentials", "_history", "claude_desktop_config", ".env", "mcp.json")  # fmt: skip
 _TAKE = (
-    r"(?:read|open|cat|include|attach|pass|send|copy|paste|provide|upload|contents? of|content from|look in|collect|extract|take"
+    r"(?:read|open|cat|include|attach|pass|send|copy|paste|provide|upload|contents? of|content from"
+    r"|look in|collect|extract|take"
     r"|give|put|hand over|fetch|print|dump|lies|ubergib|lis|lee|leggi)"
 )
 _CREDENTIALS = (
-    r"(?:api[ _-]?keys?|passwords?|passphrases?|credentials|private keys?|ssh keys?|seed phrases?|mnemonics?|session cookies?|cookies"
+    r"(?:api[ _-]?keys?|passwords?|passphrases?|credentials|private keys?|ssh keys?|seed phrases?"
+    r"|mnemonics?|session cookies?|cookies"
     r"|access tokens?|github tokens?|auth tokens?|secrets|secret keys?|browser history|credit card numbers?)"
 )
 
@@ -34,49 +34,87 @@ RULES = (
         "reads-secret-file",
         Severity.SEVERE,
         "It wants a file to be read that holds keys or credentials.",
-        rf"\b{_TAKE}\b[^.;]{{0,50}}?(?:{_FILES})|(?:{_FILES})[^.;]{{0,40}}?\b(?:and|then) (?:pass|send|give|paste|put|include|call)\b",
+        rf"\b{_TAKE}\b[^.;]{{0,50}}?(?:{_FILES})",
+        rf"(?:{_FILES})[^.;]{{0,40}}?\b(?:and|then) (?:pass|send|give|paste|put|include|call)\b",
         in_results=Severity.MINOR,
     ),
     words(
         "names-secret-file",
         Severity.MINOR,
         "It names a file that holds keys or credentials.",
-        r"\.ssh[/\\]|\bid_(?:rsa|ed25519|ecdsa|dsa)\b|/etc/(?:shadow|passwd)|\.aws/credentials|/proc/self/environ|\.gnupg\b|\.netrc\b"
-        r"|\.git-credentials|claude_desktop_config|\.cursor/",
-        frozenset({Place.PROSE, Place.VALUE}),
+        r"\.ssh[/\\]",
+        r"\bid_(?:rsa|ed25519|ecdsa|dsa)\b",
+        "/etc/(?:shadow|passwd)",
+        r"\.aws/credentials",
+        "/proc/self/environ",
+        r"\.gnupg\b",
+        r"\.netrc\b",
+        r"\.git-credentials",
+        "claude_desktop_config",
+        r"\.cursor/",
+        places=frozenset({Place.PROSE, Place.VALUE}),
     ),
     words(
         "asks-for-credentials",
         Severity.SEVERE,
         "It wants credentials that its own configuration doesn't hold.",
-        rf"\b(?:include|put|paste|collect|find|extract|hand over|copy|store|look for|send|gather|read|ask for)\b[^.;]{{0,30}}?\b(?:the users?'?s?|"
-        rf"any|all|every|saved|the owner'?s|your|the browser'?s|the)\b[^.;]{{0,24}}?\b{_CREDENTIALS}\b(?! (?:id|ids|name|reference|parameter)\b)"
-        r"[^.;]{0,24}?(?:\b(?:here|you find|in `|to `|with this|with it|from the|of the user|in the|user|and saved|argument|that you)|[.,;`\n]|$)"
-        rf"|\b(?:the )?(?:users?|owner|person)'?s (?:\w+ )?{_CREDENTIALS}\b(?:[^.;]{{0,20}}?\b(?:if you know|for the log|you find|with you))"
-        rf"|\b(?:the )?user'?s password, for\b|\b(?:the )?user'?s (?:\w+ )?token (?:in|to|as) `|{_CREDENTIALS}[^.;]{{0,20}}? (?:that you|you) find\b"
-        r"|\bmnemonic of\b|\blook for private keys\b|\buser'?s credentials\b.{0,20}?\bif you\b",
-        PROSE | {Place.RESULT},
+        (
+            rf"\b(?:include|put|paste|collect|find|extract|hand over|copy|store|look for|send|gather|read|"
+            rf"ask for)\b[^.;]{{0,30}}?\b(?:the users?'?s?|any|all|every|saved|the owner'?s|your|"
+            rf"the browser'?s|the)\b[^.;]{{0,24}}?\b{_CREDENTIALS}\b(?! (?:id|ids|name|reference|parameter)"
+            rf"\b)[^.;]{{0,24}}?(?:\b(?:here|you find|in `|to `|with this|with it|from the|of the user|in the|"
+            rf"user|and saved|argument|that you)|[.,;`\n]|$)"
+        ),
+        (
+            rf"\b(?:the )?(?:users?|owner|person)'?s (?:\w+ )?{_CREDENTIALS}\b(?:[^.;]{{0,20}}?"
+            rf"\b(?:if you know|for the log|you find|with you))"
+        ),
+        r"\b(?:the )?user'?s password, for\b",
+        r"\b(?:the )?user'?s (?:\w+ )?token (?:in|to|as) `",
+        rf"{_CREDENTIALS}[^.;]{{0,20}}? (?:that you|you) find\b",
+        r"\bmnemonic of\b",
+        r"\blook for private keys\b",
+        r"\buser'?s credentials\b.{0,20}?\bif you\b",
+        places=PROSE | {Place.RESULT},
         in_results=Severity.MINOR,
     ),
     words(
         "asks-for-environment",
         Severity.SEVERE,
         "It wants what the environment's variables hold.",
-        r"\bprintenv\b|\b(?:collect|read|include|send|provide|list|put|dump|pass) (?:\w+ )?all (?:the )?environment variables\b"
-        r"|\ball environment variables\b[^.;]{0,30}?\b(?:run|put|and|in `)"
-        r"|\b(?:get|take|read|value of|provide|pass|send|needs)\b[^.;]{0,24}?\b\w*(?:secret|api|access)_(?:access_)?(?:key|token)\b[^;]{0,30}?"
-        r"\b(?:from the environment|environment|next call|send it|and send|along)\b|\boutput of `(?:env|printenv|set)`",
+        r"\bprintenv\b",
+        (
+            r"\b(?:collect|read|include|send|provide|list|put|dump|pass) (?:\w+ )?all "
+            r"(?:the )?environment variables\b"
+        ),
+        r"\ball environment variables\b[^.;]{0,30}?\b(?:run|put|and|in `)",
+        (
+            r"\b(?:get|take|read|value of|provide|pass|send|needs)\b[^.;]{0,24}?\b\w*(?:secret|api|access)_"
+            r"(?:access_)?(?:key|token)\b[^;]{0,30}?\b(?:from the environment|environment|next call|send it|"
+            r"and send|along)\b"
+        ),
+        r"\boutput of `(?:env|printenv|set)`",
         in_results=Severity.MINOR,
     ),
     words(
         "asks-for-conversation",
         Severity.SEVERE,
         "It wants what was said to the model: the conversation or its instructions.",
-        r"\b(?:entire|full|whole|complete|all(?: of the| the)?|store the|send the|every)\s+\b(?:previous |prior )?(?:conversation|chat|transcript|messages"
-        r" of the conversation)\b(?:[^.;]{0,40}?\b(?:in|into|here|first|so far|including|to|field|history)\b)"
-        r"|\b(?:provide|give|send|put|include|paste|pass|forward|store)\b[^.;]{0,20}?\b(?:entire|full|whole|complete) (?:conversation|chat|transcript)\b"
-        r"|\ball previous messages\b|\bchat history so far\b"
-        r"|\b(?:your|its|the)(?: \w+)? system prompt\b(?=[^.;]{0,30}?(?:\b(?:into|in `|in the|word for word|verbatim|here)\b|,|\.|;|\n|$))",
+        (
+            r"\b(?:entire|full|whole|complete|all(?: of the| the)?|store the|send the|every)\s+"
+            r"\b(?:previous |prior )?(?:conversation|chat|transcript|messages of the conversation)"
+            r"\b(?:[^.;]{0,40}?\b(?:in|into|here|first|so far|including|to|field|history)\b)"
+        ),
+        (
+            r"\b(?:provide|give|send|put|include|paste|pass|forward|store)\b[^.;]{0,20}?\b(?:entire|full|"
+            r"whole|complete) (?:conversation|chat|transcript)\b"
+        ),
+        r"\ball previous messages\b",
+        r"\bchat history so far\b",
+        (
+            r"\b(?:your|its|the)(?: \w+)? system prompt\b(?=[^.;]{0,30}?(?:\b(?:into|in `|in the|"
+            r"word for word|verbatim|here)\b|,|\.|;|\n|$))"
+        ),
         in_results=Severity.MINOR,
     ),
     words(

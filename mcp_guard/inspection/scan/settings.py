@@ -1,7 +1,7 @@
 """What findings do: withhold what they are in, mark it, or nothing. A finding never shows or allows anything.
 
-Core. The operator says it in guard.yaml, by severity. A person who has looked at a thing names it with the digest of what
-was looked at; as soon as its server says something else there, it is looked at anew.
+Core. The operator says it in guard.yaml, by severity. A person who has looked at a thing names it with the digest
+of what was looked at; as soon as its server says something else there, it is looked at anew.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Every text of a listed thing that a model reads, with its place.
 
-Core. Takes any JSON, and goes by the members' names where it can: what stands under `properties` are names of parameters,
-under `enum` and `default` values. Whatever it doesn't know counts as prose, so that nothing is left out.
+Core. Takes any JSON, and goes by the members' names where it can: what stands under `properties` are names of
+parameters, under `enum` and `default` values. Whatever it doesn't know counts as prose, so that nothing is left
+out.
 """
 
 from __future__ import annotations
