@@ -95,6 +95,9 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
         ("mode: fast", "mode: 5", ":3:", "string"),
         ("servers:", "lock: guard.lock\nservers:", ":4:1", "isn't in this version yet"),
         ("servers:", "record: {values: true}\nservers:", ":4:10", "isn't in this version yet"),
+        ("servers:", "inspect: {severe: show}\nservers:", ":4:19", "withhold"),
+        ("servers:", "inspect: {looked_at: [files/x]}\nservers:", ":4:23", "pattern"),
+        ("servers:", "inspect: {severity: off}\nservers:", ":4:11", "did you mean `severe`"),
         ("servers:", "record: {durability: most}\nservers:", ":4:22", "normal"),
     ],
 )

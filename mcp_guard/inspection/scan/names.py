@@ -30,7 +30,8 @@ RULES = (LOOK_ALIKE, NEAR_NAME, OTHER_SERVERS_TOOL)
 
 _SHORTEST = 8
 """Letters from which on a name with one letter more, less or other is taken for the same."""
-_PLAIN = str.maketrans("01|", "ol" + "l", "-_. ")
+_PLAIN = str.maketrans("01i|", "olll")
+"""Signs that look like others in some typeface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def _compared(tool: Named, spelling: str, look: str, seen: tuple[dict[str, Named
         return LOOK_ALIKE
     for key in _without_one(look):
         other = near.get(key)
-        if other is not None and other.server != tool.server and not _is_plural(_look(_spelling(other.name)), look):
+        if other is not None and other.server != tool.server and not _is_plural(_spelling(other.name), spelling):
             return NEAR_NAME
     return None
 

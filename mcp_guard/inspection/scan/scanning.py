@@ -81,8 +81,7 @@ def scan_text(text: str, place: Place = Place.RESULT, where: str = "") -> tuple[
         findings.append(_finding(rule, rule.severity_in(place), original(text, start, end), where))
     if work.left < 0:
         findings.append(_finding(NOT_SCANNED, _unlooked(place), (0, len(text)), where))
-    if len(text) >= encoded.SHORTEST:
-        findings += _disguised(text, folded, place, where, findings)
+    findings += _disguised(text, folded, place, where, findings)
     return tuple(findings)
 
 
