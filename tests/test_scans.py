@@ -50,7 +50,12 @@ def test_a_thing_that_can_not_be_looked_at_is_withheld(monkeypatch: pytest.Monke
 
 def test_a_thing_is_looked_at_once_and_a_changed_one_again(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr(module, "scan_descriptor", lambda thing: seen.append(thing) or ())
+
+    def look(thing: Any) -> tuple[()]:
+        seen.append(thing)
+        return ()
+
+    monkeypatch.setattr(module, "scan_descriptor", look)
     scans = Scans()
     for thing in (PLAIN, dict(PLAIN), {**PLAIN, "x": 1}, PLAIN):
         scans.findings(thing)
@@ -78,7 +83,7 @@ async def test_a_trap_of_a_name_is_neither_listed_nor_called(tmp_path: Path) -> 
 
 async def test_a_withheld_prompt_or_resource_is_not_listed_and_not_there(tmp_path: Path) -> None:
     policy = (
-        "version: 1\ngrants:\n  - {id: p, prompt: 'raw/*', args: any}\n"
+        "version: 1\ngrants:\n  - {id: p, prompt: [raw/good, raw/bad], args: any}\n"
         '  - {id: r, resource: {server: raw, uri: {under: "file:///"}}}\n'
     )
     with Scene(tmp_path, policy) as scene:

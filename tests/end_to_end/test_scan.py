@@ -47,9 +47,10 @@ async def test_a_person_who_looked_at_a_tool_has_it_shown_until_it_says_somethin
     key = looked_at("raw", "cities", cities)
     other = looked_at("raw", "rivers", {**cities, "name": "rivers"})
     config = tmp_path / "guard.yaml"
+    servers = {"raw": {"command": stand.server(program=POISONED)}}
+    inspect = {"looked_at": [key, other]}
     config.write_text(
-        f"version: 1\npolicy: policy.yaml\nservers: {{raw: {{command: {json.dumps(stand.server(program=POISONED))}}}}}\n"
-        f"inspect: {{looked_at: [{json.dumps(key)}, {json.dumps(other)}]}}\n"
+        f"version: 1\npolicy: policy.yaml\nservers: {json.dumps(servers)}\ninspect: {json.dumps(inspect)}\n"
     )
     async with stand.client(["run", "--config", str(config)]) as client:
         await client.initialize()
@@ -66,5 +67,5 @@ async def test_what_a_result_says_to_the_model_is_noted_by_rule_and_passes(tmp_p
         assert answer["content"][0]["text"] == said
         await client.call("echo", {"text": "a plain line"})
         await client.call("fail", {"message": said})
-    notes = [row.body.get("note", "") for row in stand.rows() if row.kind is EntryKind.OUTCOME]
+    notes = [row.note for row in stand.decisions()]
     assert notes == ["scan: overrides-instructions", "", "scan: overrides-instructions"]
