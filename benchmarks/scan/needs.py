@@ -29,6 +29,8 @@ COMMON = 3000
 """How often a piece's words may stand in the benign corpus before pieces of text are looked for instead."""
 BREAK = "\0"
 """Stands where anything may stand."""
+EDGE = "\1"
+"""Stands where a word begins or ends."""
 
 Spellings = list[str]
 
@@ -57,7 +59,7 @@ def _of(op: str, value: Any) -> Spellings:
     if op == "LITERAL":
         return [chr(value)]
     if op == "AT":
-        return [""]
+        return [EDGE]
     if op == "SUBPATTERN":
         return spellings(value[3])
     if op == "BRANCH":
@@ -66,6 +68,8 @@ def _of(op: str, value: Any) -> Spellings:
         return ["", *spellings(value[2])] if value[0] == 0 else spellings(value[2])
     if op == "IN" and all(str(kind) == "LITERAL" for kind, _ in value) and len(value) <= 3:
         return [chr(code) for _, code in value]
+    if op == "ASSERT_NOT" and value[0] < 0:  # `(?<![a-z])`: nothing of a word is in front
+        return [EDGE]
     if op in ("ASSERT", "ASSERT_NOT"):
         return [""]
     return [BREAK]
@@ -79,13 +83,13 @@ def groups(pattern: str, counts: Counter[str]) -> list[str]:
     found: list[list[str]] = []
     signs: list[list[str]] = []
     for piece in _pieces(parser().parse(pattern, re.DOTALL)):
-        plain = [one for one in piece if one.strip(BREAK)]
+        plain = [one for one in piece if one.strip(BREAK + EDGE)]
         if len(plain) < len(piece):  # it may be missing
             continue
         chosen = [min(_whole_words(one), key=lambda word: counts[word], default="") for one in piece]
         if all(chosen):
             found.append(sorted(set(chosen)))
-        longest = [max(re.split(r"[\0 ]", one), key=len) for one in piece]
+        longest = [max(re.split(r"[\0\1 ]", one), key=len) for one in piece]
         if all(len(sign) > 1 for sign in longest):
             signs.append(sorted(set(longest)))
     found.sort(key=lambda group: sum(counts[word] for word in group))
@@ -110,12 +114,9 @@ def _pieces(tree: Any) -> list[Spellings]:
 
 
 def _edges(piece: list[Any]) -> Spellings:
-    """Its spellings; one that doesn't begin or end at a word's edge has a BREAK there."""
-    bounded = [
-        str(piece[0][0]) == "AT",
-        str(piece[-1][0]) in ("AT", "ASSERT_NOT"),
-    ]  # `(?!…)` stands behind `\b`, or for it
-    return [f"{'' if bounded[0] else BREAK}{one}{'' if bounded[1] else BREAK}" for one in spellings(piece)]
+    """Its spellings, with anything around them; a `(?!…)` at the end stands behind a word's edge, or for one."""
+    end = EDGE if str(piece[-1][0]) == "ASSERT_NOT" else BREAK
+    return [f"{BREAK}{one}{end}" for one in spellings(piece)]
 
 
 def _whole_words(text: str) -> list[str]:

@@ -15,9 +15,9 @@ from functools import cache
 from mcp_guard.inspection.scan.finding import Place, Severity
 from mcp_guard.inspection.scan.needs import NEEDS
 
-REACH = 200
+REACH = 160
 """Characters before and after an anchor in which a pattern has to fit."""
-BLOCK = 400
+BLOCK = 240
 """Characters whose words are looked at together in a long text."""
 MAX_WORK = 3000
 """Stretches of one text that patterns are asked about: some 30 ms. What is honest needs a fraction of it."""

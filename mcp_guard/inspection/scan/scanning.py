@@ -51,17 +51,14 @@ FAMILIES: dict[str, tuple[Rule, ...]] = {
 
 @cache
 def _table(place: Place) -> Table:
-    """The rules of words for this place; of a parameter's name, as of any other prose."""
-    sought = Place.PROSE if place is Place.NAME else place
-    return Table(
-        tuple(rule for rules in FAMILIES.values() for rule in rules if rule.patterns and sought in rule.places)
-    )
+    """The rules of words for this place. A parameter's name is prose, too: its table has all that any other has."""
+    sought = {place, Place.PROSE} if place is Place.NAME else {place}
+    rules = (rule for family in FAMILIES.values() for rule in family)
+    return Table(rule for rule in rules if rule.patterns and sought & rule.places)
 
 
 _PLAIN_ENOUGH = frozenset({"addressed", "concealed"})
 _SPOKEN = frozenset(rule.id for name in _PLAIN_ENOUGH for rule in FAMILIES[name])
-
-_COLLECTING = next(rule for rule in secrets_wanted.RULES if rule.id == "collecting-parameter")
 
 
 def scan_text(text: str, place: Place = Place.RESULT, where: str = "") -> tuple[Finding, ...]:
@@ -74,8 +71,6 @@ def scan_text(text: str, place: Place = Place.RESULT, where: str = "") -> tuple[
         _finding(rule, severity, (start, end), where) for rule, severity, start, end in hidden.found(text, place)
     ]
     folded = fold(text)
-    if place is Place.NAME and secrets_wanted.collects(folded):
-        findings.append(_finding(_COLLECTING, _COLLECTING.severity, (0, len(text)), where))
     work = Work()
     for rule, start, end in _table(place).matches(folded, work):
         findings.append(_finding(rule, rule.severity_in(place), original(text, start, end), where))
@@ -88,8 +83,7 @@ def scan_text(text: str, place: Place = Place.RESULT, where: str = "") -> tuple[
 def scan_descriptor(descriptor: Any) -> tuple[Finding, ...]:
     """What a tool, prompt or resource has in it, as listed: name, title, description, schemas, annotations."""
     try:
-        together = joined(descriptor)
-        if not scan_text(together, Place.PROSE) and not secrets_wanted.collects(fold(together)):
+        if not scan_text(joined(descriptor), Place.NAME):
             return ()
         return tuple(finding for where, place, text in texts(descriptor) for finding in scan_text(text, place, where))
     except TooMuch:

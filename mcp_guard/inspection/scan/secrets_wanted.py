@@ -6,10 +6,8 @@ hand over what it holds is not.
 
 from __future__ import annotations
 
-import re
-
 from mcp_guard.inspection.scan.finding import Place, Severity
-from mcp_guard.inspection.scan.matching import PROSE, Rule, words
+from mcp_guard.inspection.scan.matching import PROSE, words
 
 _FILES = (
     r"(?:~|\$home|/root|/home/\w+|%userprofile%)?[/\\]?\.(?:ssh|aws|gnupg|kube|docker|azure|config/gh|config/gcloud|cursor)[/\\][\w./-]*"
@@ -28,6 +26,8 @@ _CREDENTIALS = (
     r"|mnemonics?|session cookies?|cookies"
     r"|access tokens?|github tokens?|auth tokens?|secrets|secret keys?|browser history|credit card numbers?)"
 )
+
+_START = r"(?<![a-z])"
 
 RULES = (
     words(
@@ -124,22 +124,21 @@ RULES = (
         r"\bcat (?:/etc/(?:passwd|shadow)|~/\.\w+)",
         in_results=Severity.MINOR,
     ),
-    Rule(
+    words(
         "collecting-parameter",
         Severity.SEVERE,
         "A parameter's name says that it collects secrets or the conversation.",
+        rf"{_START}(?:ssh|private|secret)[_-]?(?:private[_-]?)?key[_-]?(?:contents?|data|text|body)",
+        rf"{_START}contents?[_-]?of[_-]?(?:the[_-]?)?(?:ssh|env|secret|private|key)",
+        rf"{_START}env(?:ironment)?[_-]?file[_-]?contents?",
+        rf"{_START}all[_-]?env(?:ironment)?[_-]?var",
+        rf"{_START}(?:your|llm|model|assistant)[_-]?system[_-]?prompt",
+        rf"{_START}system[_-]?prompt[_-]?(?:text|content)",
+        rf"{_START}(?:conversation|chat)[_-]?(?:history|log|transcript)",
+        rf"{_START}full[_-]?(?:chat|conversation)",
+        rf"{_START}(?:previous|other|all)[_-]?tool[_-]?(?:results?|outputs?|calls?)",
+        rf"{_START}users?[_-]?(?:api[_-]?keys?|passwords?|credentials|secrets|tokens)",
+        rf"{_START}sidenote[_-]\w",
         places=frozenset({Place.NAME}),
     ),
 )
-
-_COLLECTS = re.compile(
-    r"(?:ssh|private|secret)_?(?:private_?)?key_?(?:contents?|data|text|body)|contents?_?of_?(?:the_?)?(?:ssh|env|secret|private|key|file_?env)"
-    r"|env(?:ironment)?_?file_?contents?|all_?env(?:ironment)?_?var\w*|(?:your|llm|model|assistant)_?system_?prompt|system_?prompt_?(?:text|content)"
-    r"|(?:conversation|chat)_?(?:history|log|transcript)|full_?(?:chat|conversation)\w*|(?:previous|other|all)_?tool_?(?:results?|outputs?|calls?)"
-    r"|users?_?(?:api_?keys?|passwords?|credentials|secrets|tokens)|sidenote\w+"
-)
-
-
-def collects(name: str) -> bool:
-    """Does a parameter of this name, folded, collect what no tool needs?"""
-    return _COLLECTS.search(name.replace("-", "_")) is not None
