@@ -83,7 +83,8 @@ def scan_text(text: str, place: Place = Place.RESULT, where: str = "") -> tuple[
 def scan_descriptor(descriptor: Any) -> tuple[Finding, ...]:
     """What a tool, prompt or resource has in it, as listed: name, title, description, schemas, annotations."""
     try:
-        if not scan_text(joined(descriptor), Place.NAME):
+        spoken, names = joined(descriptor)
+        if not scan_text(spoken, Place.PROSE) and not scan_text(names, Place.NAME):
             return ()
         return tuple(finding for where, place, text in texts(descriptor) for finding in scan_text(text, place, where))
     except TooMuch:

@@ -29,22 +29,23 @@ class TooMuch(Exception):
     """A thing with more texts, or deeper ones, than are looked at."""
 
 
-def joined(value: Any) -> str:
-    """All texts at once, names too: what has nothing to be found in has no text in which there is. Raises TooMuch."""
+def joined(value: Any) -> tuple[str, str]:
+    """All texts at once, and all names, each once: where these have nothing, no single one has. Raises TooMuch."""
     found: list[str] = []
+    names: dict[str, None] = {}
     stack = [(value, 0)]
     while stack:
         item, depth = stack.pop()
         if isinstance(item, str):
             found.append(item)
         elif isinstance(item, dict):
-            found.extend(item)
+            names.update(dict.fromkeys(item))
             stack.extend((inner, depth + 1) for name, inner in item.items() if name not in _NOT_READ)
         elif isinstance(item, list):
             stack.extend((inner, depth + 1) for inner in item)
-        if depth > MAX_DEPTH or len(found) > MAX_TEXTS:
+        if depth > MAX_DEPTH or len(found) + len(names) > MAX_TEXTS:
             raise TooMuch
-    return "\n\n".join(found)
+    return "\n\n".join(found), "\n\n".join(names)
 
 
 def texts(value: Any) -> Iterator[Text]:
