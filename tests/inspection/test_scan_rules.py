@@ -64,7 +64,7 @@ TWINS = {
 }  # fmt: skip
 """By rule: what it finds, and what it doesn't."""
 
-NEEDS_MORE = {"look-alike-name", "near-name", "names-other-servers-tool", "not-scanned"}
+NEEDS_MORE = {"look-alike-name", "near-name", "not-scanned"}
 """Rules that one text can't break: `test_scan_names` has the first ones."""
 
 

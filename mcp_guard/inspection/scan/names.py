@@ -6,7 +6,7 @@ program is a trap. The later one, in the order of the configuration, has the fin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mcp_guard.inspection.scan.finding import Finding, Severity
@@ -21,12 +21,7 @@ LOOK_ALIKE = Rule(
 NEAR_NAME = Rule(
     "near-name", Severity.MINOR, "Its name is that of another server's tool, spelled a little differently."
 )
-OTHER_SERVERS_TOOL = Rule(
-    "names-other-servers-tool",
-    Severity.MINOR,
-    "Its text is about another server's tool.",
-)
-RULES = (LOOK_ALIKE, NEAR_NAME, OTHER_SERVERS_TOOL)
+RULES = (LOOK_ALIKE, NEAR_NAME)
 
 _SHORTEST = 8
 """Letters from which on a name with one letter more, less or other is taken for the same."""
@@ -104,17 +99,3 @@ def _is_plural(one: str, other: str) -> bool:
         return False
     at = next((n for n, char in enumerate(shorter) if longer[n] != char), len(shorter))
     return longer[at] == "s"
-
-
-def others_named(text: str, own: frozenset[str], others: Iterable[str]) -> tuple[int, int] | None:
-    """Where a folded text names a tool that only other servers have; None if it doesn't."""
-    for name in others:
-        at = text.find(name) if name not in own else -1
-        if at >= 0 and not _inside_word(text, at, at + len(name)):
-            return at, at + len(name)
-    return None
-
-
-def _inside_word(text: str, start: int, end: int) -> bool:
-    around = text[max(0, start - 1) : start] + text[end : end + 1]
-    return any(char.isalnum() or char in "_-" for char in around)

@@ -6,7 +6,7 @@ for a tool, prompt or resource as its server lists it, `scan_result` for what a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -155,8 +155,3 @@ def _speaks(text: str) -> bool:
 
 def _finding(rule: Rule, severity: Severity, span: tuple[int, int], where: str) -> Finding:
     return Finding(rule.id, severity, rule.reason, span, where)
-
-
-def of_names(tools: Mapping[str, Iterable[str]]) -> dict[names.Named, Finding]:
-    """Names that are nearly another server's, by server in the order of the configuration."""
-    return names.near_names([names.Named(server, name) for server, own in tools.items() for name in own])
