@@ -66,6 +66,7 @@ class Gateway:
         self.guard = guard
         self.session = session
         self.context = Context(guard, session)
+        session.alike = guard.scans.alike
         self.context.deliveries = Deliveries(partial(subscriptions.tell, self.context))
         self.context.deliveries.open()
         self._malformed = 0

@@ -44,6 +44,7 @@ from mcp_guard.record.entries import Request
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
 from mcp_guard.record.was import value_digests
+from mcp_guard.scans import Scans
 from mcp_guard.transports.spawn import Child
 from mcp_guard.upkeep import Upkeep
 from mcp_guard.wire import keyed_digest, shape
@@ -94,6 +95,7 @@ class Guard:
     under_way: UnderWay = field(default_factory=UnderWay)  # what a stop ends
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     upkeep: Upkeep = field(init=False)  # of the record, between calls
+    scans: Scans = field(default_factory=Scans)  # what listed things have in them that speaks to the model
     authority_digest: str = field(init=False)
     handles: Handles = field(init=False)  # what clients hold beyond one call
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mcp_guard import __version__, exposure, offers, refusal
+from mcp_guard import __version__, exposure, found, offers, refusal
 from mcp_guard.answers import is_complete, plain_error
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import NOT_OPENED, Downstream, State
@@ -259,7 +259,8 @@ def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str,
     capabilities = result.get("capabilities")
     if isinstance(capabilities, dict):
         result = {**result, "capabilities": _granted(context, capabilities)}
-    if not context.guard.knows(context.session.servers[0].name):
+    server = context.session.servers[0]
+    if not context.guard.knows(server.name) or not found.may_instruct(context, server, result.get("instructions")):
         result = {key: value for key, value in result.items() if key != "instructions"}
     if isinstance(result.get("supportedVersions"), list):
         spoken = [version for version in result["supportedVersions"] if version in MODERN_REVISIONS]
@@ -310,7 +311,9 @@ def _together(context: Context) -> dict[str, Any]:
     told = [
         f"{server.name}: {server.hello['instructions']}"
         for server in servers
-        if guard.knows(server.name) and isinstance(server.hello.get("instructions"), str)
+        if guard.knows(server.name)
+        and isinstance(server.hello.get("instructions"), str)
+        and found.may_instruct(context, server, server.hello["instructions"])
     ]
     together: dict[str, Any] = {
         "capabilities": capabilities,

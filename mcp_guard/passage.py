@@ -40,6 +40,10 @@ Takes = Callable[[Entry, "dict[str, Any]", rounds.Delivered], bool]
 """Reads a server's answer instead of the passage, and says later what the client may see; False: it doesn't."""
 
 
+_SAID = frozenset({Outcome.OK, Outcome.TOOL_ERROR, Outcome.ERROR})
+"""Outcomes whose answer is the server's own words."""
+
+
 @dataclass(slots=True, eq=False)
 class Passage:
     """One judged request on its way: who waits, what is asked, of whom, and how a refusal looks."""
@@ -274,6 +278,8 @@ class Passage:
             if rounds.is_asking(reply, self.call.method, self.context.session.era):
                 return rounds.deliver(self.context, self.call, entry, _stripped(reply), partial(self._asked, entry))
             outcome, answer, note = self._outcome(entry, reply)
+            if outcome in _SAID:
+                note = "; ".join(filter(None, (note, self.context.guard.scans.of_answer(answer))))
         except Exception as error:  # what a server says must never leave a client waiting
             log.warning("an answer could not be read", error=type(error).__name__)
             why = "the guard could not read it"

@@ -43,6 +43,7 @@ def run(
         durability=loaded.durability,
         heads=loaded.heads,
         limits=loaded.limits,
+        inspect=loaded.inspect,
     )
     say_strangers(guard)
     say_unset(loaded)

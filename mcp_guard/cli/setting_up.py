@@ -19,6 +19,7 @@ from mcp_guard.config import Config, as_path
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.guard import Guard
+from mcp_guard.inspection.scan.settings import Inspect
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
 from mcp_guard.policy.oddities import strangers
 from mcp_guard.protection import Protection
@@ -28,6 +29,7 @@ from mcp_guard.record.schema import patiently
 from mcp_guard.record.shown import escaped
 from mcp_guard.record.sinks import Sink
 from mcp_guard.record.store import Record
+from mcp_guard.scans import Scans
 from mcp_guard.starting.places import guards_home
 
 AHEAD = timedelta(minutes=5)  # of the record before the clock, that a person should know of
@@ -136,6 +138,7 @@ def build_guard(
     durability: Literal["process", "disk"] = "process",
     heads: Sink | None = None,
     limits: Limits | None = None,
+    inspect: Inspect = Inspect(),  # noqa: B008 - frozen
 ) -> Guard:
     """Open the record and put the parts together."""
     principal = local_principal()
@@ -153,6 +156,7 @@ def build_guard(
         protection=protection_of(specs, layers, own_files, record.directory),
         session_key=session,
         clock=clock,
+        scans=Scans(inspect),
     )
     queue = Queue(record)
     guard.approver, guard.memory, guard.answered_here = queue, queue.recall, queue.look

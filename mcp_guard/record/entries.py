@@ -57,6 +57,8 @@ class EntryKind(StrEnum):
     """A person took a session's labels away: which session, which labels."""
     SESSION_RENEWED = "session_renewed"
     """A person began a new history for a session's next start: which session, how often by now."""
+    FOUND = "found"
+    """The scan found something in what a server would have a model read, and it is shown all the same: rules only."""
     STOPPED = "stopped"
     """The guard process ended in good order; a chain without it was cut short."""
     ASKED = "asked"

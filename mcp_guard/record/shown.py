@@ -99,8 +99,16 @@ def _told(kind: EntryKind, data: Any) -> str:
             return f"labels taken away by {known.get('by', '?')}: {', '.join(map(str, known.get('labels', [])))}"
         case EntryKind.SESSION_RENEWED:
             return f"a new history begun by {known.get('by', '?')}, for the next start"
+        case EntryKind.FOUND:
+            rules = [f"{one.get('name', '?')} ({_listed(one.get('rules'))})" for one in _objects(known.get("found"))]
+            more = f" and {len(rules) - _MOST} more" if len(rules) > _MOST else ""
+            return f"found in what server {server} says: {', '.join(rules[:_MOST])}{more}"
         case _:
             return kind.value
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else "?"
 
 
 def _document(document: Mapping[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""What a server says, looked at before anybody else reads it. Core."""
