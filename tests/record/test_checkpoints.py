@@ -129,6 +129,9 @@ def cut(connection: sqlite3.Connection, keep: int) -> None:
         for (text,) in connection.execute("SELECT body FROM entries").fetchall():
             bound = max(bound, orjson.loads(text).get("heads", {}).get(chain, [-1])[0])
         connection.execute("UPDATE chains SET seq=?, head=?, bound=? WHERE number=?", (*found, bound, number))
+    bodies = [orjson.loads(text) for (text,) in connection.execute("SELECT body FROM entries")]
+    allowed = sum(body.get("effect") == "allow" for body in bodies)  # all of them are one tool's, by one grant
+    connection.execute("UPDATE admitted SET calls=?", (allowed,))
 
 
 def test_a_tail_cut_back_to_an_older_checkpoint_shows_against_a_head_kept_elsewhere(
