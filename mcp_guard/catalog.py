@@ -36,6 +36,9 @@ Validator = Callable[[Any], str | None]
 Describe = Callable[[Mapping[str, Any]], Described | None]
 """What is known of the tool with this descriptor, whoever knows it."""
 
+Look = Callable[[str, Mapping[str, Any]], str]
+"""Why no client may be shown this descriptor, by its server's name for it; empty if it may."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tool:
@@ -92,10 +95,15 @@ class Listing:
     withheld: tuple[Withheld, ...] = ()
     frame: Mapping[str, Any] = field(default_factory=dict)
     names: frozenset[str] = frozenset()  # every name listed, withheld ones too
+    descriptors: tuple[Mapping[str, Any], ...] = ()  # as they were listed, withheld ones too: for `check`
 
 
 def _undescribed(_: Mapping[str, Any]) -> Described | None:
     return None
+
+
+def _unlooked(_: str, __: Mapping[str, Any]) -> str:
+    return ""
 
 
 def list_tools(
@@ -105,6 +113,7 @@ def list_tools(
     prefixed: bool,
     frame: Mapping[str, Any],
     describe: Describe = _undescribed,
+    look: Look = _unlooked,
 ) -> Listing:
     """A server's descriptors as tools; what has no usable name or schema is withheld and the rest goes on."""
     descriptors = list(descriptors)
@@ -118,12 +127,14 @@ def list_tools(
         check = None
         if not why:
             check, why = compile_schema(descriptor.get("inputSchema"))
+            why = why or look(name, descriptor)
         if why or check is None:
             withheld.append(Withheld(server, name[:128] or "(no name)", why))
         else:
             tools.append(Tool(server, name, exposed, descriptor, check, describe(descriptor)))
     names = frozenset(name for name in map(_name, descriptors) if name)
-    return Listing(tuple(tools), tuple(withheld), frame, names)
+    listed = tuple(descriptor for descriptor in descriptors if isinstance(descriptor, Mapping))
+    return Listing(tuple(tools), tuple(withheld), frame, names, listed)
 
 
 def _name(descriptor: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
@@ -21,6 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from mcp_guard.catalog import SEPARATOR, SERVER_NAME
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
+from mcp_guard.inspection.scan.settings import LOOKED_AT, Act, Inspect
 from mcp_guard.lock_file import NAME as LOCK_NAME
 from mcp_guard.policy.form_errors import did_you_mean, value_at
 from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
@@ -67,6 +68,14 @@ class RecordForm(_Form):
     retention: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}d$")] | None = None
 
 
+class InspectForm(_Form):
+    """What the scan of listed things does with what it finds, and what a person has looked at (`check` prints it)."""
+
+    severe: Literal["withhold", "mark", "off"] = "withhold"
+    minor: Literal["withhold", "mark", "off"] = "mark"
+    looked_at: list[Annotated[str, Field(pattern=LOOKED_AT.pattern)]] = []
+
+
 class ConfigForm(_Form):
     """The whole file."""
 
@@ -77,6 +86,7 @@ class ConfigForm(_Form):
     set: dict[str, str] = {}
     servers: Annotated[dict[str, ServerForm], Field(min_length=1)]
     record: RecordForm = RecordForm()
+    inspect: InspectForm = InspectForm()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,7 @@ class Config:
     heads: Sink | None = None  # where signed heads of the record go
     limits: Limits | None = None  # of the record's file, and of closed ones
     heads_files: tuple[Path, ...] = ()  # where heads go, if it is a file: no call may name it
+    inspect: Inspect = field(default_factory=Inspect)
     unset: tuple[str, ...] = ()  # variables that some `env` names and the environment doesn't have
 
 
@@ -108,6 +119,7 @@ _FORMS: dict[tuple[int | str, ...], type[_Form]] = {
     (): ConfigForm,
     ("servers", "*"): ServerForm,
     ("record",): RecordForm,
+    ("inspect",): InspectForm,
 }
 
 
@@ -154,6 +166,7 @@ def read_config(data: bytes, path: Path) -> Config:
         heads=_sink(form.record.heads, directory),
         limits=_limits(form.record),
         heads_files=_heads_files(form.record.heads, directory),
+        inspect=_inspect(form.inspect),
         unset=tuple(
             dict.fromkeys(
                 one for server in form.servers.values() for one in server.env.values() if one not in os.environ
@@ -230,6 +243,10 @@ def _check_names(source: Source, form: ConfigForm) -> None:
 def share_prefix(name: str, other: str) -> bool:
     """Could a tool of one of these servers have the name of a tool of the other?"""
     return _begins(name, other) or _begins(other, name)
+
+
+def _inspect(form: InspectForm) -> Inspect:
+    return Inspect(Act(form.severe), Act(form.minor), frozenset(form.looked_at))
 
 
 def _begins(name: str, start: str) -> bool:

@@ -16,6 +16,8 @@ from mcp_guard.guard import Guard, LiveFacts
 from mcp_guard.lock.pins import PinKind
 from mcp_guard.model import Approval, Call, Decision, Effect, Kind, Reason
 from mcp_guard.patience import patiently
+from mcp_guard.policy.matching import effect_classes
+from mcp_guard.record import stops
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight, Session
@@ -90,10 +92,25 @@ class Context:
         An error while judging denies: unclear means no (law 4).
         """
         try:
+            if view is not None and (stop := self._stopped(call, view)) is not None:
+                return stop
             return self.guard.judge(call, tool, self.facts(call.server, view), approvals)
         except Exception as error:  # its text may carry a value, so it isn't shown
             log.warning("a call could not be judged", error=type(error).__name__)
             return Decision(Effect.DENY, Reason.INTERNAL, detail=type(error).__name__)
+
+    def scopes(self, call: Call) -> tuple[str, ...]:
+        """Every scope of a stop that a call is in. What nobody described has every effect."""
+        classes = effect_classes(self.guard.authority.tools, call, self.facts(call.server))
+        return stops.scopes(self.session.key, call.server, classes)
+
+    def _stopped(self, call: Call, view: UsageView) -> Decision | None:
+        """Did a person stop one of its scopes? Read in the transaction that judges, so it binds at once."""
+        stopped = stops.stopped(view.connection)
+        if not stopped:
+            return None
+        why = next((f"{scope}: {stopped[scope]}" for scope in self.scopes(call) if scope in stopped), None)
+        return None if why is None else Decision(Effect.DENY, Reason.STOPPED, detail=f"stopped, {why}")
 
     def tell(self, method: str, server: str, params: dict[str, Any] | None) -> None:
         """Tell the client of a change, in a moment; in the modern era only on the streams that it opened for it."""

@@ -30,11 +30,13 @@ from mcp_guard import (
     subscriptions,
     tasks,
 )
+from mcp_guard.approvals import in_band
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.deliveries import PROMPTS, RESOURCES, TOOLS, UPDATED, Deliveries
 from mcp_guard.downstream import Downstream
 from mcp_guard.eras import (
+    CLIENT_CAPABILITIES_KEY,
     LOG_LEVEL_KEY,
     MODERN_REVISIONS,
     UNSUPPORTED_REVISION,
@@ -66,6 +68,7 @@ class Gateway:
         self.guard = guard
         self.session = session
         self.context = Context(guard, session)
+        session.alike = guard.scans.alike
         self.context.deliveries = Deliveries(partial(subscriptions.tell, self.context))
         self.context.deliveries.open()
         self._malformed = 0
@@ -218,6 +221,8 @@ class Gateway:
             return request.finish(refusal.invalid_request("this connection began with `initialize`"))
         self.session.envelope = envelope(params)
         request.logs = LOG_LEVEL_KEY in params["_meta"]
+        said = params["_meta"].get(CLIENT_CAPABILITIES_KEY)
+        request.offered = said if isinstance(said, dict) else {}
         if method == "server/discover":
             return lifecycle.discover(self.context, request, params)
         handler = _MODERN.get(method) or _BOTH.get(method)
@@ -276,6 +281,12 @@ class Gateway:
         beside = passage.call.params.keys() - members
         if not rounds.claims_to_continue(self.context, passage.call):
             return passage.begin(beside)
+        if (answered := in_band.reopened(self.context, passage.call)) is not None:
+            passage.call, entry, accepts = answered
+            in_band.take(self.context, entry, accepts)
+            if not accepts:
+                return passage.refuse(Decision(Effect.ASK, Reason.NOT_APPROVED))
+            return passage.begin(beside - rounds.MEMBERS)
         found = rounds.reopened(self.context, passage.call)
         if found is None:
             return passage.refuse(Decision(Effect.DENY, Reason.UNKNOWN_HANDLE))

@@ -14,7 +14,8 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from mcp_guard.approvals.port import Approver, Nobody
+from mcp_guard.approvals.port import Approver, Memory, Nobody, nothing
+from mcp_guard.approvals.under_way import UnderWay
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.downstream import ServerSpec
@@ -56,6 +57,7 @@ from mcp_guard.record.quarantine import Quarantine
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
 from mcp_guard.record.was import value_digests
+from mcp_guard.scans import Scans
 from mcp_guard.transports.spawn import Child
 from mcp_guard.upkeep import Upkeep
 from mcp_guard.wire import keyed_digest, shape
@@ -85,6 +87,10 @@ def judge(
     return decision
 
 
+def _nothing() -> None:
+    """Nobody waits."""
+
+
 @dataclass(slots=True)
 class Guard:
     """The part of a guard that all its conversations share."""
@@ -101,8 +107,12 @@ class Guard:
     approver: Approver = field(default_factory=Nobody)
     lock: Lock | None = None  # what was offered when a person looked; None: first sight has to do
     unlike: Mapping[str, str] = field(default_factory=dict)  # servers that aren't started as they were locked, and why
+    memory: Memory = nothing  # of answers that were given before the call that asks
+    answered_here: Callable[[], None] = _nothing  # an answer was recorded by this process: whoever waits may look
+    under_way: UnderWay = field(default_factory=UnderWay)  # what a stop ends
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     upkeep: Upkeep = field(init=False)  # of the record, between calls
+    scans: Scans = field(default_factory=Scans)  # what listed things have in them that speaks to the model
     authority_digest: str = field(init=False)
     asked: Asked = field(init=False)  # what the documents ask about where values come from
     handles: Handles = field(init=False)  # what clients hold beyond one call

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mcp_guard import __version__, exposure, inspecting, offers, pinning, refusal, sighting
+from mcp_guard import __version__, exposure, found, inspecting, offers, pinning, refusal, sighting
 from mcp_guard.answers import is_complete, plain_error
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import NOT_OPENED, Downstream, State
@@ -295,8 +295,10 @@ def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str,
     capabilities = result.get("capabilities")
     if isinstance(capabilities, dict):
         result = {**result, "capabilities": _granted(context, capabilities)}
-    server = context.session.servers[0].name
-    if not (context.guard.knows(server) and _passes(context, server, result.get("instructions"))):
+    one = context.session.servers[0]
+    server, said = one.name, result.get("instructions")
+    passes = context.guard.knows(server) and _passes(context, server, said)
+    if not (passes and found.may_instruct(context, one, said)):
         result = {key: value for key, value in result.items() if key != "instructions"}
     else:
         result = {**result, "instructions": inspecting.line(context, server, result["instructions"])}
@@ -349,7 +351,9 @@ def _together(context: Context) -> dict[str, Any]:
     told = [
         f"{server.name}: {inspecting.line(context, server.name, server.hello['instructions'])}"
         for server in servers
-        if guard.knows(server.name) and _passes(context, server.name, server.hello.get("instructions"))
+        if guard.knows(server.name)
+        and _passes(context, server.name, server.hello.get("instructions"))
+        and found.may_instruct(context, server, server.hello["instructions"])
     ]
     together: dict[str, Any] = {
         "capabilities": capabilities,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from mcp_guard import catalog, log, offers
+from mcp_guard import catalog, found, log, offers
 from mcp_guard.answers import is_complete
 from mcp_guard.catalog import Listing, Tool
 from mcp_guard.context import Context, Listed, guarded
@@ -113,6 +113,8 @@ def shows(context: Context, tool: Tool) -> bool:
 
 def shows_call(context: Context, call: Call) -> bool:
     """Could this target be used at all by this client, whatever the arguments?"""
+    if call.target in context.session.unshown.get((call.server, call.kind), ()):
+        return False
     return visible(context.guard.authority, call, context.facts(call.server))
 
 
@@ -207,11 +209,12 @@ class _Gathering:
         """Prompts, resources and templates that the judge lets through, under the client's names."""
         kind = _KINDS[self._method]
         field = {"prompts/list": "name", "resources/list": "uri"}.get(self._method, "uriTemplate")
+        found.look_at(self._context, server, kind, {item[field]: item for item in items if _is_named(item, field)})
         kept = []
         for item in items:
-            name = item.get(field) if isinstance(item, dict) else None
-            if not isinstance(name, str):
+            if not _is_named(item, field):
                 continue
+            name = item[field]
             params = {"uri": name} if kind is Kind.RESOURCE else {"name": name}
             call = Call(self._context.session.principal, "", server.name, name, params, kind)
             if shows_call(self._context, call):
@@ -239,6 +242,10 @@ class _Gathering:
         items = [item for server in self._context.session.servers for item in self._items.get(server.name, ())]
         frame = {} if self._context.guard.prefixed else self._frame
         self._request.finish({"result": _framed(self._context, frame, KEYS[self._method], items)})
+
+
+def _is_named(item: Any, field: str) -> bool:
+    return isinstance(item, dict) and isinstance(item.get(field), str)
 
 
 def _framed(context: Context, frame: Mapping[str, Any], key: str, items: list[Any]) -> dict[str, Any]:
@@ -311,7 +318,8 @@ def _read(context: Context, server: Downstream, items: list[Any], frame: Mapping
     """The listing, with what the effects catalogue knows of each tool: once for all the calls that go by it."""
     known = context.guard.known(server.spec)
     describe = {"describe": known.describe} if known is not None else {}
-    return catalog.list_tools(server.name, items, prefixed=context.guard.prefixed, frame=frame, **describe)
+    look = partial(context.guard.scans.why_withheld, server.name)
+    return catalog.list_tools(server.name, items, prefixed=context.guard.prefixed, frame=frame, look=look, **describe)
 
 
 def fetch(context: Context, server: Downstream, method: str, done: Fetched) -> None:

@@ -82,11 +82,21 @@ class Reason(StrEnum):
     TOO_MANY = "too_many"  # more under way at once than the guard takes
     MALFORMED = "malformed"  # not one strict JSON-RPC message
     UNRECORDED = "unrecorded"  # the record can't take the entry, so there is no call (law 2)
+    NOT_APPROVED = "not_approved"  # a person was asked and said no, or the session is asking too much
+    STOPPED = "stopped"  # a person stopped this: the session, the server, the effect, or everything
     UNAVAILABLE = "unavailable"  # the tool server isn't there; nothing was sent
     INTERNAL = "internal"  # an error in the guard; it ends in a refusal (law 4)
     HISTORY = "history"  # every grant that fits is closed by what this session has met or done: labels, order, once
     NO_MANDATE = "no_mandate"  # the policy wants a mandate (`mandate: required`), and none binds this session
     TOO_OFTEN = "too_often"  # for now: a `rate`, or a budget per hour or day, has no room; later it may
+
+
+class By(IntEnum):
+    """Who may answer an ask, in rising strictness. One approval of several asks needs the strictest of theirs."""
+
+    CLIENT = 0  # the client, in band: its claim that its user agreed, no proof of a person
+    PERSON = 1  # somebody who gives the PIN at a terminal, or in the console
+    CONSOLE = 2  # in the console alone, where all of the call is shown
 
 
 class Outcome(StrEnum):
@@ -250,6 +260,7 @@ class RuleRef:
     file: str
     line: int
     column: int
+    by: By = By.PERSON  # who may answer, where the rule asks
 
     @property
     def key(self) -> str:
@@ -283,6 +294,7 @@ class Approval:
     authority: str  # digest of the documents that asked; under others it settles nothing
     by: str  # who or what agreed: for the record, never for a judgement
     answers: str  # the entry that asked; every question has its own, so one approval carries one execution
+    tier: By = By.PERSON  # in which way it was given: it settles no ask that wants a stricter one
 
 
 @dataclass(frozen=True, slots=True)

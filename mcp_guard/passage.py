@@ -14,8 +14,9 @@ from typing import Any
 
 from mcp_guard import inspecting, listing, log, quarantining, refusal, remembering, rounds, task_handles
 from mcp_guard.answers import ASKING, look_alikes
+from mcp_guard.approvals import in_band, showing
 from mcp_guard.approvals.asking import Asked
-from mcp_guard.approvals.port import Question
+from mcp_guard.approvals.port import RECALLED_NOTHING, Question, Recalled, Unsettled
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream
@@ -28,10 +29,12 @@ from mcp_guard.model import Approval, Call, Decision, Effect, Kind, Outcome, Rea
 from mcp_guard.offers import may_extend
 from mcp_guard.patience import patiently
 from mcp_guard.policy.approved import call_digest, for_part
+from mcp_guard.record import questions
 from mcp_guard.record.entries import Entry, Request
 from mcp_guard.record.sightings import Read
 from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight
+from mcp_guard.wire import keyed_digest
 
 Refuse = Callable[[Decision, "str | None"], dict[str, Any]]
 """What the client gets for a decision and the id of its entry."""
@@ -39,9 +42,11 @@ Takes = Callable[[Entry, "dict[str, Any]", rounds.Delivered], bool]
 """Reads a server's answer instead of the passage, and says later what the client may see; False: it doesn't."""
 
 _UNSEEN = "where its values come from could not be recorded"
+_SAID = frozenset({Outcome.OK, Outcome.TOOL_ERROR, Outcome.ERROR})
+"""Outcomes whose answer is the server's own words."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Passage:
     """One judged request on its way: who waits, what is asked, of whom, and how a refusal looks."""
 
@@ -56,8 +61,10 @@ class Passage:
     takes: Takes | None = None
     _sources: Mapping[str, str] = field(default_factory=dict)  # where its values come from, if somebody is asked
     _settled: bool = False
+    _recalled: Recalled = RECALLED_NOTHING  # what was answered before about this call
     _members: tuple[str, ...] = ()  # those beside the method's own that documents grant by name
     _started: float = 0.0
+    _entry: Entry | None = None
     _timer: asyncio.TimerHandle | None = None
     _cancel: Callable[[str | None], None] = field(default=lambda _: None)
     _inspection: Inspection | None = None  # of what the server says, once the call is judged; None: nothing is wanted
@@ -110,20 +117,70 @@ class Passage:
 
     def _ask(self, entry: Entry) -> None:
         """Put the question. A yes is judged again, charged and recorded in one step; anything else refuses."""
-        guard, rules = self.context.guard, entry.decision.rules
-        digest = call_digest(self.call)
-        question = Question(entry.id, self.call, rules, digest, guard.authority_digest, self._sources)
+        guard = self.context.guard
+        if self._recalled.refused:
+            return self._unsettled(entry, Unsettled.NO)
+        question = self._question(entry.decision, self._recalled.entry or entry.id)
+        shown = showing.what_is_shown(self.context, self.call, self.tool, entry.decision, self._sources)
+        patience = showing.Patience(self.request, self.call)
+        by_answer = in_band.may_ask_by_answer(self.context, self.request, question)
+        question = replace(question, shown=shown, waits=not by_answer)
+        take_back: list[Callable[[], None]] = []
 
-        def then(approval: Approval | None) -> None:
-            if approval is None:
-                return self.request.finish(self.refusal(entry.decision, entry.id))
+        def then(approval: Approval | Unsettled | None) -> None:
+            end()
+            if approval is Unsettled.PENDING and by_answer:
+                asking = in_band.asking_answer(self.context, question)
+                if asking is not None:
+                    return self.request.finish(asking)
+            if approval is None or isinstance(approval, Unsettled):
+                return self._unsettled(entry, approval)
             if self.request.waiting:
                 guarded(self.request, lambda: self._agreed(approval))
             return None
 
         asked = Asked(question, then)
-        self.request.sent(lambda _: asked.withdraw())
+
+        def end() -> None:
+            patience.end()
+            while take_back:
+                take_back.pop()()
+
+        def withdraw(_: str | None) -> None:
+            end()
+            asked.withdraw()
+
+        self.request.sent(withdraw)
+        patience.begin()
         asked.put(guard.approver)
+        if self.request.waiting and in_band.may_ask_now(self.context, self.request, question):
+            take_back.append(in_band.ask_now(self.context, self.request, question))
+        return None
+
+    def _question(self, decision: Decision, entry: str) -> Question:
+        """What is asked, and what an answer is bound to."""
+        guard = self.context.guard
+        pin = keyed_digest(guard.record.key, self.tool.descriptor) if self.tool is not None else ""
+        return Question(
+            entry,
+            self.call,
+            decision.rules,
+            call_digest(self.call),
+            guard.authority_digest,
+            self._sources,
+            self.context.session.key,
+            pin,
+        )
+
+    def _unsettled(self, entry: Entry, why: Unsettled | None) -> None:
+        """Nobody said yes. What a client reads says whether repeating the call is any use."""
+        decision = entry.decision
+        if why is Unsettled.NO:
+            decision = replace(decision, reason=Reason.NOT_APPROVED)
+        elif why is Unsettled.FROZEN:
+            decision = replace(decision, reason=Reason.STOPPED)
+        answer = self.refusal(decision, entry.id)
+        return self.request.finish(refusal.waiting(answer, decision) if why is Unsettled.PENDING else answer)
 
     def _agreed(self, approval: Approval) -> None:
         """Judge again, with the tool as it is listed by now: the yes was to the one that was listed then."""
@@ -147,15 +204,25 @@ class Passage:
         handles, now = self.context.guard.handles, self.context.guard.now()
         if self.continues is not None and handles.spent(self.continues, now):  # another retry was faster
             return Decision(Effect.DENY, Reason.UNKNOWN_HANDLE)
-        decision = self.context.judged(self.call, view, self.tool, approvals)
-        if self._members and decision.effect is not Effect.DENY:
-            decision = self._with_members(decision, view, approvals)
+        approvals = [one for one in approvals if questions.live(view, one)]  # used, taken back, or over by now?
+        decision = self._said(view, approvals)
+        if decision.effect is Effect.ASK and not approvals:
+            self._recalled = self.context.guard.memory(view, self._question(decision, ""))
+            if self._recalled.approvals:
+                decision = self._said(view, self._recalled.approvals)
         if decision.effect is Effect.ASK:
             self._sources = remembering.sources(self.context, self.call, view)
         if decision.allowed:
             remembering.carry(self.context, self.call, view)
             return replace(decision, detail=self._remark())
         return without_made_up_names(decision, self.call, self._argument_names)
+
+    def _said(self, view: UsageView, approvals: Collection[Approval]) -> Decision:
+        """The one judgement, of the call and of all members beside it."""
+        decision = self.context.judged(self.call, view, self.tool, approvals)
+        if self._members and decision.effect is not Effect.DENY:
+            decision = self._with_members(decision, view, approvals)
+        return decision
 
     def _with_members(self, decision: Decision, view: UsageView, approvals: Collection[Approval]) -> Decision:
         """Each member is used, as a whole: judged by its name, in the same transaction, under the same yes."""
@@ -200,6 +267,8 @@ class Passage:
         if self.request.waiting:
             self.request.at = (self.server.name, sent.id)
             self.request.sent(lambda reason: self._cancelled(entry, reason))
+            self._entry = entry
+            self.context.guard.under_way.add(self)
             self._timer = loop.call_later(self.server.spec.timeout, self._timed_out, entry)
         return None
 
@@ -254,6 +323,8 @@ class Passage:
             if rounds.is_asking(reply, self.call.method, self.context.session.era):
                 return rounds.deliver(self.context, self.call, entry, _stripped(reply), partial(self._asked, entry))
             outcome, answer, note = self._outcome(entry, reply)
+            if outcome in _SAID:
+                note = "; ".join(filter(None, (note, self.context.guard.scans.of_answer(answer))))
         except Exception as error:  # what a server says must never leave a client waiting
             log.warning("an answer could not be read", error=type(error).__name__)
             why = "the guard could not read it"
@@ -275,6 +346,18 @@ class Passage:
         self._cancel(reason)
         self._settle(entry, Outcome.CANCELLED, {}, "")
 
+    def scopes(self) -> tuple[str, ...]:
+        """Every scope of a stop that this call is in."""
+        return self.context.scopes(self.call)
+
+    def stop(self, why: str) -> None:
+        """A person has stopped it while it was at the server: that is told, and the outcome isn't known."""
+        if self._entry is None:
+            return
+        self._cancel(why)
+        answer = refusal.unknown_outcome(self._entry.id, "A person has stopped this while it was under way.")
+        self._settle(self._entry, Outcome.CANCELLED, answer, why)
+
     def _timed_out(self, entry: Entry) -> None:
         self._cancel("timed out")
         self.server.timed_out()
@@ -287,6 +370,7 @@ class Passage:
         if self._settled:  # cancelled while its result was read
             return
         self._settled = True
+        self.context.guard.under_way.done(self)
         if self._timer is not None:
             self._timer.cancel()
         if self._inspection is not None and self._inspection.note:
@@ -303,6 +387,7 @@ class Passage:
 
     def _not_sent(self, entry: Entry, why: str) -> None:
         """No byte left: the charges go back, and the client learns that nothing happened."""
+        self.context.guard.under_way.done(self)
         if self._timer is not None:
             self._timer.cancel()
         if self.continues is not None:

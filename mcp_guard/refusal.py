@@ -21,6 +21,8 @@ _TEXT = {
     Reason.NO_GRANT: "no grant covers this call.",
     Reason.DENIED: "a rule denies this call.",
     Reason.NEEDS_APPROVAL: "this call needs a person's approval, and there is nobody to ask.",
+    Reason.NOT_APPROVED: "a person was asked, or would be, and did not approve this call.",
+    Reason.STOPPED: "a person has stopped this; nothing was sent.",
     Reason.EXPIRED: "the grant for this call has expired.",
     Reason.BUDGET_SPENT: "the budget of the grant for this call is used up.",
     Reason.INVALID_ARGUMENTS: "the arguments do not fit the tool's schema.",
@@ -46,6 +48,10 @@ _RETRY = {
     Reason.INVALID_ARGUMENTS: "A call whose arguments fit the schema may be permitted.",
     Reason.NOT_CANONICAL: "Write it without `..`, doubled separators, encodings or look-alike letters.",
 }
+_PENDING = (
+    "A person has been asked to approve this very call and has not answered yet. Nothing was sent. "
+    "Once they approve, the identical call succeeds, one time; do something else meanwhile, or tell them."
+)
 _FINAL = "Repeating the call will not change this."
 
 
@@ -80,6 +86,23 @@ def decision_meta(decision: Decision, entry: str | None) -> dict[str, Any]:
     if decision.permitted:
         meta["permitted"] = list(decision.permitted)
     return {DECISION_KEY: meta}
+
+
+def pending_text(decision: Decision) -> str:
+    """What the model reads while a person is being asked."""
+    return " ".join([_PENDING, *decision.advice])
+
+
+def waiting(answer: dict[str, Any], decision: Decision) -> dict[str, Any]:
+    """A refusal made into one of kind `pending`: a person is being asked, and repeating it is not pointless."""
+    holder = answer.get("result") or answer["error"]
+    meta = holder.get("_meta") or holder["data"]
+    meta[DECISION_KEY]["kind"] = "pending"
+    if "result" in answer:
+        holder["content"] = [{"type": "text", "text": pending_text(decision)}]
+    else:
+        holder["message"] = pending_text(decision)
+    return answer
 
 
 def refused_call(decision: Decision, entry: str | None, era: Era | None, detail: str = "") -> dict[str, Any]:

@@ -45,7 +45,7 @@ Delivered = Callable[["dict[str, Any] | None", str], None]
 """Takes what the client may see, or None and why not."""
 
 
-def _bound(context: Context, call: Call) -> dict[str, Any]:
+def bound(context: Context, call: Call) -> dict[str, Any]:
     """What a retry has to share with the call whose questions it answers: all but the answers and `_meta`."""
     same = {name: value for name, value in call.params.items() if name not in MEMBERS and name != "_meta"}
     record, session = context.guard.record, context.session
@@ -77,7 +77,7 @@ def claims_to_continue(context: Context, call: Call) -> bool:
 def reopened(context: Context, call: Call) -> tuple[Call, Opened] | None:
     """The retry as the server gets it, with its own state; None if it continues no round of this very call."""
     handle = call.params.get(_STATE)
-    opened = context.guard.handles.open(_KIND, _bound(context, call), handle, context.guard.now())
+    opened = context.guard.handles.open(_KIND, bound(context, call), handle, context.guard.now())
     answers = call.params.get(_ANSWERS, {})
     if opened is None or not isinstance(answers, dict) or not answers.keys() <= set(opened.inner["asked"]):
         return None
@@ -135,7 +135,7 @@ def _handle(context: Context, call: Call, entry: Entry, reply: dict[str, Any], a
     if "error" in reply:
         return ""
     inner = {"state": reply["result"].get(_STATE), "asked": asked, "origin": entry.id}
-    return context.guard.handles.mint(_KIND, _bound(context, call), inner, context.guard.now(), LIFETIME)
+    return context.guard.handles.mint(_KIND, bound(context, call), inner, context.guard.now(), LIFETIME)
 
 
 def _questions(reply: dict[str, Any]) -> dict[str, Question]:

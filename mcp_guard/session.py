@@ -5,13 +5,14 @@ State and bookkeeping only; what a message means is `gateway.py`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mcp_guard.catalog import Listing, Tool, Withheld, index
 from mcp_guard.downstream import Downstream, State
 from mcp_guard.eras import Era
+from mcp_guard.model import Kind
 from mcp_guard.transports.front import Answer, Ask, Cancel, Notify
 from mcp_guard.wire import MAX_ID
 
@@ -28,7 +29,7 @@ MAX_COUNTED = 64
 class InFlight:
     """One request of the client. Answered exactly once, or cancelled and then never."""
 
-    __slots__ = ("_answer", "_cancel", "_notify", "_on_done", "ask", "at", "id", "logs", "to")
+    __slots__ = ("_answer", "_cancel", "_notify", "_on_done", "ask", "at", "id", "logs", "offered", "to")
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class InFlight:
         self.ask = ask  # asks the client on this request's own way to it; None: there is no such way
         self.at: tuple[str, int] | None = None  # the server that it is at, and its id there
         self.to = ""  # the server that it is for, from before it is known whether that takes it
+        self.offered: Mapping[str, Any] = {}  # modern era: what the client said with it that it can be asked
         self.logs = False  # modern era: it wants to be told what the server logs meanwhile
         self._answer: Answer | None = answer
         self._notify: Notify | None = notify
@@ -119,6 +121,12 @@ class Session:
     """Progress of the client's on what a server asked, by our token."""
     last_token: int = 0
     shown_elicitations: set[tuple[str, str]] = field(default_factory=set)  # by server: ids of those that were shown
+    unshown: dict[tuple[str, Kind], frozenset[str]] = field(default_factory=dict)
+    """Prompts and resources, by server and kind, that the scan withholds: as if they weren't there."""
+    told_findings: dict[tuple[str, str], object] = field(default_factory=dict)
+    """What the person was told that the scan found, by server and what it was about: once each."""
+    alike: Callable[[Sequence[Listing]], tuple[Withheld, ...]] = field(default=lambda _: ())
+    """The tools among these whose names are traps."""
     _listings: tuple[Listing | None, ...] = ()
     _tools: dict[str, Tool] = field(default_factory=dict)
     _by_server: dict[tuple[str, str], Tool] = field(default_factory=dict)
@@ -182,7 +190,7 @@ class Session:
         return self._by_server
 
     def shared_names(self) -> tuple[Withheld, ...]:
-        """Tools withheld since another server's tool would have the same name."""
+        """Tools withheld since another server's tool would have the same name, or one that looks like it."""
         self._refresh()
         return self._shared
 
@@ -192,7 +200,12 @@ class Session:
             new is not old for new, old in zip(listings, self._listings, strict=True)
         ):
             self._listings = listings
-            self._tools, self._shared = index(listing for listing in listings if listing is not None)
+            there = [listing for listing in listings if listing is not None]
+            self._tools, self._shared = index(there)
+            traps = self.alike(there)
+            gone = {(one.server, one.name) for one in traps}
+            self._tools = {name: tool for name, tool in self._tools.items() if (tool.server, tool.name) not in gone}
+            self._shared += traps
             self._by_server = {(tool.server, tool.name): tool for tool in self._tools.values()}
 
     def unsettled(self) -> list[Downstream]:

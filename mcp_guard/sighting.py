@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from mcp_guard import log, pinning
+from mcp_guard import found, log, pinning
 from mcp_guard.catalog import Listing, Withheld
 from mcp_guard.context import Context, Listed
 from mcp_guard.downstream import Downstream
@@ -54,6 +54,7 @@ def sighted(context: Context, server: Downstream, listing: Listing, then: Callab
         context.listed[server.name, PinKind.TOOL] = Listed(asyncio.get_running_loop().time(), drifted)
         if server.withheld != previous:
             say_withheld(context, server, server.withheld)
+        found.tell_of_tools(context, server)
         then()
 
     patiently(step, then)

@@ -100,6 +100,9 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
         ("servers:", "record: {values: true}\nservers:", ":4:10", "isn't in this version yet"),
         ("servers:", "record: {max_size: big}\nservers:", ":4:20", "pattern"),
         ("servers:", "record: {retention: 0d}\nservers:", ":4:21", "pattern"),
+        ("servers:", "inspect: {severe: show}\nservers:", ":4:19", "withhold"),
+        ("servers:", "inspect: {looked_at: [files/x]}\nservers:", ":4:23", "pattern"),
+        ("servers:", "inspect: {severity: off}\nservers:", ":4:11", "did you mean `severe`"),
         ("servers:", "record: {durability: most}\nservers:", ":4:22", "process"),
     ],
 )

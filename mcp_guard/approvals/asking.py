@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from mcp_guard import log
-from mcp_guard.approvals.port import Answered, Approver, Question
+from mcp_guard.approvals.port import Answered, Approver, Question, Unsettled
 from mcp_guard.model import Approval
 
 PATIENCE = 120.0
@@ -50,14 +50,21 @@ class Asked:
         if then is not None:
             then(None)
 
-    def _answered(self, approval: Approval | None) -> None:
+    def _answered(self, approval: Approval | Unsettled | None) -> None:
+        if isinstance(approval, Unsettled):
+            return self._end(approval)
         # Bound to its entry, so that one approval carries one execution: an answer given before is for another entry.
-        fits = isinstance(approval, Approval) and approval == self._question.yes(approval.by)
+        question = self._question
+        fits = (
+            isinstance(approval, Approval)
+            and approval.tier >= question.tier
+            and approval == question.yes(approval.by, approval.tier)
+        )
         if approval is not None and not fits:
             log.warning("an approval of something else counts as no", entry=self._question.entry)
-        self._end(approval if fits else None)
+        return self._end(approval if fits else None)
 
-    def _end(self, approval: Approval | None) -> None:
+    def _end(self, approval: Approval | Unsettled | None) -> None:
         then, self._then = self._then, None
         self._withdraw = _nothing
         if self._timer is not None:

@@ -7,12 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import Enum
+from typing import Any, Protocol
 
-from mcp_guard.model import Approval, Call, RuleRef
+from mcp_guard.model import Approval, By, Call, RuleRef
+from mcp_guard.record.usage import UsageView
 
-Answered = Callable[["Approval | None"], None]
-"""Takes the answer: an approval, or None for no. Only the first answer counts. Called on the guard's event loop."""
+
+class Unsettled(Enum):
+    """What else an approver may answer: no yes, and why there is none."""
+
+    NO = "no"  # somebody said so
+    PENDING = "pending"  # nobody has answered yet; the question stays open for a while
+    FROZEN = "frozen"  # the session asked too much, and is stopped until a person lets it go on
+
+
+Answered = Callable[["Approval | Unsettled | None"], None]
+"""Takes the answer: an approval, why there is none, or None for nobody to ask. Only the first answer counts.
+Called on the guard's event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +37,43 @@ class Question:
     digest: str  # of the exact call
     authority: str  # digest of the documents that ask
     sources: Mapping[str, str] = field(default_factory=dict)  # by argument: where its value comes from
+    session: str = ""  # whose history the call belongs to
+    pin: str = ""  # digest of the tool as it is listed; empty where there is none
+    waits: bool = True  # False: the client is told at once that it is pending, or asked by that answer itself
+    shown: Mapping[str, Any] = field(default_factory=dict)  # what else a person should see; never judged by
 
-    def yes(self, by: str) -> Approval:
-        """The approval that settles exactly this. `by` is who or what agreed, for the record."""
-        return Approval(self.digest, frozenset(rule.key for rule in self.rules), self.authority, by, self.entry)
+    @property
+    def tier(self) -> By:
+        """Who may answer: the strictest that any of the rules wants."""
+        return max((rule.by for rule in self.rules), default=By.PERSON)
+
+    def yes(self, by: str, tier: By | None = None) -> Approval:
+        """The approval that settles exactly this. `by` is who or what agreed, for the record; `tier` the way of it."""
+        asks = frozenset(rule.key for rule in self.rules)
+        return Approval(self.digest, asks, self.authority, by, self.entry, self.tier if tier is None else tier)
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What was answered before about a call that asks now, read in the transaction that judges it."""
+
+    approvals: tuple[Approval, ...] = ()
+    refused: bool = False  # somebody said no for the rest of the session
+    entry: str = ""  # the open question that this call takes over
+
+
+RECALLED_NOTHING = Recalled()
+
+
+class Memory(Protocol):
+    """Looks up, inside the judging transaction, what was answered before."""
+
+    def __call__(self, view: UsageView, question: Question) -> Recalled: ...
+
+
+def nothing(view: UsageView, question: Question) -> Recalled:
+    """The memory of a guard that has none."""
+    return RECALLED_NOTHING
 
 
 class Approver(Protocol):

@@ -18,6 +18,7 @@ from mcp_guard import __version__, listing, log
 from mcp_guard.catalog import Tool
 from mcp_guard.cli.effects import NOBODY, Origin, grouped, origin
 from mcp_guard.cli.explain import OfflineFacts
+from mcp_guard.cli.findings import Scanned, scanned
 from mcp_guard.cli.lately import Lately, lately
 from mcp_guard.cli.not_passed import in_words, not_passed
 from mcp_guard.cli.serving import end
@@ -30,6 +31,7 @@ from mcp_guard.errors import InputError
 from mcp_guard.floating import in_words as in_words_of
 from mcp_guard.gateway import Gateway
 from mcp_guard.guard import Guard
+from mcp_guard.inspection.scan.settings import Inspect
 from mcp_guard.policy.oddities import Oddity, looks_harmless, oddities, strangers
 from mcp_guard.policy.sentences import sentence
 from mcp_guard.policy.suggest import scalar
@@ -59,6 +61,7 @@ class ServerReport:
     lately: Lately = field(default_factory=Lately)  # as the record has it
     effects: dict[str, Origin] = field(default_factory=dict)  # by the server's own names: what its tools can do
     floating: str = ""  # its command leaves open which version of a package is started
+    scanned: list[Scanned] = field(default_factory=list)  # what the scan found in what it says
 
     @property
     def tools(self) -> list[Tool]:
@@ -108,18 +111,22 @@ def check(
     specs: tuple[ServerSpec, ...] = ()
     own: tuple[Path, ...] = ()
     lock = lock_file
+    inspect = Inspect()
     if policy is None and not command:
         loaded = load_config(config or Path("guard.yaml"))
         say_unset(loaded)
         policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
         variables, own = {**loaded.variables, **variables}, (loaded.file, loaded.lock_place)
+        inspect = loaded.inspect
         lock = lock or loaded.lock
     elif command:
         if name is None and policy is not None:
             raise InputError("`--name` is missing: the policy's rules say NAME/tool; name the server as they do")
         specs = (ServerSpec(name or "server", command),)
     first, second = load_documents(policy, mandate, variables)
-    guard = build_guard(specs, policy=first, mandate=second, prefixed=bool(own), own_files=own, lock=lock)
+    guard = build_guard(
+        specs, policy=first, mandate=second, prefixed=bool(own), own_files=own, lock=lock, inspect=inspect
+    )
     past = lately(guard.record.directory, clock())
     try:
         reports = asyncio.run(ask(guard)) if specs else []
@@ -203,6 +210,7 @@ def _report(gateway: Gateway, spec: ServerSpec, why: str) -> ServerReport:
     withheld = (*server.listing.withheld, *(one for one in gateway.session.shared_names() if one.server == spec.name))
     report.withheld = {one.name: one.why for one in withheld}
     facts = gateway.context.facts(spec.name)
+    report.scanned = scanned(gateway, server)
     report.effects = {tool.name: origin(gateway.guard, spec, tool, facts) for tool in report.tools}
     return report
 
@@ -225,6 +233,7 @@ def _as_json(guard: Guard, reports: list[ServerReport], odd: list[Oddity]) -> di
                 "ended": report.lately.ended,
                 "ill": report.lately.ill,
                 "floating": report.floating,
+                "findings": [one.to_dict() for one in report.scanned],
                 "effects": {name: one.to_dict() for name, one in report.effects.items()},
             }
             for report in reports
@@ -279,6 +288,7 @@ def _show_server(console: Console, report: ServerReport) -> None:
         *_rows("shown", "green", [(tool.exposed, tool) for tool in report.shown]),
         *_rows("hidden", "dim", [(tool.name, tool) for tool in report.hidden]),
         *(("withheld", f"[red]{_plain(name)}[/]: {_plain(why)}") for name, why in report.withheld.items()),
+        *(("found", f"[{one.colour}]{_plain(one.words)}[/]") for one in report.scanned),
         *_effects(report),
     ]
     for head, text in rows:

@@ -44,6 +44,7 @@ def run(
         lock=loaded.lock,
         heads=loaded.heads,
         limits=loaded.limits,
+        inspect=loaded.inspect,
     )
     say_strangers(guard)
     say_unset(loaded)

@@ -13,12 +13,14 @@ from typing import Literal
 
 import click
 
+from mcp_guard.approvals.queue import Queue
 from mcp_guard.client_files import client_files
 from mcp_guard.config import Config, as_path
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.guard import LACKS_MANDATE, Guard
 from mcp_guard.identities import unlike
+from mcp_guard.inspection.scan.settings import Inspect
 from mcp_guard.lock.text import lock_text
 from mcp_guard.lock_file import load_lock
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
@@ -30,6 +32,7 @@ from mcp_guard.record.schema import patiently
 from mcp_guard.record.shown import escaped
 from mcp_guard.record.sinks import Sink
 from mcp_guard.record.store import Record
+from mcp_guard.scans import Scans
 from mcp_guard.starting.places import guards_home
 
 AHEAD = timedelta(minutes=5)  # of the record before the clock, that a person should know of
@@ -139,6 +142,7 @@ def build_guard(
     lock: Path | None = None,
     heads: Sink | None = None,
     limits: Limits | None = None,
+    inspect: Inspect = Inspect(),  # noqa: B008 - frozen
 ) -> Guard:
     """Open the record and put the parts together. `lock` has to be there: without one, first sight counts."""
     locked = load_lock(lock) if lock is not None else None
@@ -159,7 +163,12 @@ def build_guard(
         clock=clock,
         lock=locked,
         unlike=unlike(locked, specs) if locked is not None else {},
+        scans=Scans(inspect),
     )
+    queue = Queue(record)
+    guard.approver, guard.memory, guard.answered_here = queue, queue.recall, queue.look
+    guard.under_way.version = lambda: record.look("PRAGMA data_version")[0][0]
+    guard.under_way.stopped = lambda: dict(record.look("SELECT scope, why FROM stops"))
     guard.upkeep.sink = heads
     loaded: list[dict[str, object]] = [
         {

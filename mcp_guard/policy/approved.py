@@ -43,7 +43,9 @@ def settled_for(authority: Authority, call: Call, approvals: Collection[Approval
 
 def approved(asking: Decision, rules: Collection[RuleRef], settled: Settled) -> Decision:
     """The decision once every rule that asks is settled; else as it was. `rules` are the grants that carry the call."""
-    if asking.effect is not Effect.ASK or not all(rule.key in settled for rule in asking.rules):
+    if asking.effect is not Effect.ASK:
+        return asking
+    if not all(rule.key in settled and settled[rule.key].tier >= rule.by for rule in asking.rules):
         return asking
     used = dict.fromkeys(settled[rule.key] for rule in asking.rules)
     return replace(

@@ -11,12 +11,13 @@ from typing import Any
 
 from mcp_guard.errors import InputError
 from mcp_guard.inspection.obligations import NOTHING
-from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass, Kind, RuleRef
+from mcp_guard.model import EVERY_EFFECT, By, Effect, EffectClass, Kind, RuleRef
 from mcp_guard.policy.budgets import Budget, Per, Rate
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.constraint_sources import sources_in
 from mcp_guard.policy.constraints import ConstraintError, compile_check, parse_constraint
 from mcp_guard.policy.form import (
+    AskRuleForm,
     DocumentForm,
     GrantForm,
     PolicyForm,
@@ -100,7 +101,7 @@ class Builder:
         self._once(form.id, path)
         line, column = self.source.place(path)
         section = str(path[0])
-        ref = RuleRef(self.kind, form.id, _EFFECTS[section], self.source.file, line, column)
+        ref = RuleRef(self.kind, form.id, _EFFECTS[section], self.source.file, line, column, _asked_of(form))
         target = self._target(form, path)
         arguments = self._arguments(form, path)
         when = None if form.when is None else _when(form.when, self._principals(form.when, path))
@@ -122,7 +123,7 @@ class Builder:
             uri=self._uri(form, path),
             when=when,
             advice=form.advice or "",
-            asks=form.ask,
+            asks=form.ask is not None,
             budget=None if form.budget is None else self._budget(form.budget, arguments, path),
             until=None if form.until is None else parse_moment(form.until),
             disclose=form.disclose,
@@ -262,6 +263,13 @@ class Builder:
 
     def _error(self, message: str, path: Path, hint: str, *, key: bool = False) -> InputError:
         return self.source.error(message + in_rule(self.source, path), path, hint, key=key)
+
+
+def _asked_of(form: RuleForm) -> By:
+    """Who may answer; of a rule that doesn't ask, whatever stands for nothing said."""
+    if isinstance(form, GrantForm):
+        return By.PERSON if form.ask is None else By[form.ask.by.upper()]
+    return By[form.by.upper()] if isinstance(form, AskRuleForm) else By.PERSON
 
 
 def _server(form: ResourceForm) -> NamePattern:

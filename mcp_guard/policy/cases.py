@@ -14,7 +14,7 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from mcp_guard.errors import InputError
-from mcp_guard.model import EVERY_EFFECT, Call, Described, Effect, Json, Kind, Reason
+from mcp_guard.model import EVERY_EFFECT, By, Call, Described, Effect, Json, Kind, Reason
 from mcp_guard.policy.canonical import why_not_absolute, why_not_relative
 from mcp_guard.policy.cases_errors import first_error, in_case
 from mcp_guard.policy.cases_form import CallForm, CaseFileForm, CaseForm
@@ -61,6 +61,7 @@ class Case:
     before: tuple[Step, ...] = ()
     mandate: str | Document | None = None  # a file beside the case file; once bound, the document
     links: Mapping[str, str] = field(default_factory=dict)  # symbolic links: where, to what
+    by: By | None = None  # who is to be asked
     labels: frozenset[str] = frozenset()  # what the session had before its first call
     obligations: tuple[str, ...] | None = None  # what is to be done to the answer, in words; None: it isn't said
 
@@ -205,10 +206,13 @@ class _Reader:
         mandate = self._mandate(form, path, place)
         links = MappingProxyType({_plain(link): _plain(end) for link, end in (form.links or {}).items()})
         calls = list(_calls(form, principal))
+        labels = frozenset(form.labels or ())
+        by = None if form.by is None else By[form.by.upper()]
         for number, call in enumerate(calls, 1):
             why = form.why if len(calls) == 1 else f"{form.why} ({number} of {len(calls)})"
             labels = frozenset(form.labels or ())
-            case = Case(why, place, call, moment, form.expect, form.rule, form.reason, steps, mandate, links, labels)
+            asked = (by, labels)
+            case = Case(why, place, call, moment, form.expect, form.rule, form.reason, steps, mandate, links, *asked)
             yield case if form.obligations is None else replace(case, obligations=tuple(form.obligations))
 
     def _steps(self, form: CaseForm, path: Path, principal: str, moment: datetime) -> tuple[Step, ...]:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mcp_guard.model import Effect, Reason
 from mcp_guard.policy.canonical import why_not_absolute
-from mcp_guard.policy.form import SERVER_REQUESTS, Effects, Form, Moment, Text, rule_id, said
+from mcp_guard.policy.form import SERVER_REQUESTS, Effects, Form, Moment, Text, asked_of, rule_id, said
 from mcp_guard.policy.times import parse_moment
 from mcp_guard.policy.yaml_source import quoted
 
@@ -205,6 +205,7 @@ class CaseForm(CallForm):
     principal: Text = _ABSENT
     labels: LabelList = _ABSENT
     links: Annotated[dict[str, Annotated[str, AfterValidator(_path)]], AfterValidator(_links)] = _ABSENT
+    by: Annotated[str, AfterValidator(asked_of)] = _ABSENT
 
     @model_validator(mode="after")
     def _has_an_answer(self) -> Self:
@@ -214,6 +215,8 @@ class CaseForm(CallForm):
 
     @model_validator(mode="after")
     def _reason_fits(self) -> Self:
+        if self.by is not None and self.expect is not Effect.ASK:
+            raise said("`by` says who is asked", "write it with `expect: ask`, or leave it out")
         if self.reason is not None and self.reason not in REASONS[self.expect]:
             fitting = ", ".join(REASONS[self.expect])
             hint = f"with `expect: {self.expect.name.lower()}` write {fitting}" if fitting else "leave `reason` out"

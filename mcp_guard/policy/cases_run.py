@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mcp_guard.model import Decision, Effect, Kind, RuleRef
+from mcp_guard.model import By, Decision, Effect, Kind, RuleRef
 from mcp_guard.policy.cases import Case, Step, Suite
 from mcp_guard.policy.cases_facts import CaseFacts
 from mcp_guard.policy.decide import decide
@@ -36,6 +36,7 @@ class Played:
             decision.effect is case.expect
             and (case.rule is None or any(rule.id == case.rule for rule in decision.rules))
             and (case.reason is None or decision.reason is case.reason)
+            and (case.by is None or _asked_of(decision) is case.by)
             and not self.surprises
             and self.done_as_expected
         )
@@ -92,6 +93,8 @@ def problems(played: Played) -> list[str]:
     if not played.done_as_expected:
         done = ", ".join(decision.obligations.in_words()) or "nothing"
         said.append(f"expected to be done to the answer: {', '.join(case.obligations or ()) or 'nothing'}; got {done}")
+    elif case.by is not None and (asked := _asked_of(decision)) is not case.by:
+        said.append(f"expected to ask by {case.by.name.lower()}, got by {asked.name.lower()}")
     if not said:
         return []
     if case.rule is not None and (missed := _missed(played, case.rule)):
@@ -105,6 +108,11 @@ def problems(played: Played) -> list[str]:
             f"case file, as `mcp-guard check` has it: effects: {{{case.call.name}: read}}"
         )
     return said
+
+
+def _asked_of(decision: Decision) -> By:
+    """Who may answer: the strictest that any of the asking rules wants."""
+    return max((rule.by for rule in decision.rules), default=By.PERSON)
 
 
 def _nobody_knows(played: Played) -> bool:

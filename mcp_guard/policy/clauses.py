@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from mcp_guard.model import Answer, Call, EffectClass, Facts, Kind
+from mcp_guard.model import Answer, By, Call, EffectClass, Facts, Kind
 from mcp_guard.policy.budgets import Budget, Per
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.constraints import (
@@ -150,7 +150,8 @@ def _rest(rule: Rule) -> Iterator[Clause]:
         yield Clause("deny_secrets", _about_secrets(rule))
     yield from (Clause(f"result: {what}", lambda moment: True, two_sided=False) for what in rule.result.in_words())
     if rule.asks:
-        yield Clause("ask", lambda moment: True, two_sided=False)
+        by = rule.ref.by
+        yield Clause("ask" if by is By.PERSON else f"ask by {by.name.lower()}", lambda moment: True, two_sided=False)
 
 
 def _ends(rule: Rule, budget: Budget) -> Iterator[Clause]:

@@ -87,18 +87,30 @@ class _Question:
         return [*self._of_grants(), *less]
 
     def _of_grants(self) -> list[Finding]:
+        found = self._weaker_asks()
         total = 1
         for grants in self.meeting.new.grants:
             total *= len(grants)
         if total > MAX_COMBINATIONS:
-            return [self._finding((), None, f"more than {MAX_COMBINATIONS} combinations of grants")]
-        found: list[Finding] = []
+            return [*found, self._finding((), None, f"more than {MAX_COMBINATIONS} combinations of grants")]
         for grants in product(*self.meeting.new.grants):
             if sum(one.witness is not None for one in found) >= MAX_WITNESSES:
                 why = f"after {MAX_WITNESSES} calls that show a difference, the other grants are not looked at"
                 return [*found, self._finding((), None, why)]
             found += self._of(grants)
         return found
+
+    def _weaker_asks(self) -> list[Finding]:
+        """Could something that was asked about still be asked about, but in a weaker way (`by`)?
+
+        No, if whatever asks now is at least as strict as everything that asked before. Else nobody has proved it.
+        """
+        before = [rule.ref.by for rule in self.meeting.old.rules if asks(rule)]
+        weaker = [rule.ref for rule in self.meeting.new.rules if asks(rule) and rule.ref.by < max(before, default=0)]
+        if not weaker:
+            return []
+        why = "who may answer is less strict (`by`) than what asked before"
+        return [Finding(self.meeting.target, Effect.ASK, tuple(weaker), None, why)]
 
     def _of(self, grants: tuple[Rule, ...]) -> list[Finding]:
         """What these grants, one of each layer, permit beyond the old documents."""
@@ -148,6 +160,11 @@ class _Question:
         if witness is not None:
             rules, effect = witness.new.rules or rules, witness.new.effect
         return Finding(self.meeting.target, effect, rules, witness, why)
+
+
+def asks(rule: Rule) -> bool:
+    """Does the rule ask, if it speaks: an ask, or a grant with `ask`?"""
+    return rule.asks or rule.ref.effect is Effect.ASK
 
 
 def _both(base: Formula, other: Formula) -> Formula:

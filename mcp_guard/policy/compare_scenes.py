@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mcp_guard.inspection.obligations import Obligations
-from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass, Kind
+from mcp_guard.model import EVERY_EFFECT, By, Effect, EffectClass, Kind
 from mcp_guard.policy.compare_atoms import Atom
 from mcp_guard.policy.compare_rules import Clause, Formula, Scene, names_of, silent, speaks
 from mcp_guard.policy.compare_sides import Side, class_sets
@@ -111,8 +111,8 @@ class Meeting:
             for one, other in zip(self.old.layers, self.new.layers, strict=True)
         )
 
-    def _contents_of(self, layer: Layer) -> set[tuple[Effect, bool, Content, Obligations]]:
-        return {(rule.ref.effect, rule.asks, self.content(rule), rule.result) for rule in layer.rules}
+    def _contents_of(self, layer: Layer) -> set[tuple[Effect, bool, By, Content, Obligations]]:
+        return {(rule.ref.effect, rule.asks, rule.ref.by, self.content(rule), rule.result) for rule in layer.rules}
 
 
 def meetings(old: Side, new: Side) -> Iterator[Meeting]:

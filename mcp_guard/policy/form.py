@@ -21,6 +21,8 @@ from mcp_guard.policy.times import DAYS, parse_clock, parse_moment, parse_span
 from mcp_guard.policy.yaml_source import quoted
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+ASKED_OF = ("client", "person", "console")
+"""Who may answer an ask, in rising strictness."""
 SERVER_REQUESTS = ("elicitation", "roots", "sampling")
 """What a server may be granted to ask of the client."""
 KNOWN_METHODS = frozenset(
@@ -95,6 +97,12 @@ def _one_server(name: str) -> str:
     if "*" in name:
         raise said(f"{quoted(name)} isn't one server", "write a grant for each server")
     return _server(name)
+
+
+def asked_of(name: str) -> str:
+    if name not in ASKED_OF:
+        raise said(f"{quoted(name)} isn't who can be asked", f"write {', '.join(ASKED_OF)}")
+    return name
 
 
 def _asked_kind(name: str) -> str:
@@ -305,8 +313,23 @@ class RuleForm(Form):
         return self
 
 
+class AskForm(Form):
+    """`{by: client | person | console}`: who may answer, in rising strictness."""
+
+    by: Annotated[str, AfterValidator(asked_of)]
+
+
+def _ask(value: object) -> object:
+    """`ask: true` asks a person."""
+    if not isinstance(value, bool | dict):
+        raise said("`ask` must be true or false, or say `by`", "write `ask: true`, or `ask: {by: client}`")
+    if value is True:
+        return {"by": "person"}
+    return None if value is False else value
+
+
 class TighteningForm(RuleForm):
-    """An ask or a deny."""
+    """A deny, and what an ask has too."""
 
     times: Annotated[int, BeforeValidator(a_count)] = _ABSENT
 
@@ -317,6 +340,12 @@ class TighteningForm(RuleForm):
         return self
 
 
+class AskRuleForm(TighteningForm):
+    """An ask, which may say who answers it."""
+
+    by: Annotated[str, AfterValidator(asked_of)] = "person"
+
+
 class GrantForm(RuleForm):
     """A grant."""
 
@@ -325,7 +354,7 @@ class GrantForm(RuleForm):
     extensions: ExtensionsForm = _ABSENT
     optional: Annotated[Any, BeforeValidator(_limits)] = _ABSENT
     others: Annotated[Any, BeforeValidator(_any)] = _ABSENT
-    ask: bool = False
+    ask: Annotated[AskForm | None, BeforeValidator(_ask)] = None
     budget: BudgetForm = _ABSENT
     until: Moment = _ABSENT
     disclose: bool = True
@@ -384,7 +413,7 @@ class DocumentForm(Form):
 
     version: Annotated[int, BeforeValidator(_version)]
     grants: list[GrantForm] = Field(default_factory=list)
-    ask: list[TighteningForm] = Field(default_factory=list)
+    ask: list[AskRuleForm] = Field(default_factory=list)
     deny: list[TighteningForm] = Field(default_factory=list)
 
 

@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails
 
 from mcp_guard.errors import InputError
 from mcp_guard.policy.form import (
+    AskForm,
+    AskRuleForm,
     ExtensionsForm,
     GivesForm,
     GrantForm,
@@ -45,7 +47,8 @@ _ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
     (PolicyForm, "task"): "only a mandate has `task`",
     (PolicyForm, "expires"): "only a mandate has `expires`; a grant in a policy has `until`",
     **{
-        (TighteningForm, key): f"only a grant has `{key}`"
+        (form, key): f"only a grant has `{key}`"
+        for form in (TighteningForm, AskRuleForm)
         for key in (
             *("optional", "others", "nulls", "budget", "rate", "until", "disclose", "ask"),
             *("server_requests", "extensions", "result", "once"),
@@ -85,8 +88,6 @@ def _said(source: Source, error: ErrorDetails, top: type[BaseModel]) -> InputErr
     if kind == "missing":
         write = _EXAMPLES.get(str(path[-1]), "...") if len(path) == 1 else "..."
         return source.error(f"`{path[-1]}` is missing{where}", path[:-1], f"write `{path[-1]}: {write}`")
-    if path[-1:] == ("ask",) and len(path) == 3 and isinstance(value_at(source.value, path), Mapping):
-        return source.error(f"`ask: {{by: ...}}` isn't in this version yet{where}", path, "write `ask: true`")
     if path[-1:] == ("per",):
         return source.error(f"a budget has no such period{where}", path, "write session, mandate, hour or day")
     if path[-2:] == ("when", "time"):
@@ -120,13 +121,16 @@ def _form_at(path: Path, top: type[BaseModel]) -> type[BaseModel]:
         "when": WhenForm,
         "time": TimeForm,
         "budget": BudgetForm,
+        "ask": AskForm,
         "resource": ResourceForm,
         "server_requests": ServerRequestsForm,
         "extensions": ExtensionsForm,
     }
     if len(parents) > 1:
         return inner.get(parents[-1], GrantForm)
-    return GrantForm if parents[0] == "grants" else TighteningForm
+    if parents[0] == "grants":
+        return GrantForm
+    return AskRuleForm if parents[0] == "ask" else TighteningForm
 
 
 def in_rule(source: Source, path: Path) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 
-from mcp_guard.model import EVERY_EFFECT, Effect, EffectClass, Kind
+from mcp_guard.model import EVERY_EFFECT, By, Effect, EffectClass, Kind
 from mcp_guard.policy.building import ToolFacts
 from mcp_guard.policy.cases import Case, Suite
 from mcp_guard.policy.cases_run import Played, play
@@ -115,6 +115,8 @@ def _weaker(rule: Rule, tools: Mapping[str, ToolFacts]) -> Iterator[_Found]:
     yield from ((what, Probe.PAST, changed, "", None) for what, changed in weaker_past(rule))
     if rule.is_grant:
         yield from ((what, probe, changed, "", None) for what, probe, changed in _conditions(rule))
+    if rule.ref.by is By.CONSOLE:  # what is stricter than an `ask: true`; a case says `by: console` of it
+        yield "by: person", Probe.AS_IT_IS, replace(rule, ref=replace(rule.ref, by=By.PERSON)), "", None
 
 
 def _arguments(rule: Rule, limits: Arguments) -> Iterator[_Found]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from mcp_guard.inspection.obligations import Obligations
-from mcp_guard.model import Effect, Kind
+from mcp_guard.model import By, Effect, Kind
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.limits import counts_in_words, limits_in_words
 from mcp_guard.policy.order import After
 from mcp_guard.policy.rules import Rule, When
 
-NOBODY = "(there is nobody to ask in this version: it is refused)"
+ASKED = {By.CLIENT: "the client says that its user agrees", By.PERSON: "a person agrees"}
+ASKED[By.CONSOLE] = "a person agrees in the console"
 
 
 def sentence(document: Document) -> list[str]:
@@ -29,9 +30,9 @@ def rule_sentence(rule: Rule) -> str:
     if rule.ref.effect is Effect.DENY:
         said = f"never {_verb(rule)} {what}"
     elif rule.ref.effect is Effect.ASK:
-        said = f"asks a person before it may {_verb(rule)} {what} {NOBODY}"
+        said = f"only if {ASKED[rule.ref.by]}, each time, it may {_verb(rule)} {what}"
     else:
-        said = f"may{f', each time a person agrees {NOBODY},' if rule.asks else ''} {_verb(rule)} {what}"
+        said = f"may{f', each time {ASKED[rule.ref.by]},' if rule.asks else ''} {_verb(rule)} {what}"
     return f"{rule.ref.id}: {', '.join([said, *_conditions(rule)])}."
 
 

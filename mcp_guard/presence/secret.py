@@ -32,7 +32,7 @@ FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(days=1)
 """The wait doubles with each wrong try, up to this: about 14 tries on the first day, one a day from then on."""
 SHORTEST, LONGEST = 6, 64
-_LOCK_TRIES, _LOCK_PAUSE = 200, 0.05  # seconds: at most 10 s for those who are ahead
+_LOCK_TRIES, _LOCK_PAUSE = 600, 0.05  # seconds: at most 30 s for those who are ahead
 _SALT = 16
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mcp_guard.model import Kind, Outcome, Reason
+from mcp_guard.model import By, Kind, Outcome, Reason
 from mcp_guard.record.entries import EFFECTS, EntryKind
 
 Schema = Mapping[str, Any]
@@ -47,7 +47,12 @@ RULE = an_object({"key": TEXT, "effect": one_of(*EFFECTS.values()), "at": TEXT})
 APPROVAL = an_object({"by": TEXT, "answers": TEXT, "asks": TEXTS})
 DOCUMENT = an_object({"kind": TEXT, "file": TEXT, "digest": TEXT, "grants": TEXTS})
 WITHHELD_TOOL = an_object({"tool": TEXT, "why": TEXT}, {"code": TEXT})
+FOUND_THING = an_object({"name": TEXT, "rules": TEXTS})
 SERVER = an_object({"server": TEXT}, {"why": TEXT})
+TIER: Schema = {"enum": [tier.value for tier in By]}
+BOUND: Mapping[str, Schema] = {"session": TEXT, "authority": TEXT, "pin": TEXT, "asks": TEXTS}
+CLAUSES = an_object({"call": TEXT, "args": {"type": "object", "additionalProperties": HEX}, "free": TEXTS, "rest": HEX})
+QUESTION = an_object({"question": TEXT})
 
 ALWAYS: Mapping[str, Schema] = {
     "kind": TEXT,
@@ -85,6 +90,7 @@ def _note(kind: EntryKind, **data: Any) -> dict[str, Any]:
     return _entry(kind, data=data)
 
 
+_ASKED = {"session": "5e55101a5e55101a", "authority": "23" * 32, "pin": "45" * 32, "asks": ["policy/pay"]}
 _SHAPE = {"amount": "integer", "recipient": "string 22"}
 
 CODES: dict[EntryKind, Code] = {
@@ -221,21 +227,6 @@ CODES: dict[EntryKind, Code] = {
         _note(EntryKind.RELEASED, entry="3f9a1c2e-17", digest="89" * 32),
         data=an_object({"entry": TEXT, "digest": HEX}),
     ),
-    EntryKind.EXPOSED: Code(
-        "A server said something beside its tools' answers (`why`), which gave the session these labels.",
-        _note(EntryKind.EXPOSED, server="web", labels=["untrusted"], why="a log message"),
-        data=an_object({"server": TEXT, "labels": TEXTS, "why": TEXT}),
-    ),
-    EntryKind.LABELS_CLEARED: Code(
-        "A person took a session's labels away: these.",
-        _note(EntryKind.LABELS_CLEARED, by="local:me", labels=["untrusted"]),
-        data=an_object({"by": TEXT, "labels": TEXTS}),
-    ),
-    EntryKind.SESSION_RENEWED: Code(
-        "A person began a new history for the next start of the sessions of `base`, the `times`-th.",
-        _note(EntryKind.SESSION_RENEWED, by="local:me", base="5e55101a5e55101a", times=1),
-        data=an_object({"by": TEXT, "base": TEXT, "times": COUNT}),
-    ),
     EntryKind.STOPPED: Code(
         "The guard process ended in good order; a chain without it was cut short (killed, or the power failed).",
         _note(EntryKind.STOPPED),
@@ -261,10 +252,85 @@ CODES: dict[EntryKind, Code] = {
         _note(EntryKind.CLOCK_SET, **{"from": "2099-01-01T00:00:00.000000Z"}),
         data=an_object({"from": TEXT}),
     ),
-    EntryKind.PIN_SET: Code(
-        "A person set the PIN, or changed it (`again`). One that nobody remembers was an agent's.",
-        _note(EntryKind.PIN_SET, again=False),
-        data=an_object({"again": {"type": "boolean"}}),
+    EntryKind.FOUND: Code(
+        "The scan found something in what a server would have a model read, and it is shown all the same.",
+        _note(EntryKind.FOUND, server="files", found=[{"name": "read", "rules": ["hidden-text"]}]),
+        data=an_object({"server": TEXT, "found": a_list(FOUND_THING)}),
+    ),
+    EntryKind.ASKED: Code(
+        "A person is asked about one exact call: by which rules, until when, and who may answer (`tier`, 0 to 2).",
+        _note(
+            EntryKind.ASKED,
+            question="3f9a1c2e-16",
+            digest="cd" * 32,
+            tier=1,
+            asked="2026-12-31T12:00:00.000000Z",
+            until="2026-12-31T12:10:00.000000Z",
+            **_ASKED,
+        ),
+        data=an_object({"question": TEXT, **BOUND, "digest": TEXT, "tier": TIER, "asked": TEXT, "until": TEXT}),
+    ),
+    EntryKind.APPROVED: Code(
+        "Somebody said yes to one question (how: `answered_in`, 0 to 2), which is good for one call until `valid`.",
+        _note(
+            EntryKind.APPROVED,
+            question="3f9a1c2e-16",
+            by="local:me",
+            answered_in=1,
+            valid="2026-12-31T12:05:00.000000Z",
+        ),
+        data=an_object({"question": TEXT, "by": TEXT, "answered_in": TIER, "valid": TEXT}),
+    ),
+    EntryKind.REFUSED: Code(
+        "Somebody said no to one question.",
+        _note(EntryKind.REFUSED, question="3f9a1c2e-16", by="local:me"),
+        data=an_object({"question": TEXT, "by": TEXT}),
+    ),
+    EntryKind.LAPSED: Code(
+        "Nobody answered a question in time, or nobody used the yes: it is no.",
+        _note(EntryKind.LAPSED, question="3f9a1c2e-16"),
+        data=QUESTION,
+    ),
+    EntryKind.WITHDRAWN: Code(
+        "Whoever waited for the answer is gone: it is no.",
+        _note(EntryKind.WITHDRAWN, question="3f9a1c2e-16"),
+        data=QUESTION,
+    ),
+    EntryKind.STANDING: Code(
+        "Somebody answered for the rest of a session, within exact `clauses`, as in the question `like`.",
+        _note(
+            EntryKind.STANDING,
+            standing="3f9a1c2e-16+",
+            like="3f9a1c2e-16",
+            clauses={"call": "tool tools/call local:me pay", "args": {"to": "01" * 16}, "free": [], "rest": "89" * 32},
+            says="yes",
+            by="local:me",
+            answered_in=1,
+            until="2026-12-31T20:00:00.000000Z",
+            **_ASKED,
+        ),
+        data=an_object(
+            {
+                "standing": TEXT,
+                "like": TEXT,
+                **BOUND,
+                "clauses": CLAUSES,
+                "says": one_of("yes", "no"),
+                "by": TEXT,
+                "answered_in": TIER,
+                "until": TEXT,
+            }
+        ),
+    ),
+    EntryKind.HALTED: Code(
+        "A scope was stopped (a session, a server, an effect, everything), by a person or by too many asks.",
+        _note(EntryKind.HALTED, scope="server:files", why="by local:me"),
+        data=an_object({"scope": TEXT, "why": TEXT}),
+    ),
+    EntryKind.RESUMED: Code(
+        "A person undid a stop.",
+        _note(EntryKind.RESUMED, scope="server:files"),
+        data=an_object({"scope": TEXT}),
     ),
 }
 

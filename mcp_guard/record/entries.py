@@ -63,16 +63,34 @@ class EntryKind(StrEnum):
     """A person took a session's labels away: which session, which labels."""
     SESSION_RENEWED = "session_renewed"
     """A person began a new history for a session's next start: which session, how often by now."""
+    FOUND = "found"
+    """The scan found something in what a server would have a model read, and it is shown all the same: rules only."""
     STOPPED = "stopped"
     """The guard process ended in good order; a chain without it was cut short."""
+    ASKED = "asked"
+    """A person is asked about a call: which entry asks, by which rules, until when, and who may answer."""
+    APPROVED = "approved"
+    """Somebody said yes to one question, which is good for one execution within a short time."""
+    REFUSED = "refused"
+    """Somebody said no to one question."""
+    LAPSED = "lapsed"
+    """Nobody answered a question in time, or nobody used the yes: it is no."""
+    WITHDRAWN = "withdrawn"
+    """Whoever waited for the answer is gone: it is no."""
+    STANDING = "standing"
+    """Somebody answered for the rest of a session, within exact clauses."""
+    HALTED = "halted"
+    """A scope was stopped (a session, a server, an effect, everything), by a person or by too many asks."""
+    RESUMED = "resumed"
+    """A person undid a stop."""
+    PIN_SET = "pin_set"
+    """A person set the PIN, or changed it (`again`). One that nobody remembers was an agent's."""
     CHECKPOINT = "checkpoint"
     """The heads of all chains at this moment, signed: what stands before it can't be changed without the key."""
     RETIRED = "retired"
     """Closed files of the record that are older than the retention are about to be removed."""
     CLOCK_SET = "clock_set"
     """A person said that recorded times were ahead of the true one: from here on time runs from the clock again."""
-    PIN_SET = "pin_set"
-    """A person set the PIN, or changed it (`again`). One that nobody remembers was an agent's."""
 
 
 NOTES = frozenset(EntryKind) - {
@@ -83,6 +101,14 @@ NOTES = frozenset(EntryKind) - {
     EntryKind.PINNED,
     EntryKind.FIRST_USE,
     EntryKind.SIGHTED,
+    EntryKind.ASKED,
+    EntryKind.APPROVED,
+    EntryKind.REFUSED,
+    EntryKind.LAPSED,
+    EntryKind.WITHDRAWN,
+    EntryKind.STANDING,
+    EntryKind.HALTED,
+    EntryKind.RESUMED,
     EntryKind.CHECKPOINT,
     EntryKind.CLOCK_SET,
     EntryKind.EXPOSED,

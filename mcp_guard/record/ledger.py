@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from mcp_guard.record.answers_told import AnswersTold
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.ledger_past import Past
 from mcp_guard.record.sightings_check import SightingsLedger
@@ -30,6 +31,7 @@ class Ledger:
         self._pinned: dict[str, str] = {}
         self._used: dict[str, str] = {}
         self._sightings = SightingsLedger()
+        self._answers = AnswersTold()
         self._past = Past()
 
     def enter(self, kind: EntryKind, body: dict[str, Any]) -> bool:
@@ -38,6 +40,7 @@ class Ledger:
         if kind is EntryKind.DECISION and body["effect"] == "allow":
             self._open[body["position"]] = body
             self._charge(body, 1)
+            self._answers.spent(body)
             self._past.admitted(body)
         elif kind is EntryKind.OUTCOME:
             decision = self._open.pop(body["finishes"], None)
@@ -50,6 +53,8 @@ class Ledger:
                 self._past.answered(decision, body)
         elif kind is EntryKind.SIGHTED:
             self._sightings.enter(body)
+        elif self._answers.enter(kind, body):
+            pass
         elif kind is EntryKind.FIRST_SIGHT:
             self._seen[body["data"]["server"]] = body["data"]["sha256"]
         elif kind is EntryKind.PINNED:
@@ -81,6 +86,7 @@ class Ledger:
         if dict(connection.execute("SELECT key, time FROM first_used")) != self._used:
             yield "the times of first use aren't those that were recorded"
         yield from self._sightings.differences(connection)
+        yield from self._answers.differences(connection)
         yield from self._past.differences(connection)
 
     def _charge(self, body: dict[str, Any], sign: int) -> None:

@@ -226,6 +226,11 @@ class Query:
         finally:
             self._connection.execute("COMMIT")
 
+    def open_questions(self) -> list[str]:
+        """The questions that nobody has answered, oldest first, whether or not there is still time to."""
+        found = self._connection.execute("SELECT entry FROM questions WHERE state='open' ORDER BY asked, entry")
+        return [str(entry) for (entry,) in found]
+
     def last(self) -> int:
         """The position of the newest entry."""
         return int(self._connection.execute("SELECT coalesce(max(position), 0) FROM entries").fetchone()[0])

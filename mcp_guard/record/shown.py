@@ -82,16 +82,42 @@ def _told(kind: EntryKind, data: Any) -> str:
             tools = [f"{one.get('tool', '?')} ({one.get('why', '?')})" for one in _objects(known.get("tools"))]
             more = f" and {len(tools) - _MOST} more" if len(tools) > _MOST else ""
             return f"tools of server {server} withheld: {', '.join(tools[:_MOST])}{more}"
+        case EntryKind.ASKED:
+            return f"a person is asked about {known.get('question', '?')}"
+        case EntryKind.APPROVED:
+            return f"{known.get('question', '?')} approved by {known.get('by', '?')}, for one call"
+        case EntryKind.REFUSED:
+            return f"{known.get('question', '?')} refused by {known.get('by', '?')}"
+        case EntryKind.LAPSED:
+            return f"{known.get('question', '?')} lapsed: no answer, or no use of it, in time"
+        case EntryKind.WITHDRAWN:
+            return f"{known.get('question', '?')} withdrawn: nobody waits for it any more"
+        case EntryKind.STANDING:
+            return (
+                f"{known.get('says', '?')} for the session, by {known.get('by', '?')}, as in {known.get('like', '?')}"
+            )
+        case EntryKind.HALTED:
+            return f"stopped: {known.get('scope', '?')} ({known.get('why', '?')})"
+        case EntryKind.RESUMED:
+            return f"no longer stopped: {known.get('scope', '?')}"
+        case EntryKind.PIN_SET:
+            return "the PIN was changed" if known.get("again") else "the PIN was set"
         case EntryKind.EXPOSED:
             return f"{why or 'words'} of server {server}: labels {', '.join(map(str, known.get('labels', [])))}"
         case EntryKind.LABELS_CLEARED:
             return f"labels taken away by {known.get('by', '?')}: {', '.join(map(str, known.get('labels', [])))}"
         case EntryKind.SESSION_RENEWED:
             return f"a new history begun by {known.get('by', '?')}, for the next start"
-        case EntryKind.PIN_SET:
-            return "the PIN was changed" if known.get("again") else "the PIN was set"
+        case EntryKind.FOUND:
+            rules = [f"{one.get('name', '?')} ({_listed(one.get('rules'))})" for one in _objects(known.get("found"))]
+            more = f" and {len(rules) - _MOST} more" if len(rules) > _MOST else ""
+            return f"found in what server {server} says: {', '.join(rules[:_MOST])}{more}"
         case _:
             return kind.value
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else "?"
 
 
 def _document(document: Mapping[str, Any]) -> str:

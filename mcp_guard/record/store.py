@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -20,7 +20,7 @@ from mcp_guard import __version__
 from mcp_guard.errors import RecordFailed
 from mcp_guard.history.index import Digests
 from mcp_guard.model import Decision, Effect, Outcome
-from mcp_guard.record import entries, history, place, schema, sightings
+from mcp_guard.record import entries, history, place, questions, schema, sightings
 from mcp_guard.record.chain import START, Head, new_chain_id
 from mcp_guard.record.closing import Limits, Presence, close_if_large, retire
 from mcp_guard.record.entries import NOTES, Entry, EntryKind, Request
@@ -31,6 +31,7 @@ from mcp_guard.record.signing import Signs
 from mcp_guard.record.usage import UsageView, give_back
 from mcp_guard.record.writer import Transaction, Writer
 
+T = TypeVar("T")
 TOOLS_LIMIT = 10_000  # tools of one server that first sight keeps; what is beyond counts as unknown
 
 
@@ -122,6 +123,7 @@ class Record:
             with UsageView(moment.connection, request.session, moment.now) as view:
                 decision = judge(view)
                 view.charge(entries.charged(decision), moment.position)
+                questions.spend(view, decision)
             entry = self._append_decision(moment, request, decision, 1)
             if decision.effect is Effect.ALLOW:
                 history.admit(moment.connection, request, decision, entry.position)
@@ -197,6 +199,18 @@ class Record:
         except sqlite3.Error as error:
             raise schema.explained(error) from error
         return None if row is None else dict(orjson.loads(row[0]))
+
+    def change(self, act: Callable[[Transaction], T]) -> T:
+        """Do `act` in one transaction. It writes its own entries, which say all that it changes."""
+        with self._writer.transaction() as moment:
+            return act(moment)
+
+    def look(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Read outside of a transaction: for what is shown or waited for, never for a judgement."""
+        try:
+            return self._writer.connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise schema.explained(error) from error
 
     def first_sight(self, server_key: str, tools: Iterable[str]) -> frozenset[str]:
         """The tools that this server identity had when it was first seen: now, if it never was. It never grows."""

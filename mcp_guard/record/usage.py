@@ -67,6 +67,18 @@ class UsageView:
         except sqlite3.Error as error:
             raise explained(error) from error
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The transaction's connection, for what else a judge has to know of the history."""
+        if not self._open:
+            raise RecordFailed("the history was asked outside of its judgement, where it may already have changed")
+        return self._connection
+
+    @property
+    def session(self) -> str:
+        """Whose history it is."""
+        return self._session
+
     def labels(self) -> frozenset[str]:
         """What this session was exposed to, in all guard processes, up to this transaction."""
         self._check_open()

@@ -26,6 +26,8 @@ CONTRACT = {
     "test": {"--config", "--policy", "--min-coverage", "--mutate", "--json", "--junit"},
     "lock": {"--config", "--name", "--lock", "--server", "--check", "--accept-first-sight", "--json"},
     "diff": {"--set", "--set-old", "--markdown", "--json"},
+    "approvals": set(),
+    "stop": {"--server", "--effect", "--session", "--undo", "--state"},
     "quarantine": {"--json", "--state"},
     "session": {"--json", "--state"},
     "pin": set(),

@@ -164,8 +164,7 @@ def test_each_rule_is_one_plain_sentence() -> None:
     assert sentence(policy(POLICY)) == [
         "pay: may call bank/pay with amount: at most 100; to: anything; nothing else, at most 3 times a session.",
         "read: may call files/read with path: an absolute path under /srv/project; nothing else.",
-        "big: asks a person before it may call bank/pay with amount: more than 50 "
-        "(there is nobody to ask in this version: it is refused).",
+        "big: only if a person agrees, each time, it may call bank/pay with amount: more than 50.",
         "no-eve: never call bank/pay with to: exactly eve.",
     ]
 
@@ -189,7 +188,7 @@ deny:
   - {id: e, prompt: s/*}
 """
     assert sentence(policy(text)) == [
-        "a: may, each time a person agrees (there is nobody to ask in this version: it is refused), "
+        "a: may, each time a person agrees, "
         "call s/t or s/u with optionally n: at most 5; any others, "
         "only for ann or bob, only from 09:00 until 17:00 on mon, fri, at most 1 time a session, "
         "up to 10 of n a session, "

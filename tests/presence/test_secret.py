@@ -125,7 +125,9 @@ def test_a_try_counts_from_before_it_is_looked_at(state: Path, monkeypatch: pyte
 
 
 def test_guesses_of_many_processes_at_once_all_count(state: Path) -> None:
-    guess = "import sys; from pathlib import Path; from mcp_guard.presence import check; check(Path(sys.argv[1]), 'x')"
+    # The hash is made quick, so that all five come within the same moment on a busy machine.
+    made_quick = "import sys; from pathlib import Path; from mcp_guard.presence import check, secret; secret.COST = 16"
+    guess = f"{made_quick}; check(Path(sys.argv[1]), 'x')"
     running = [
         subprocess.Popen([sys.executable, "-c", guess, str(state)], stderr=subprocess.PIPE, text=True) for _ in range(5)
     ]

@@ -44,8 +44,10 @@ def classes(
 ) -> frozenset[EffectClass]:  # fmt: skip
     """By which the judge goes for a listed tool; `judged` is the descriptor in the catalogue, None for no catalogue."""
     known = Catalogue(entry(judged, effects=effects)).find(command) if judged is not None else None
-    describe = {"describe": known.describe} if known is not None else {}
-    found = {("s", one.name): one for one in list_tools("s", [listed], prefixed=False, frame={}, **describe).tools}
+    describe = known.describe if known is not None else lambda _: None
+    found = {
+        ("s", one.name): one for one in list_tools("s", [listed], prefixed=False, frame={}, describe=describe).tools
+    }
     call = Call("local:me", "tools/call", "s", listed["name"], {})
     return effect_classes(tools, call, LiveFacts(NOON, None, {}, found))
 

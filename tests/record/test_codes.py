@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,18 @@ from click.testing import CliRunner
 
 from mcp_guard.cli.app import app
 from mcp_guard.history.index import TRUSTED, Row
-from mcp_guard.model import Charge, Outcome
+from mcp_guard.model import By, Charge, Outcome
+from mcp_guard.record import questions, stops
 from mcp_guard.record.codes import CODES, json_schema, markdown
 from mcp_guard.record.entries import NOTES, EntryKind
 from mcp_guard.record.keys import signing_seed
 from mcp_guard.record.query import open_for_reading
+from mcp_guard.record.questions import Asking
 from mcp_guard.record.signing import Signer
 from mcp_guard.record.store import Record
 from tests.fixtures.client import RpcError
 from tests.guards import Stand
-from tests.record.examples import PAY, allow, deny, open_record, request
+from tests.record.examples import PAY, Clock, allow, deny, open_record, request
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "record.md"
 VALIDATOR = jsonschema_rs.validator_for(json_schema())
@@ -62,7 +66,24 @@ def test_the_schema_is_printed() -> None:
     assert json.loads(done.stdout) == json.loads(json.dumps(json_schema()))
 
 
-def every_kind(record: Record) -> None:
+def answers(record: Record, clock: Clock) -> None:
+    """One question for each end that it can come to, an answer for the session, a stop and its undoing."""
+    clauses = CODES[EntryKind.STANDING].example["data"]["clauses"]
+    for name in ("approved-1", "refused-2", "withdrawn-3"):
+        asking = Asking(name, record.session, "d1", "a1", "", (PAY.key,), By.PERSON)
+        record.change(lambda moment, one=asking: questions.ask(moment, one, timedelta()))  # type: ignore[misc]
+    record.change(lambda moment: questions.stand(moment, "approved-1", clauses, "yes", "me", By.PERSON))
+    record.change(lambda moment: questions.approve(moment, "approved-1", "me", By.PERSON))
+    record.change(lambda moment: questions.refuse(moment, "refused-2", "me"))
+    record.change(lambda moment: questions.withdraw(moment, "withdrawn-3"))
+    record.change(lambda moment: questions.ask(moment, replace(asking, entry="lapsed-4"), timedelta()))
+    clock.now += questions.QUESTION_LIFE
+    record.change(questions.lapse)
+    record.change(lambda moment: stops.halt(moment, "server:files", "by me"))
+    record.change(lambda moment: stops.resume(moment, "server:files"))
+
+
+def every_kind(record: Record, clock: Clock) -> None:
     """One of each, with the data of its example where a guard gives the data."""
     record.step(request(values={"amount": "ab"}), deny)
     entry = record.step(request(), allow(Charge(PAY.key)))
@@ -79,14 +100,19 @@ def every_kind(record: Record) -> None:
     record.renew(record.session, "local:me")
     seen = record.step(request(), allow())
     record.finish(seen, Outcome.OK, duration_ms=1, seen=lambda _: [Row(b"1" * 16, "a/b", "", TRUSTED)])
+    record.exposed(record.session, "files", frozenset({"untrusted"}), "instructions")
+    record.clear_labels(record.session, "local:me")
+    record.renew(record.session, "local:me")
+    answers(record, clock)
     for kind in sorted(NOTES):
         record.note(kind, CODES[kind].example["data"])
     record.checkpoint(Signer(signing_seed(record.directory)))
 
 
 def test_what_the_record_writes_fits_the_schema(tmp_path: Path) -> None:
-    with open_record(tmp_path) as record:
-        every_kind(record)
+    clock = Clock()
+    with open_record(tmp_path, clock=clock) as record:
+        every_kind(record, clock)
     assert problems(record.directory) == {}
     with open_for_reading(record.directory) as query:
         kinds = {body["kind"] for _, _, body in query.raw()}

@@ -30,7 +30,7 @@ def fill(record: Record) -> None:
 
 def test_a_record_of_a_newer_guard_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with open_record(tmp_path) as record, raw(record.directory) as connection:
-        connection.execute("PRAGMA user_version=999")
+        connection.execute(f"PRAGMA user_version={schema.VERSION + 1}")
     with pytest.raises(RecordFailed, match="update mcp-guard"):
         open_record(tmp_path)
 

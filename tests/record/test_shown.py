@@ -74,6 +74,11 @@ DOCUMENTS = [{"kind": "policy", "file": "/srv/p.yaml", "digest": "d"}, {"kind": 
             {"server": "web", "tools": TOOLS},
             "tools of server web withheld: t0 (odd), t1 (odd), t2 (odd), t3 (odd), t4 (odd) and 2 more",
         ),
+        (
+            EntryKind.FOUND,
+            {"server": "web", "found": [{"name": "fetch", "rules": ["without-asking", "near-name"]}]},
+            "found in what server web says: fetch (without-asking, near-name)",
+        ),
     ],
 )
 def test_what_happened_is_told_in_words(kind: EntryKind, data: dict[str, object], told: str) -> None:
@@ -83,7 +88,7 @@ def test_what_happened_is_told_in_words(kind: EntryKind, data: dict[str, object]
 @pytest.mark.parametrize("kind", list(EntryKind))
 @pytest.mark.parametrize("odd", ["text", 7, None, ["x"], [{"x": 1}], {"x": 1}])
 def test_every_kind_of_entry_has_its_words_whatever_its_data_are(kind: EntryKind, odd: object) -> None:
-    data = {"documents": odd, "server": odd, "key": odd, "tools": odd, "why": odd, "count": odd}
+    data = {"documents": odd, "server": odd, "key": odd, "tools": odd, "found": odd, "why": odd, "count": odd}
     assert shown.what(row(kind, **data)) or kind in (EntryKind.DECISION, EntryKind.OUTCOME)
     assert shown.what(Row("3f9a1c2e-1", 1, NOON, kind, "s", {"data": odd})) or kind in (
         EntryKind.DECISION,

@@ -1,0 +1,76 @@
+"""What becomes of findings in a conversation: what is withheld is as if it weren't there, and each is told once.
+
+Told to the person on stderr and to the record by rule ids; never a text that was found, which could speak to
+whoever reads the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp_guard import log
+from mcp_guard.context import Context
+from mcp_guard.downstream import Downstream
+from mcp_guard.model import Kind
+from mcp_guard.record.entries import EntryKind
+from mcp_guard.scans import INSTRUCTIONS
+
+MOST = 50
+"""Things of one server that one entry names."""
+
+
+def look_at(context: Context, server: Downstream, kind: Kind, things: Mapping[str, Mapping[str, Any]]) -> None:
+    """Prompts or resources as they were listed: from here on, those that are withheld aren't there."""
+    scans = context.guard.scans
+    whys = {name: why for name, thing in things.items() if (why := scans.why_withheld(server.name, name, thing))}
+    before = context.session.unshown.get((server.name, kind), frozenset())
+    # Resources and their templates are listed apart: what isn't in this listing stays as it was.
+    context.session.unshown[(server.name, kind)] = (before - things.keys()) | whys.keys()
+    _tell_withheld(context, server, kind.value, whys)
+    _tell_found(context, server, kind.value, [one for one in things.items() if one[0] not in whys])
+
+
+def tell_of_tools(context: Context, server: Downstream) -> None:
+    """Tools that have findings and are shown all the same, and names that are traps."""
+    listing = server.listing
+    if listing is None:
+        return
+    _tell_found(context, server, "tools", [(tool.name, tool.descriptor) for tool in listing.tools])
+    for one in context.session.servers:  # a listing that came late can make an earlier one's name a trap
+        traps = {gone.name: gone.why for gone in context.session.shared_names() if gone.server == one.name}
+        _tell_withheld(context, one, "names", traps)
+
+
+def may_instruct(context: Context, server: Downstream, text: object) -> bool:
+    """Is a server's text about itself passed on?"""
+    if not isinstance(text, str):
+        return True
+    why = context.guard.scans.why_withheld(server.name, INSTRUCTIONS, text)
+    if why:
+        _tell_withheld(context, server, INSTRUCTIONS, {INSTRUCTIONS: why})
+        return False
+    _tell_found(context, server, INSTRUCTIONS, [(INSTRUCTIONS, text)])
+    return True
+
+
+def _tell_withheld(context: Context, server: Downstream, what: str, whys: Mapping[str, str]) -> None:
+    if not _is_new(context, server, f"withheld {what}", dict(whys)):
+        return
+    tools = [{"tool": name, "why": why} for name, why in list(whys.items())[:MOST]]
+    context.note(EntryKind.WITHHELD, {"server": server.name, "tools": tools})
+    names = ", ".join(list(whys)[:MOST])
+    log.warning("withheld by the scan", server=server.name, what=names, see="mcp-guard check says why")
+
+
+def _tell_found(context: Context, server: Downstream, what: str, things: list[tuple[str, Any]]) -> None:
+    found = context.guard.scans.marked(things)
+    if _is_new(context, server, f"found {what}", found):
+        context.note(EntryKind.FOUND, {"server": server.name, "found": found[:MOST]})
+
+
+def _is_new(context: Context, server: Downstream, what: str, told: list[Any] | dict[str, Any]) -> bool:
+    """Is there something, and something else than what was told last?"""
+    before = context.session.told_findings.get((server.name, what))
+    context.session.told_findings[(server.name, what)] = told
+    return bool(told) and told != before

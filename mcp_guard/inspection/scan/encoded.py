@@ -1,0 +1,128 @@
+"""Texts in an encoding that a model undoes and a person doesn't: base64, hexadecimal, escapes, ROT13, letters
+backwards.
+
+Core. What is encoded is decoded once and asked about like any other text. Only what was decoded and speaks is a
+finding: an example of a picture's bytes isn't.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import html
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from mcp_guard.inspection.scan.finding import Severity
+from mcp_guard.inspection.scan.matching import Rule, words
+
+SHORTEST = 16
+"""Characters of an encoded run that are worth decoding: below that no demand fits in."""
+LONGEST = 8192
+"""Characters of one run that are decoded."""
+
+DEMAND = Rule(
+    "encoded-demand", Severity.SEVERE, "It has a demand on the model in an encoding that a person doesn't read."
+)
+PROSE_INSIDE = Rule(
+    "encoded-prose", Severity.SEVERE, "It has a sentence in an encoding: a description has no reason to hide one."
+)
+DECODE_AND_OBEY = words(
+    "decode-and-obey",
+    Severity.SEVERE,
+    "It has the model decode something and do what that says.",
+    r"\b(?:decode|reverse|decrypt)\b[^\n]{0,60}?\b(?:obey|follow|act on|do (?:what|as)|execute|run)\b",
+    r"\bbase64 (?:-d|--decode|below)\b[^\n]{0,40}?\b(?:sh|bash|shell)\b",
+    r"\bbase64\b[^\n]{0,40}?\bthrough a shell\b",
+    r"\beval\s*\(\s*atob\(",
+    r"\bdecode\b[^\n]{0,24}?\brot13\b",
+    r"\bdecode it and follow\b",
+    in_results=Severity.MINOR,
+)
+RULES = (DEMAND, PROSE_INSIDE, DECODE_AND_OBEY)
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
+_ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}){6,}")
+_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){6,}")
+_ENTITIES = re.compile(r"(?:&#(?:\d{2,5}|x[0-9a-fA-F]{2,4});[ ]?){6,}")
+_OTHERS = bytes(code for code in range(256) if not ((chr(code).isalnum() and code < 128) or chr(code) in "+/_-="))
+_TO_SPACE = bytes.maketrans(_OTHERS, b" " * len(_OTHERS))
+_READABLE = re.compile(r"[\w\s.,;:!?'\"()/~@$%&*#<>={}\[\]`|+\\^-]+")
+_SPOKEN = re.compile(r"[a-z']{2,}(?:[\s,.:;~/]+[a-z'./_]{2,})+", re.IGNORECASE)
+
+
+def decoded(text: str) -> Iterator[tuple[str, int, int]]:
+    """Readable texts that encoded runs of `text` hold, each with its span."""
+    yield from _long_words(text)
+    if "\\x" in text or "\\u" in text:
+        for run in _ESCAPES.finditer(text):
+            yield from _readable(_unescaped(run[0][:LONGEST]), *run.span())
+    if "%" in text:
+        for run in _PERCENT.finditer(text):
+            yield from _readable(unquote(run[0][:LONGEST]), *run.span())
+    if "&#" in text:
+        for run in _ENTITIES.finditer(text):
+            yield from _readable(html.unescape(run[0][:LONGEST]), *run.span())
+
+
+def turned_round(text: str) -> Iterator[str]:
+    """The whole text as ROT13 and backwards, where it says that it is to be undone."""
+    lowered = text[:LONGEST].lower()
+    if "rot13" in lowered or "rot-13" in lowered:
+        yield codecs.decode(text[:LONGEST], "rot13")
+    if "reverse" in lowered or "backward" in lowered:
+        yield text[:LONGEST][::-1]
+
+
+def is_prose(text: str) -> bool:
+    """At least two words in a row."""
+    return _SPOKEN.search(text) is not None
+
+
+def _long_words(text: str) -> Iterator[tuple[str, int, int]]:
+    """Runs of base64 and of hexadecimal. The quick way past all others: few texts have words so long."""
+    plain = text.encode("ascii", "replace").translate(_TO_SPACE)
+    long = [word for word in plain.split() if len(word) >= SHORTEST]
+    at = 0
+    for word in long:
+        run = word.decode()
+        at = text.find(run, at)
+        if at < 0:
+            return
+        if (inside := _undone(run[:LONGEST])) is not None:
+            yield inside, at, at + len(run)
+        at += len(run)
+
+
+def _undone(run: str) -> str | None:
+    if _HEX.fullmatch(run):
+        return _as_text(bytes.fromhex(run))
+    if (
+        run.islower() or run.isdigit() or "=" in run.rstrip("=")
+    ):  # an identifier, a number, a query: never base64 of words
+        return None
+    core = run.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return _as_text(base64.b64decode(core + "=" * (-len(core) % 4), validate=True))
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _as_text(raw: bytes) -> str | None:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return text if len(text) >= 6 and _READABLE.fullmatch(text) is not None else None
+
+
+def _unescaped(run: str) -> str:
+    return "".join(chr(int(part[1:], 16)) for part in run.split("\\") if part)
+
+
+def _readable(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+    if _READABLE.fullmatch(text) is not None:
+        yield text, start, end

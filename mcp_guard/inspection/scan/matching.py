@@ -1,0 +1,169 @@
+"""How rules of words are asked: by the words that any match has in it, and then only near the rarest of them.
+
+Core. A text's words are taken once; a clue whose words aren't all among them can't match, so nearly every text is
+done with in microseconds. Else its pattern is asked about the stretches round its rarest word. Gaps in patterns are
+bounded and no stretch is asked twice, so the cost is linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from functools import cache
+
+from mcp_guard.inspection.scan.finding import Place, Severity
+from mcp_guard.inspection.scan.needs import NEEDS
+
+REACH = 160
+"""Characters before and after an anchor in which a pattern has to fit."""
+BLOCK = 240
+"""Characters whose words are looked at together in a long text."""
+MAX_WORK = 3000
+"""Stretches of one text that patterns are asked about: some 30 ms. What is honest needs a fraction of it."""
+_WORD = 32
+"""The longest word of a rule, at least: one on the edge of a block belongs to both."""
+EVERYWHERE = frozenset({Place.PROSE, Place.VALUE, Place.RESULT})
+PROSE = frozenset({Place.PROSE})
+
+_OTHERS = bytes(code for code in range(256) if not 97 <= code <= 122)
+_LETTERS = bytes.maketrans(
+    _OTHERS, b" " * len(_OTHERS)
+)  # what is between words: all but the small letters, so that `read_file` is two
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that is looked for. `patterns` is empty where code finds it."""
+
+    id: str
+    severity: Severity
+    reason: str
+    patterns: tuple[str, ...] = ()
+    places: frozenset[Place] = EVERYWHERE
+    result_severity: Severity | None = None  # in a result, if it is another one there
+
+    def severity_in(self, place: Place) -> Severity:
+        return self.result_severity if place is Place.RESULT and self.result_severity else self.severity
+
+
+def words(
+    rule: str,
+    severity: Severity,
+    reason: str,
+    *patterns: str,
+    places: frozenset[Place] = EVERYWHERE,
+    in_results: Severity | None = None,
+) -> Rule:
+    """A rule whose patterns, any of them, are asked about the folded text."""
+    return Rule(rule, severity, reason, patterns, places, in_results)
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """One of a rule's patterns, and what a text must have for it to match."""
+
+    rule: Rule
+    pattern: str
+    near: frozenset[bytes]  # one of these words: the pattern is asked round them
+    also: tuple[frozenset[bytes], ...]  # and of each of these one word
+    signs: tuple[str, ...]  # or, where it has no whole words, one of these pieces of text
+
+
+def clues(rule: Rule) -> list[Clue]:
+    """A rule's clues. A pattern that `needs.py` wasn't made for is a defect, told when the package is loaded."""
+    needs = NEEDS.get(rule.id, ())
+    if len(rule.patterns) != len(needs):
+        raise ValueError(f"`needs.py` isn't made for the patterns of `{rule.id}`: make it anew")
+    found = []
+    for pattern, (near, *also) in zip(rule.patterns, needs, strict=True):
+        groups = tuple(frozenset(group.encode().split()) for group in also)
+        if near.startswith(" "):
+            found.append(Clue(rule, pattern, frozenset(), groups, tuple(near.split())))
+        else:
+            found.append(Clue(rule, pattern, frozenset(near.encode().split()), groups, ()))
+    return found
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """When it is first needed: a guard that meets no such text starts without it."""
+    return re.compile(pattern, re.DOTALL)
+
+
+@dataclass(slots=True)
+class Work:
+    """How many stretches may still be asked about. A text made to cost much runs out of it: a finding."""
+
+    left: int = MAX_WORK
+
+
+class Table:
+    """The rules for one place, by the words and signs that they need."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._by_word: dict[bytes, list[Clue]] = {}
+        self._by_sign: dict[str, list[Clue]] = {}
+        every: set[bytes] = set()
+        for clue in (clue for rule in rules for clue in clues(rule)):
+            every.update(*clue.also)
+            if clue.signs:
+                for sign in clue.signs:
+                    self._by_sign.setdefault(sign, []).append(clue)
+            for word in clue.near:
+                self._by_word.setdefault(word, []).append(clue)
+        self._words = frozenset(every | self._by_word.keys())
+        self._plain_signs = tuple(sign for sign in self._by_sign if sign.isascii())
+
+    def matches(self, folded: str, work: Work) -> Iterator[tuple[Rule, int, int]]:
+        """A match of every rule that has one, as long as there is work left."""
+        raw = folded.encode("ascii", "replace").translate(_LETTERS)
+        whole = self._words.intersection(raw.split())
+        wanted = {
+            word: possible
+            for word in whole
+            if (possible := [one for one in self._by_word.get(word, ()) if _has_all(whole, one)])
+        }
+        told: set[str] = set()
+        for clue, start, end in (*self._by_signs(folded, whole), *_places(raw, wanted)):
+            if clue.rule.id in told:
+                continue
+            work.left -= 1
+            if work.left < 0:
+                return
+            found = _compiled(clue.pattern).search(folded, start, end)
+            if found is not None:
+                told.add(clue.rule.id)
+                yield clue.rule, *found.span()
+
+    def _by_signs(self, folded: str, words: Set[bytes]) -> Iterator[tuple[Clue, int, int]]:
+        for sign in self._plain_signs if folded.isascii() else self._by_sign:
+            at = folded.find(sign)
+            possible = [clue for clue in self._by_sign[sign] if _has_all(words, clue)] if at >= 0 else []
+            while at >= 0 and possible:
+                for clue in possible:
+                    yield clue, max(0, at - REACH), at + 2 * REACH
+                at = folded.find(
+                    sign, at + REACH
+                )  # what is nearer is in this one's stretch, which reaches twice as far
+
+
+def _has_all(words: Set[bytes], clue: Clue) -> bool:
+    return not any(words.isdisjoint(group) for group in clue.also)
+
+
+def _places(raw: bytes, wanted: Mapping[bytes, list[Clue]]) -> Iterator[tuple[Clue, int, int]]:
+    """The stretches in which all of a clue's words stand near each other."""
+    if not wanted:
+        return
+    near = frozenset(wanted)
+    for start in range(0, len(raw), BLOCK):
+        end = start + BLOCK
+        words = near.intersection(raw[max(0, start - _WORD) : end + _WORD].split())
+        if not words:
+            continue
+        first, last = max(0, start - REACH), end + REACH
+        around = frozenset(raw[first:last].split())
+        for clue in {clue: None for word in words for clue in wanted[word]}:
+            if _has_all(around, clue):
+                yield clue, first, last

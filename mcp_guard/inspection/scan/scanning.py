@@ -1,0 +1,157 @@
+"""The scan itself: a text, a listed thing or a result in, findings out.
+
+Core, pure and total: whatever the JSON, it answers. `scan_text` is for a text that stands alone, `scan_descriptor`
+for a tool, prompt or resource as its server lists it, `scan_result` for what a call answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+from mcp_guard.inspection.scan import (
+    addressed,
+    concealed,
+    disguised,
+    encoded,
+    exfiltration,
+    hidden,
+    languages,
+    names,
+    secrets_wanted,
+    shadowing,
+)
+from mcp_guard.inspection.scan.finding import Finding, Place, Severity
+from mcp_guard.inspection.scan.folding import fold, original
+from mcp_guard.inspection.scan.matching import Rule, Table, Work
+from mcp_guard.inspection.scan.texts import TooMuch, joined, texts
+
+MAX_SCANNED = 1 << 20
+"""Characters of one text that are looked at; a longer one has a finding that says so."""
+MAX_RESULT = 256 << 10
+"""Characters of one answer that are looked at: while they are, nobody else is served."""
+
+NOT_SCANNED = Rule("not-scanned", Severity.MINOR, "It is too long, or nested too deep, to be looked at whole.")
+
+FAMILIES: dict[str, tuple[Rule, ...]] = {
+    "hidden": hidden.RULES,
+    "addressed": (*addressed.RULES, *languages.RULES[:1]),
+    "concealed": (*concealed.RULES, *languages.RULES[1:]),
+    "shadowing": shadowing.RULES,
+    "secrets": secrets_wanted.RULES,
+    "encoded": encoded.RULES,
+    "exfiltration": exfiltration.RULES,
+    "disguised": disguised.RULES,
+    "names": names.RULES,
+    "bounds": (NOT_SCANNED,),
+}
+"""Every rule there is, by what an attack does."""
+
+
+@cache
+def _table(place: Place) -> Table:
+    """The rules of words for this place. A parameter's name is prose, too: its table has all that any other has."""
+    sought = {place, Place.PROSE} if place is Place.NAME else {place}
+    rules = (rule for family in FAMILIES.values() for rule in family)
+    return Table(rule for rule in rules if rule.patterns and sought & rule.places)
+
+
+_PLAIN_ENOUGH = frozenset({"addressed", "concealed"})
+_SPOKEN = frozenset(rule.id for name in _PLAIN_ENOUGH for rule in FAMILIES[name])
+
+
+def scan_text(text: str, place: Place = Place.RESULT, where: str = "") -> tuple[Finding, ...]:
+    """What one text has in it, each rule at most once; spans are of `text`."""
+    findings: list[Finding] = []
+    if len(text) > MAX_SCANNED:
+        findings.append(_finding(NOT_SCANNED, _unlooked(place), (MAX_SCANNED, len(text)), where))
+        text = text[:MAX_SCANNED]
+    findings += [
+        _finding(rule, severity, (start, end), where) for rule, severity, start, end in hidden.found(text, place)
+    ]
+    folded = fold(text)
+    work = Work()
+    for rule, start, end in _table(place).matches(folded, work):
+        findings.append(_finding(rule, rule.severity_in(place), original(text, start, end), where))
+    if work.left < 0:
+        findings.append(_finding(NOT_SCANNED, _unlooked(place), (0, len(text)), where))
+    findings += _disguised(text, folded, place, where, findings)
+    return tuple(findings)
+
+
+def scan_descriptor(descriptor: Any) -> tuple[Finding, ...]:
+    """What a tool, prompt or resource has in it, as listed: name, title, description, schemas, annotations."""
+    try:
+        spoken, names = joined(descriptor)
+        if not scan_text(spoken, Place.PROSE) and not scan_text(names, Place.NAME):
+            return ()
+        return tuple(finding for where, place, text in texts(descriptor) for finding in scan_text(text, place, where))
+    except TooMuch:
+        return (_finding(NOT_SCANNED, Severity.SEVERE, (0, 0), ""),)
+
+
+def scan_result(result: Any) -> tuple[Finding, ...]:
+    """What an answer or an error has in it: all texts of it, each looked at once."""
+    seen: set[str] = set()
+    findings: list[Finding] = []
+    left = MAX_RESULT
+    try:
+        for where, _, text in texts(result):
+            if text in seen:
+                continue
+            seen.add(text)
+            if left < len(text):
+                findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (left, len(text)), where))
+            findings += scan_text(text[:left], Place.RESULT, where)
+            left = max(0, left - len(text))
+    except TooMuch:
+        findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (0, 0), ""))
+    return tuple(findings)
+
+
+def severe(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those that withhold, where findings withhold."""
+    return tuple(one for one in findings if one.severity is Severity.SEVERE)
+
+
+def rule_ids(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Which rules found something, each once, in the order found: what the record may keep."""
+    return tuple(dict.fromkeys(one.rule for one in findings))
+
+
+def _unlooked(place: Place) -> Severity:
+    """Nobody describes a tool in so many words that it can't be looked at; a result may be long."""
+    return Severity.MINOR if place is Place.RESULT else Severity.SEVERE
+
+
+def _disguised(text: str, folded: str, place: Place, where: str, findings: list[Finding]) -> Iterator[Finding]:
+    for rule, severity, start, end in disguised.found(text, folded, place):
+        yield _finding(rule, severity, (start, end), where)
+    for inside, start, end in encoded.decoded(text):
+        speaks = _inside(inside, place)
+        if speaks is not None:
+            yield _finding(speaks, speaks.severity_in(place), (start, end), where)
+            break
+    if any(_speaks(turned) for turned in encoded.turned_round(text)):
+        yield _finding(encoded.DEMAND, encoded.DEMAND.severity_in(place), (0, len(text)), where)
+    spoken = any(one.rule in _SPOKEN for one in findings)
+    if not spoken and disguised.set_apart(folded):
+        rule = disguised.SET_APART
+        yield _finding(rule, rule.severity_in(place), (0, len(text)), where)
+
+
+def _inside(text: str, place: Place) -> Rule | None:
+    """What a decoded text is: a demand, a sentence where none should be hidden, or nothing to speak of."""
+    if _speaks(text):
+        return encoded.DEMAND
+    return encoded.PROSE_INSIDE if place in (Place.PROSE, Place.NAME) and encoded.is_prose(text) else None
+
+
+def _speaks(text: str) -> bool:
+    folded = fold(text)
+    return next(_table(Place.PROSE).matches(folded, Work()), None) is not None or disguised.set_apart(folded)
+
+
+def _finding(rule: Rule, severity: Severity, span: tuple[int, int], where: str) -> Finding:
+    return Finding(rule.id, severity, rule.reason, span, where)

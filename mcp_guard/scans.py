@@ -1,0 +1,97 @@
+"""The scan at work: each listed thing is looked at once, and what is found withholds it or is told.
+
+Keeps findings by the digest of the whole thing, so that five conversations and a hundred listings cost one look.
+Knows the settings, and neither clients nor servers; `listing` and `lifecycle` do what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp_guard.catalog import Listing, Withheld
+from mcp_guard.inspection.scan import Finding, Place, rule_ids, scan_descriptor, scan_result, scan_text
+from mcp_guard.inspection.scan.names import Named, near_names
+from mcp_guard.inspection.scan.settings import Act, Inspect, key_of, looked_at
+
+MAX_KEPT = 20_000
+"""Things whose findings are kept: two full listings."""
+INSTRUCTIONS = "(instructions)"
+"""The name under which a server's instructions are told of, and looked at."""
+
+
+@dataclass(slots=True)
+class Scans:
+    """The scan of one guard process."""
+
+    inspect: Inspect = field(default_factory=Inspect)
+    _kept: dict[str, tuple[Finding, ...]] = field(default_factory=dict)
+
+    def findings(self, thing: Mapping[str, Any] | str) -> tuple[Finding, ...]:
+        """What a descriptor, or a server's instructions, have in them."""
+        key = key_of(thing)
+        if key not in self._kept:
+            if len(self._kept) >= MAX_KEPT:
+                self._kept.clear()
+            self._kept[key] = scan_text(thing, Place.PROSE) if isinstance(thing, str) else scan_descriptor(thing)
+        return self._kept[key]
+
+    def why_withheld(self, server: str, name: str, thing: Mapping[str, Any] | str) -> str:
+        """Why no client is shown this; empty if the scan doesn't mind. Unclear means no (law 4)."""
+        if self._is_off:
+            return ""
+        try:
+            found = self.inspect.those(self.findings(thing), Act.WITHHOLD)
+        except Exception as error:
+            return f"scan: it could not be looked at ({type(error).__name__})"
+        if not found or looked_at(server, name, thing) in self.inspect.looked_at:
+            return ""
+        return f"scan: {found[0]}: {found[0].reason}"
+
+    def marked(self, things: Iterable[tuple[str, Mapping[str, Any] | str]]) -> list[dict[str, Any]]:
+        """What the record is told of things, by name, that are shown all the same: rules, no text."""
+        if self._is_off:
+            return []
+        told = []
+        for name, thing in things:
+            found = [one for one in self.findings(thing) if self.inspect.act(one.severity) is not Act.OFF]
+            if found:
+                told.append({"name": name, "rules": list(rule_ids(found))})
+        return told
+
+    def alike(self, listings: Sequence[Listing]) -> tuple[Withheld, ...]:
+        """Tools that are withheld since their names look like those of an earlier server's tools."""
+        return tuple(
+            Withheld(named.server, named.name, f"scan: {finding}: {finding.reason}")
+            for named, finding in self.near(listings).items()
+            if self.inspect.act(finding.severity) is Act.WITHHOLD and not self._is_looked_at(listings, named)
+        )
+
+    def near(self, listings: Sequence[Listing]) -> dict[Named, Finding]:
+        """All names that are nearly an earlier server's, whatever is done about them."""
+        if len(listings) < 2 or self._is_off:
+            return {}
+        return near_names([Named(tool.server, tool.name) for listing in listings for tool in listing.tools])
+
+    def _is_looked_at(self, listings: Sequence[Listing], named: Named) -> bool:
+        return bool(self.inspect.looked_at) and any(
+            looked_at(tool.server, tool.name, tool.descriptor) in self.inspect.looked_at
+            for listing in listings
+            for tool in listing.tools
+            if (tool.server, tool.name) == (named.server, named.name)
+        )
+
+    def of_answer(self, answer: Mapping[str, Any]) -> str:
+        """What the record notes of a result or an error: the rules that found something in it, and no text of it."""
+        if self._is_off:
+            return ""
+        try:
+            found = [one for one in scan_result(answer) if self.inspect.act(one.severity) is not Act.OFF]
+        except Exception as error:
+            return f"scan: it could not be looked at ({type(error).__name__})"
+        return f"scan: {', '.join(rule_ids(found)[:8])}" if found else ""
+
+    @property
+    def _is_off(self) -> bool:
+        return self.inspect.severe is Act.OFF and self.inspect.minor is Act.OFF
