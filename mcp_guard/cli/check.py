@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from mcp_guard import __version__, listing, log
 from mcp_guard.catalog import Tool
+from mcp_guard.cli.containing import cell_as_json, cell_rows, in_default_cell
 from mcp_guard.cli.effects import NOBODY, Origin, grouped, origin
 from mcp_guard.cli.explain import OfflineFacts
 from mcp_guard.cli.lately import Lately, lately
@@ -23,6 +24,7 @@ from mcp_guard.cli.not_passed import in_words, not_passed
 from mcp_guard.cli.serving import end
 from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_principal, parse_settings, say_unset
 from mcp_guard.config import load_config
+from mcp_guard.containment.cell import Cell
 from mcp_guard.conversations import Conversations
 from mcp_guard.downstream import ServerSpec, State
 from mcp_guard.eras import LEGACY_REVISIONS
@@ -55,6 +57,7 @@ class ServerReport:
     shown: list[Tool] = field(default_factory=list)
     hidden: list[Tool] = field(default_factory=list)  # nothing grants them
     withheld: dict[str, str] = field(default_factory=dict)  # the server's own names: why
+    cell: Cell | None = None  # how it is contained, if it is
     lately: Lately = field(default_factory=Lately)  # as the record has it
     effects: dict[str, Origin] = field(default_factory=dict)  # by the server's own names: what its tools can do
 
@@ -72,6 +75,7 @@ class ServerReport:
 @click.option("--mandate", type=click.Path(path_type=Path), help="And this mandate.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
 @click.option("--name", help="The server's name in the policy.")
+@click.option("--contain", is_flag=True, help="Start the server after -- as `wrap --contain` does.")
 @click.option("--clients", is_flag=True, help="Instead: what do your MCP clients reach past any guard.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
@@ -81,6 +85,7 @@ def check(
     mandate: Path | None,
     settings: tuple[str, ...],
     name: str | None,
+    contain: bool,
     clients: bool,
     as_json: bool,
     command: tuple[str, ...],
@@ -93,7 +98,7 @@ def check(
     Exit code 1 when a server doesn't answer or is reached directly, 2 when a document, file or option is wrong.
     """
     if clients:
-        if config or policy or mandate or settings or name or command:
+        if config or policy or mandate or settings or name or contain or command:
             raise InputError("`--clients` stands alone, or with `--json`: it looks at your clients' own files")
         from mcp_guard.cli.check_clients import check_clients
 
@@ -112,6 +117,7 @@ def check(
         if name is None and policy is not None:
             raise InputError("`--name` is missing: the policy's rules say NAME/tool; name the server as they do")
         specs = (ServerSpec(name or "server", command),)
+        specs = (in_default_cell(specs[0]),) if contain else specs
     first, second = load_documents(policy, mandate, variables)
     guard = build_guard(specs, policy=first, mandate=second, prefixed=bool(own), own_files=own)
     past = lately(guard.record.directory, clock())
@@ -183,7 +189,7 @@ async def _listed(gateway: Gateway, name: str) -> None:
 
 
 def _report(gateway: Gateway, spec: ServerSpec, why: str) -> ServerReport:
-    report = ServerReport(spec.name, spec.shown, spec.remote is not None, why=why)
+    report = ServerReport(spec.name, spec.shown, spec.remote is not None, why=why, cell=spec.cell)
     server = gateway.context.server(spec.name)
     if server is None or server.listing is None:
         report.missing = not_passed(spec, os.environ)
@@ -219,6 +225,7 @@ def _as_json(guard: Guard, reports: list[ServerReport], odd: list[Oddity]) -> di
                 "ended": report.lately.ended,
                 "ill": report.lately.ill,
                 "effects": {name: one.to_dict() for name, one in report.effects.items()},
+                "contained": None if report.cell is None else cell_as_json(report.cell),
             }
             for report in reports
         ],
@@ -258,6 +265,8 @@ def _show(console: Console, guard: Guard, reports: list[ServerReport], odd: list
 def _show_server(console: Console, report: ServerReport) -> None:
     state = "[green]answers[/]" if report.answered else "[red]doesn't answer[/]"
     console.print(f"\n[bold]{_plain(report.name)}[/] {_plain(' '.join(report.command))}: {state}")
+    for head, text in [] if report.cell is None else cell_rows(report.cell):
+        console.print(f"  [bold]{head:<8}[/] {_plain(text)}")
     if report.lately:
         console.print(f"  [yellow]lately[/]   {_plain(report.lately.words)}")
     if not report.answered:

@@ -19,9 +19,9 @@ from tests.cli.commands import guard
 CONTRACT = {
     "demo": set(),
     "init": {"--apply", "--undo", "--project", "--client", "--list", "--force", "--json"},
-    "wrap": {"--name", "--policy", "--mandate", "--set"},
+    "wrap": {"--name", "--policy", "--mandate", "--set", "--contain"},
     "run": {"--config", "--mandate", "--set", "--http", "--token-env"},
-    "check": {"--config", "--policy", "--mandate", "--set", "--name", "--clients", "--json"},
+    "check": {"--config", "--policy", "--mandate", "--set", "--name", "--contain", "--clients", "--json"},
     "explain": {"--config", "--policy", "--mandate", "--set", "--json"},
     "test": {"--config", "--policy", "--min-coverage", "--mutate", "--json", "--junit"},
     "diff": {"--set", "--set-old", "--markdown", "--json"},
