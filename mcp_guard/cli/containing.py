@@ -17,6 +17,7 @@ from mcp_guard.containment.binding import Wanted, bind, own_things
 from mcp_guard.containment.cell import Cell
 from mcp_guard.containment.grants import Classes
 from mcp_guard.containment.possible import Mechanism
+from mcp_guard.containment.programs import as_launched
 from mcp_guard.containment.settings import Containment
 from mcp_guard.containment.trees import Own
 from mcp_guard.downstream import ServerSpec
@@ -61,7 +62,9 @@ def _described(spec: ServerSpec) -> Classes:
     """What the catalogue says of the tools of this command. It only makes a server's files read-only, so that a server
     which isn't what it says gains nothing.
     """
-    known = None if steering(spec.given) else find(spec.command)
+    if steering(spec.given):
+        return {}
+    known = find(spec.command) or find(as_launched(spec.command))
     return {} if known is None else {name: tool.described.effects for name, tool in known.tools.items()}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 LAUNCHERS = frozenset({"npx", "bunx", "pnpx", "uvx"})
@@ -50,6 +50,16 @@ def needed(command: Sequence[str], path: str, cwd: str, home: str) -> tuple[str,
             for need in (*_of_file(script, home), _of_project(script, home)):
                 found[need] = None
     return tuple(found)
+
+
+def as_launched(command: Sequence[str]) -> tuple[str, ...]:
+    """The launcher's words for a server that is installed, by where npm puts packages, or by its program's name."""
+    for word in command[:2]:
+        parts = Path(os.path.realpath(word)).parts if "/" in word else ()
+        if "node_modules" in parts[:-1]:
+            inner = parts[len(parts) - parts[::-1].index("node_modules") :]
+            return ("npx", "-y", "/".join(inner[: 2 if inner[0].startswith("@") else 1]))
+    return ("uvx", Path(command[0]).name)
 
 
 def _which(name: str, path: str, cwd: str) -> str | None:
@@ -148,8 +158,3 @@ def _of_project(script: str, home: str) -> str:
         if (place / "package.json").exists() or (place / "pyproject.toml").exists():
             return str(place)
     return script if is_home(str(directory), home) else str(directory)
-
-
-def path_of(env: Mapping[str, str] | None) -> str:
-    """The `PATH` that a server gets."""
-    return (os.environ if env is None else env).get("PATH", "")
