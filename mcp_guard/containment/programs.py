@@ -18,7 +18,7 @@ _FETCHING = {("npm", "exec"), ("npm", "x"), ("pnpm", "dlx"), ("yarn", "dlx"), ("
              ("uv", "tool"), ("uv", "x"), ("pipx", "run")}  # fmt: skip
 _DAEMONS = frozenset({"docker", "nerdctl", "podman"})
 _INTERPRETERS = re.compile(r"(python|pypy|node|nodejs|bun|deno|ruby|perl|php|bash|dash|sh|zsh)[0-9.]*")
-_EXEC = re.compile(rb"^'''exec' \"?(/[^\"\n]+?)\"? ", re.MULTILINE)
+_EXEC = re.compile(rb"^'''exec' (?:\"([^\"\n]+)\"|(\S+)) ", re.MULTILINE)
 _SHARED = ("/", "/usr", "/usr/local")
 _MAX_LINKS = 16
 
@@ -129,7 +129,7 @@ def _interpreter(program: str, path: str, cwd: str) -> str | None:
         return None
     words = head.split(b"\n", 1)[0][2:].decode("utf-8", "surrogateescape").split()
     if long := _EXEC.search(head):
-        return long[1].decode("utf-8", "surrogateescape")
+        return (long[1] or long[2]).decode("utf-8", "surrogateescape")
     if words and Path(words[0]).name == "env":
         rest = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
         return _which(rest[0], path, cwd) if rest else None

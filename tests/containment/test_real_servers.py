@@ -1,4 +1,4 @@
-"""Published servers, contained: they do what is granted, and beyond it the sandbox stops what the policy would allow."""
+"""Published servers, contained: they do what is granted, and beyond it the sandbox stops what a wide grant allows."""
 
 from __future__ import annotations
 
