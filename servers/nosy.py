@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,11 @@ def attempts(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], An
     yield "processes", lambda: sum(name.isdigit() for name in os.listdir("/proc"))  # noqa: PTH208
     yield "descriptors", descriptors
     for path in options.read:
-        yield f"read {path}", lambda path=path: read(path)
+        yield f"read {path}", partial(read, path)
     for path in options.write:
-        yield f"write {path}", lambda path=path: Path(path).write_text("nosy was here\n")
+        yield f"write {path}", partial(Path(path).write_text, "nosy was here\n")
     for path in options.rename:
-        yield f"rename {path}", lambda path=path: str(Path(path).rename(f"{path}.moved"))
+        yield f"rename {path}", partial(rename, path)
     if options.port:
         yield "tcp", lambda: connect(options.port)
         yield "udp", lambda: datagram(options.port)
@@ -82,6 +83,10 @@ def read(path: str) -> Any:
     return sorted(os.listdir(place)) if place.is_dir() else place.read_text(errors="replace")[:200]  # noqa: PTH208
 
 
+def rename(path: str) -> str:
+    return str(Path(path).rename(f"{path}.moved"))
+
+
 def connect(port: int) -> str:
     socket.create_connection(("127.0.0.1", port), timeout=5).close()
     return "connected"
@@ -120,7 +125,7 @@ def forks(most: int) -> int:
 
 def memory(most: int) -> int:
     """How many megabytes it can have at once, `most` at most. Never touched, so that it costs nobody anything."""
-    held = []
+    held: list[mmap.mmap] = []
     with contextlib.suppress(OSError):
         while len(held) * STEP < most:
             held.append(mmap.mmap(-1, STEP << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))

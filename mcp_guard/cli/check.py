@@ -105,6 +105,8 @@ def check(
         return check_clients(as_json=as_json)
     if config is not None and (policy is not None or command):
         raise InputError("`--config` stands alone: guard.yaml names policy and servers")
+    if contain and not command:
+        raise InputError("`--contain` goes with a command behind `--`: guard.yaml says it for each server")
     variables = parse_settings(settings, Path.cwd())
     specs: tuple[ServerSpec, ...] = ()
     own: tuple[Path, ...] = ()

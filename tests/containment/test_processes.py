@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_guard.containment import bubblewrap, possible
+from mcp_guard.containment import bubblewrap
 from mcp_guard.containment.landlock import limit_words
 from mcp_guard.containment.possible import Mechanism, Possible, why_processes_are_not_limited
 from mcp_guard.containment.settings import Bounds, Containment
@@ -81,7 +82,7 @@ def test_a_limit_that_the_kernel_would_not_keep_is_no_limit_and_the_server_is_no
     assert not room.cell(Containment(), found, room.command()).refused
     monkeypatch.setattr(os, "getuid", lambda: 1000)
     for release, limited in (("6.1.0-13-amd64", True), ("5.14.0", True), ("5.10.0-1", False), ("odd", False)):
-        monkeypatch.setattr(possible.platform, "release", lambda release=release: release)
+        monkeypatch.setattr(platform, "release", lambda release=release: release)
         assert bool(room.cell(contain, found, room.command()).refused) is not limited
-    monkeypatch.setattr(possible.platform, "release", lambda: "6.1")
+    monkeypatch.setattr(platform, "release", lambda: "6.1")
     assert room.cell(Containment(), found, room.command()).shape.bounds.processes
