@@ -13,10 +13,11 @@ from pathlib import Path
 
 from mcp_guard.containment import landlock, programs
 from mcp_guard.containment.cell import Cell
-from mcp_guard.containment.grants import Classes, Named, named_by_grants
+from mcp_guard.containment.grants import Classes, Named, named_by_grants, tools_going_out
 from mcp_guard.containment.possible import Mechanism, Possible, possible, why_processes_are_not_limited
 from mcp_guard.containment.settings import Bounds, Containment
 from mcp_guard.containment.trees import Own, Shape, Tree, without_needless
+from mcp_guard.policy.canonical import is_inside
 from mcp_guard.policy.document import Authority
 
 PROCESSES = 1024
@@ -64,6 +65,8 @@ def bind(wanted: Wanted, authority: Authority, described: Classes, own: Own, fou
     )
     refused = _why_refused(wanted, shape, mechanism, found) or why_not_counted
     notes = [*trees.notes, *([found.why] if found.why and not asked.bounds_only else [])]
+    if not asked.network and (out := tools_going_out(authority, wanted.name, described)):
+        notes.append(f"the network is off, and by their effects these go out: {', '.join(out)}")
     return Cell(mechanism, shape, found.program, refused, tuple(dict.fromkeys(notes)))
 
 
@@ -106,6 +109,8 @@ def _add(trees: _Trees, path: str, writable: bool) -> None:
         trees.notes.append(f"{path} isn't there, so the server doesn't get it until the guard is started again")
     elif real == "/":
         trees.notes.append("/ is everything, and isn't given; write `files: any` if it is meant")
+    elif any(is_inside(real, own) for own in ("/proc", "/dev")):
+        trees.notes.append(f"{path} isn't given: of processes and devices a contained server sees its own")
     else:
         trees.found.append(Tree(path, real, writable))
 

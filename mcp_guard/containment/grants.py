@@ -99,6 +99,20 @@ def rule_classes(rule: Rule, server: str, classes: Classes) -> frozenset[EffectC
     return frozenset().union(*(classes.get(n.target, EVERY_EFFECT) if n.exact else EVERY_EFFECT for n in names))
 
 
+def tools_going_out(authority: Authority, server: str, described: Classes) -> tuple[str, ...]:
+    """Granted tools of which somebody says that they send something out of the machine."""
+    classes = {**described, **_said(authority, server)}
+    names = {
+        name.target
+        for layer in authority.layers
+        for rule in layer.rules
+        if rule.is_grant
+        for name in rule.names
+        if name.exact and name.server == server and EffectClass.EGRESS in classes.get(name.target, ())
+    }
+    return tuple(sorted(names))
+
+
 def _named(rule: Rule, server: str, classes: Classes, cwd: str) -> Iterator[Named]:
     writable = bool(rule_classes(rule, server, classes) & WRITING)
     for constraint in _constraints(rule):

@@ -79,6 +79,20 @@ def test_a_link_inside_the_project_gives_nothing_of_where_it_leads(tmp_path: Pat
     assert "link" in cell.notes[0]
 
 
+def test_a_granted_tool_that_goes_out_while_the_network_is_off_is_said(tmp_path: Path) -> None:
+    room = Room(tmp_path / "m", policy=POLICY.replace("{effect: write}", "{effect: [write, egress]}"))
+    assert "these go out: write" in room.cell(Containment(), BUBBLEWRAP, room.command()).notes[0]
+    assert not room.cell(Containment(network=True), BUBBLEWRAP, room.command()).notes
+
+
+def test_processes_and_devices_are_not_given(tmp_path: Path) -> None:
+    room = Room(tmp_path / "m")
+    asked = Containment(files="none", read=("/proc", "/proc/1/environ", "/dev/shm"))
+    cell = room.cell(asked, BUBBLEWRAP, room.command())
+    assert trees(cell) == {}
+    assert len(cell.notes) == 3
+
+
 def test_the_root_is_not_given_by_name(tmp_path: Path) -> None:
     room = Room(tmp_path / "m")
     cell = room.cell(Containment(files="none", write=("/",)), BUBBLEWRAP, room.command())
