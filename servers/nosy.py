@@ -3,8 +3,8 @@
 Standard library only, one tool. Whether a server is contained is read from the ledger, never from what the guard says.
 Every attempt is bounded, so that it does no harm where nothing contains it.
 
-    nosy.py --ledger FILE [--read PATH]... [--write PATH]... [--rename PATH]... [--port N] [--socket PATH]
-            [--processes N] [--memory MB]
+    nosy.py --ledger FILE [--read PATH]... [--write PATH]... [--chmod PATH]... [--rename PATH]... [--port N]
+            [--socket PATH] [--processes N] [--memory MB]
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ def attempts(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], An
         yield f"read {path}", partial(read, path)
     for path in options.write:
         yield f"write {path}", partial(Path(path).write_text, "nosy was here\n")
+    for path in options.chmod:
+        yield f"chmod {path}", partial(os.chmod, path, 0o666)
     for path in options.rename:
         yield f"rename {path}", partial(rename, path)
     if options.port:
@@ -175,6 +177,7 @@ def main() -> None:
     parser.add_argument("--ledger", type=Path, required=True)
     parser.add_argument("--read", action="append", default=[])
     parser.add_argument("--write", action="append", default=[])
+    parser.add_argument("--chmod", action="append", default=[])
     parser.add_argument("--rename", action="append", default=[])
     parser.add_argument("--port", type=int)
     parser.add_argument("--socket")

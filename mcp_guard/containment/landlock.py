@@ -13,11 +13,14 @@ from mcp_guard.containment import machine
 from mcp_guard.containment.bubblewrap import INTERPRETER
 from mcp_guard.containment.settings import Bounds
 from mcp_guard.containment.trees import Shape
+from mcp_guard.policy.canonical import is_inside
 from mcp_guard.transports import confine
 
 
 def why_not(shape: Shape) -> str:
     """Why Landlock can't make this cell; empty if it can."""
+    if shape.everything:
+        return "`files: any` is all but the guard's own, and Landlock can't take that out; install bubblewrap"
     for own in shape.inside(shape.own.secret, shape.readable):
         return (
             f"the guard's record ({own}) lies in what the server gets, and Landlock can't hide it; install bubblewrap"
@@ -52,8 +55,8 @@ def limit_words(bounds: Bounds) -> tuple[str, ...]:
 
 def _rules(shape: Shape, temporary: str) -> Iterator[str]:
     yield f"sockets={'inet' if shape.network else 'none'}"
-    if shape.everything:
-        return
+    if not any(is_inside(shape.home, tree.path) for tree in shape.trees):
+        yield f"home={temporary}"  # a file that is there and can't be read stops programs that would do without it
     for path in (*machine.TREES, *machine.KERNEL, *(f"/etc/{name}" for name in machine.SETTINGS)):
         if Path(path).exists():
             yield f"read={path}"

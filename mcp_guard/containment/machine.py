@@ -7,7 +7,17 @@ from __future__ import annotations
 
 TREES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
 SETTINGS = (
-    *("alternatives", "ca-certificates", "crypto-policies", "fonts", "gai.conf", "group", "host.conf", "hosts"),
+    *(
+        "alternatives",
+        "ca-certificates",
+        "crypto-policies",
+        "fonts",
+        "gai.conf",
+        "gitconfig",
+        "group",
+        "host.conf",
+        "hosts",
+    ),
     *(
         "inputrc",
         "java",

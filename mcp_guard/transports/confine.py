@@ -5,7 +5,8 @@ Run by path with `python -I -S`, so that it can lie alone in a sandbox; imports 
     confine.py WORD... -- COMMAND ARG...
 
 The words: `memory=BYTES`, `cpu=SECONDS`, `processes=N`, `open_files=N`; `read=PATH`, `write=PATH` (Landlock: these and
-nothing else); `sockets=none` or `sockets=inet`. Whatever can't be done ends it before the server has run (126).
+nothing else); `sockets=none` or `sockets=inet`; `home=PATH` for `HOME`. Whatever can't be done ends it before the
+server has run (126).
 """
 
 import ctypes
@@ -30,10 +31,17 @@ SCOPES = 3  # abstract UNIX sockets and signals stay within the sandbox (ABI 6, 
 AF_INET, AF_INET6, AF_NETLINK = 2, 10, 16  # netlink: asking the kernel for the machine's own addresses
 SOCKET_CALL = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}  # audit's architecture, number of `socket`
 IO_URING_SETUP = 425  # it could make sockets that no filter sees
+MODES = {"x86_64": (90, 268, 452, 92, 94, 260), "aarch64": (53, 452, 54)}
+"""chmod, chown and their like, of a file by its name. Landlock doesn't know them: a server could open the record, or
+a private key, to every other user. They do nothing and say that they did it: programs that set the modes of files of
+their own go on, and those stay private, since the umask takes all from others.
+"""
+ATTRIBUTES = {"x86_64": (188, 189, 197, 198, 463, 466), "aarch64": (5, 6, 14, 15, 463, 466)}
+"""setxattr, removexattr and their like: as if the file system had none."""
 X32 = 0x40000000
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-EACCES, ENOSYS = 13, 38
+EACCES, ENOSYS, ENOTSUP = 13, 38, 95
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -110,19 +118,21 @@ def allow(ruleset: int, path: str, access: int) -> None:
         os.close(handle)
 
 
-def filter_sockets(which: str) -> None:
-    """No socket at all, or none but for the Internet: Landlock alone would leave those of other programs open (the
-    session bus, a container daemon), and UDP.
+def filter_calls(sockets: str) -> None:
+    """What Landlock alone would leave open. No socket at all, or none but for the Internet: those of other programs
+    (the session bus, a container daemon) are a way out. And nobody's modes, owners and attributes by name.
     """
     architecture, number = SOCKET_CALL[os.uname().machine]
-    families = {"none": (), "inet": (AF_INET, AF_INET6, AF_NETLINK)}[which]
+    families = {"none": (), "inet": (AF_INET, AF_INET6, AF_NETLINK)}[sockets]
     program = [
         (LOAD, 0, 0, 4), (EQUAL, 1, 0, architecture), (RETURN, 0, 0, KILL),
         (LOAD, 0, 0, 0), (AT_LEAST, 0, 1, X32), (RETURN, 0, 0, KILL),
         (EQUAL, 0, 1, IO_URING_SETUP), (RETURN, 0, 0, ERRNO | ENOSYS),
-        (EQUAL, 1, 0, number), (RETURN, 0, 0, ALLOW),
-        (LOAD, 0, 0, 16),
     ]  # fmt: skip
+    for calls, error in ((MODES, 0), (ATTRIBUTES, ENOTSUP)):
+        for call in calls[os.uname().machine]:
+            program += [(EQUAL, 0, 1, call), (RETURN, 0, 0, ERRNO | error)]
+    program += [(EQUAL, 1, 0, number), (RETURN, 0, 0, ALLOW), (LOAD, 0, 0, 16)]
     for family in families:
         program += [(EQUAL, 0, 1, family), (RETURN, 0, 0, ALLOW)]
     program.append((RETURN, 0, 0, ERRNO | EACCES))
@@ -137,9 +147,10 @@ def confine(words: dict[str, list[str]]) -> None:
     if sys.platform == "linux":
         give_up_privileges()
     if "write" in words or "read" in words:
+        os.umask(0o077)
         landlock(words.get("read", []), words.get("write", []))
     for which in words.get("sockets", []):
-        filter_sockets(which)
+        filter_calls(which)
 
 
 def main() -> int:
@@ -149,6 +160,8 @@ def main() -> int:
         name, _, value = word.partition("=")
         words.setdefault(name, []).append(value)
     command = sys.argv[split + 1 :]
+    for home in words.get("home", []):
+        os.environ["HOME"] = home
     try:
         confine(words)
     except (OSError, ValueError, KeyError) as error:

@@ -63,6 +63,7 @@ class Room:
             directory.mkdir(parents=True)
         self.key = self.home / ".ssh" / "id"
         self.key.write_text("a private key")
+        self.key.chmod(0o600)
         self.record = self.state / "guard.db"
         self.record.write_text("the record")
         self.policy_file = self.project / "policy.yaml"

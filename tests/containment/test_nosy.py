@@ -33,7 +33,13 @@ def test_a_contained_server_gets_its_granted_files_and_nothing_else(
         reads = [f"--read={path}" for path in (room.key, room.record, room.plain, "/etc/passwd", "/proc/1/cmdline")]
         writes = [f"--write={path}" for path in (outside, room.plain, room.notes / "note", room.home / "x")]
         got = room.look(
-            Containment() if mechanism else None, found, *reads, *writes, f"--port={port}", f"--socket={theirs}"
+            Containment() if mechanism else None,
+            found,
+            *reads,
+            *writes,
+            f"--chmod={room.key}",
+            f"--port={port}",
+            f"--socket={theirs}",
         )
         heard = [] if mechanism else [datagrams.recvfrom(16)[0]]
         with pytest.raises(BlockingIOError):
@@ -50,10 +56,12 @@ def test_a_contained_server_gets_its_granted_files_and_nothing_else(
         assert not outside.exists()  # in a /tmp or a home of its own, it may write what it likes
         assert not (room.home / "x").exists()
         assert room.plain.read_text() == "plain"
+        assert room.key.stat().st_mode & 0o777 == 0o600
         assert set(got["environment"]) <= {*room.environment, "TMPDIR", "PWD", "LC_CTYPE"}
     else:
         assert kept_from_it <= set(got)
         assert outside.exists()
+        assert room.key.stat().st_mode & 0o777 == 0o666
         assert heard == [b"nosy"]
         assert (room.home / "x").exists()
         assert got["environments of others"]
