@@ -19,8 +19,9 @@ from mcp_guard.containment.grants import Classes
 from mcp_guard.containment.possible import Mechanism
 from mcp_guard.containment.programs import as_launched
 from mcp_guard.containment.settings import Containment
-from mcp_guard.containment.trees import Own
+from mcp_guard.containment.trees import Own, Tree
 from mcp_guard.downstream import ServerSpec
+from mcp_guard.policy.canonical import is_inside
 from mcp_guard.policy.document import Authority
 from mcp_guard.record.shown import escaped
 from mcp_guard.starting.places import guards_home
@@ -45,7 +46,10 @@ def with_cells(
     bases = {str(Path.cwd()), *(spec.cwd for spec in specs if spec.cwd)}
     bases |= {layer.variables["project"] for layer in authority.layers if "project" in layer.variables}
     documents = [Path(layer.file) for layer in authority.layers]
-    own = own_things([state], [*own_files, *documents, guards_home(), *client_files(bases)], [PROGRAM, sys.prefix])
+    from platformdirs import user_state_path  # a slow import that other starts don't need
+
+    records = [state, user_state_path("mcp-guard", appauthor=False)]  # other guards' too, if they keep theirs there
+    own = own_things(records, [*own_files, *documents, guards_home(), *client_files(bases)], [PROGRAM, sys.prefix])
     return tuple(_with_cell(spec, authority, own) for spec in specs)
 
 
@@ -55,7 +59,7 @@ def _with_cell(spec: ServerSpec, authority: Authority, own: Own) -> ServerSpec:
     env = os.environ if spec.env is None else spec.env
     cwd = os.path.realpath(spec.cwd or os.getcwd())  # noqa: PTH109 - a text, as the rest is
     wanted = Wanted(spec.name, spec.command, spec.contain, env.get("PATH", ""), cwd, env.get("HOME", ""))
-    return replace(spec, cell=bind(wanted, authority, _described(spec), own), cwd=cwd)
+    return replace(spec, cell=bind(wanted, authority, _described(spec), own))
 
 
 def _described(spec: ServerSpec) -> Classes:
@@ -101,8 +105,13 @@ def _paths(cell: Cell) -> dict[str, list[str]]:
     return {
         "writes": [tree.path for tree in trees if tree.writable],
         "reads": [tree.path for tree in trees if not tree.writable and not tree.program],
-        "its program": [tree.path for tree in trees if tree.program],
+        "its program": [tree.path for tree in trees if tree.program and not _within_another(tree, trees)],
     }
+
+
+def _within_another(tree: Tree, trees: Iterable[Tree]) -> bool:
+    """Is it a name in a directory that is listed, too?"""
+    return any(other is not tree and other.path != tree.path and is_inside(tree.path, other.path) for other in trees)
 
 
 def limits(cell: Cell) -> str:
