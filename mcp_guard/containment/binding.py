@@ -49,7 +49,7 @@ def bind(wanted: Wanted, authority: Authority, described: Classes, own: Own, fou
     mechanism = Mechanism.NONE if asked.bounds_only else found.mechanism
     trees = _Trees()
     if asked.files == "grants":
-        _add_grants(trees, named_by_grants(authority, wanted.name, described, wanted.cwd))
+        _add_grants(trees, named_by_grants(authority, wanted.name, described, wanted.cwd), wanted.home)
     for path, writable in (*((one, False) for one in asked.read), *((one, True) for one in asked.write)):
         _add(trees, path, writable)
     _add_programs(trees, wanted)
@@ -89,11 +89,17 @@ def _bounds(asked: Bounds, found: Possible) -> tuple[Bounds, str]:
     return Bounds(asked.memory, asked.cpu, processes, asked.open_files), refused
 
 
-def _add_grants(trees: _Trees, named: Iterable[Named]) -> None:
+def _add_grants(trees: _Trees, named: Iterable[Named], home: str) -> None:
     for one in named:
         real, start = os.path.realpath(one.path), one.start
         if start and real != os.path.realpath(start) + one.path[len(start) :]:
             trees.notes.append(f"{one.path} is a link, or below one: calls there are refused, and it isn't given")
+            continue
+        if not one.whole and Path(real).is_dir() and (real.count("/") < 2 or programs.is_home(real, home)):
+            # A literal need not be a path: `/home` may be an address within some service.
+            trees.notes.append(
+                f"{one.path} is a whole part of the machine, and isn't given by a literal; write `under`"
+            )
             continue
         path = one.path
         if one.writable and not Path(real).is_dir():

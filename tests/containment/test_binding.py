@@ -85,6 +85,16 @@ def test_a_granted_tool_that_goes_out_while_the_network_is_off_is_said(tmp_path:
     assert not room.cell(Containment(network=True), BUBBLEWRAP, room.command()).notes
 
 
+def test_a_literal_gives_no_whole_part_of_the_machine(tmp_path: Path) -> None:
+    """It may be an address of some service, which only looks like a path; `under` says that it is one."""
+    policy = POLICY.replace("{under: $project/notes}", "{in: [/usr, HOME, $project/notes]}")
+    room = Room(tmp_path / "m")
+    room.policy = policy.replace("HOME", str(room.home))
+    cell = room.cell(Containment(), BUBBLEWRAP, room.command())
+    assert trees(cell) == {str(room.project): False, str(room.notes): True}
+    assert ["/usr" in cell.notes[0], str(room.home) in cell.notes[1]] == [True, True]
+
+
 def test_processes_and_devices_are_not_given(tmp_path: Path) -> None:
     room = Room(tmp_path / "m")
     asked = Containment(files="none", read=("/proc", "/proc/1/environ", "/dev/null"))
