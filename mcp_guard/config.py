@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from mcp_guard.catalog import SEPARATOR, SERVER_NAME
+from mcp_guard.containment.settings import Contain, ContainForm, containment
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.inspection.scan.settings import LOOKED_AT, Act, Inspect
@@ -57,6 +58,7 @@ class ServerForm(_Form):
     plain_http: bool = False
     timeout: Annotated[float, Field(gt=0, le=86400)] = 300.0
     max_calls: Annotated[int, Field(ge=1, le=256)] = 64
+    contain: Contain = None
 
 
 class RecordForm(_Form):
@@ -110,14 +112,14 @@ class Config:
 
 _LATER: dict[tuple[int | str, ...], set[str]] = {
     (): {"listen", "bounds", "candidate"},
-    ("servers", "*"): {"contain"},
     ("record",): {"values"},
 }
-_WITH_COMMAND = ("env", "cwd")
+_WITH_COMMAND = ("env", "cwd", "contain")
 _WITH_URL = ("token_env", "headers_env", "plain_http")
-_FORMS: dict[tuple[int | str, ...], type[_Form]] = {
+_FORMS: dict[tuple[int | str, ...], type[BaseModel]] = {
     (): ConfigForm,
     ("servers", "*"): ServerForm,
+    ("servers", "*", "contain"): ContainForm,
     ("record",): RecordForm,
     ("inspect",): InspectForm,
 }
@@ -200,6 +202,7 @@ def _spec(name: str, form: ServerForm, remote: Remote | None, directory: Path) -
         cwd=str(directory if form.cwd is None else directory / Path(form.cwd).expanduser()),
         timeout=form.timeout,
         max_calls=form.max_calls,
+        contain=containment(form.contain, directory),
     )
 
 
@@ -291,7 +294,7 @@ def _in_words(source: Source, errors: ValidationError) -> InputError:
     path = error["loc"]
     if error["type"] == "extra_forbidden":
         key, parent = str(path[-1]), path[:-1]
-        generic: tuple[int | str, ...] = ("servers", "*") if len(parent) == 2 and parent[0] == "servers" else parent
+        generic = ("servers", "*", *parent[2:]) if parent[:1] == ("servers",) else parent
         if key in _LATER.get(generic, set()):
             return source.error(
                 f"`{key}` isn't in this version yet", path, "take it out: nothing would use it", key=True

@@ -14,6 +14,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from mcp_guard.catalog import Listing, Withheld
+from mcp_guard.containment.cell import Cell
+from mcp_guard.containment.settings import Containment
 from mcp_guard.eras import LEGACY_REVISIONS, Era
 from mcp_guard.errors import GuardError, ServerGone
 from mcp_guard.health import STEADY, Health
@@ -46,6 +48,8 @@ class ServerSpec:
     max_calls: int = 256  # requests of one client that may be at it at once; one more is refused
     given: tuple[str, ...] = ()  # the names of those variables that guard.yaml gives it beside the usual ones
     remote: Remote | None = None  # where it is reached by URL; then there is no command
+    contain: Containment | None = None  # what of the machine it is to get, if that is bounded
+    cell: Cell | None = None  # the same, bound to the documents and to this machine
 
     @property
     def shown(self) -> list[str]:
@@ -294,8 +298,7 @@ class Downstream:
                 schema_of=self._schema,
                 name=self.name,
             ), self.spec.remote.origin
-        child = self.child or spawn(self.spec.command, env=self.spec.env, cwd=self.spec.cwd)
-        self.child = None
+        child, how = self._new_child()
         return StdioLink(
             child,
             on_notification=lambda method, params: self._notified(life, method, params),
@@ -303,7 +306,18 @@ class Downstream:
             on_odd=lambda why: self.events.server_odd(self, why),
             on_gone=lambda why: self._ended(life, why),
             on_pressure=self.on_pressure,
-        ), f"pid {child.process.pid}"
+        ), f"pid {child.process.pid}{how}"
+
+    def _new_child(self) -> tuple[Child, str]:
+        """A process of it, and how it is contained. Raises GuardError if it should be, and can't be."""
+        child, self.child = self.child, None
+        if self.spec.contain is None:
+            return child or spawn(self.spec.command, env=self.spec.env, cwd=self.spec.cwd), ""
+        if self.spec.cell is None or child is not None:
+            raise GuardError("it is to be contained, and nothing says how")
+        start = self.spec.cell.start(self.spec.command)
+        contained = spawn(start.command, env=self.spec.env, cwd=self.spec.cwd, temporary=start.temporary)
+        return contained, f", {self.spec.cell.short}"
 
     def _schema(self, tool: str) -> Mapping[str, Any] | None:
         """The inputSchema of a tool by the server's own name, as last listed: it may bind arguments to headers."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mcp_guard.cli.containing import say_contained
 from mcp_guard.cli.serving import serve_stdio
 from mcp_guard.cli.setting_up import build_guard, load_documents, parse_settings, say_strangers, say_unset
 from mcp_guard.config import load_config
@@ -48,6 +49,7 @@ def run(
     )
     say_strangers(guard)
     say_unset(loaded)
+    say_contained(guard.specs)
     if address is None:
         return serve_stdio(guard)
     from mcp_guard.cli.serving_http import serve_http  # the SDK behind it costs half a second

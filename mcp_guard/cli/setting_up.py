@@ -14,6 +14,7 @@ from typing import Literal
 import click
 
 from mcp_guard.approvals.queue import Queue
+from mcp_guard.cli.containing import PROGRAM, with_cells
 from mcp_guard.client_files import client_files
 from mcp_guard.config import Config, as_path
 from mcp_guard.downstream import ServerSpec
@@ -36,9 +37,6 @@ from mcp_guard.scans import Scans
 from mcp_guard.starting.places import guards_home
 
 AHEAD = timedelta(minutes=5)  # of the record before the clock, that a person should know of
-
-PROGRAM = Path(__file__).resolve().parents[1]
-"""The package itself: who may write into it decides what the next guard does."""
 
 _LAUNCHERS = frozenset({"bash", "dash", "env", "pipx", "sh", "timeout", "uv", "uvx", "zsh"})
 """Programs that a client starts a guard through: not the client themselves, and another process each time."""
@@ -153,8 +151,11 @@ def build_guard(
     say_clock(record)
     started = patiently(lambda: record.started(f"{mandate.digest}:{principal}")) if mandate is not None else None
     layers = tuple(document for document in (policy, mandate) if document is not None)
+    authority = Authority(layers, started)
+    own_files = tuple(own_files)
+    specs = with_cells(specs, authority, own_files, record.directory)
     guard = Guard(
-        authority=Authority(layers, started),
+        authority=authority,
         record=record,
         specs=specs,
         prefixed=prefixed,

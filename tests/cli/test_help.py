@@ -19,9 +19,9 @@ from tests.cli.commands import guard
 CONTRACT = {
     "demo": set(),
     "init": {"--apply", "--undo", "--project", "--client", "--list", "--force", "--json"},
-    "wrap": {"--name", "--policy", "--mandate", "--lock", "--set"},
+    "wrap": {"--name", "--policy", "--mandate", "--lock", "--set", "--contain"},
     "run": {"--config", "--mandate", "--set", "--http", "--token-env"},
-    "check": {"--config", "--policy", "--mandate", "--lock", "--set", "--name", "--clients", "--json"},
+    "check": {"--config", "--policy", "--mandate", "--lock", "--set", "--name", "--contain", "--clients", "--json"},
     "explain": {"--config", "--policy", "--mandate", "--lock", "--set", "--label", "--json"},
     "test": {"--config", "--policy", "--min-coverage", "--mutate", "--json", "--junit"},
     "lock": {"--config", "--name", "--lock", "--server", "--check", "--accept-first-sight", "--json"},
