@@ -18,7 +18,7 @@ def _start_ahead(arguments: list[str]) -> object:
     if arguments[:1] != ["wrap"] or "--" not in arguments or arguments[-1] == "--":
         return None
     split = arguments.index("--")
-    if "--help" in arguments[:split] or "-h" in arguments[:split]:
+    if "--help" in arguments[:split] or "-h" in arguments[:split] or "://" in arguments[split + 1]:
         return None
     from mcp_guard.transports.spawn import spawn
 

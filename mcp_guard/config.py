@@ -25,6 +25,7 @@ from mcp_guard.policy.form_errors import did_you_mean, value_at
 from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
 from mcp_guard.record.closing import Limits
 from mcp_guard.record.sinks import JOURNALD, Sink, sink_of
+from mcp_guard.transports.http_access import EXACT_ORIGIN
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.spawn import MINIMAL_ENVIRONMENT
 
@@ -66,6 +67,12 @@ class RecordForm(_Form):
     retention: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}d$")] | None = None
 
 
+class ListenForm(_Form):
+    """What clients on HTTP may bring. A page in a browser only gets in from an origin that is named here."""
+
+    origins: list[str] = []
+
+
 class ConfigForm(_Form):
     """The whole file."""
 
@@ -75,6 +82,7 @@ class ConfigForm(_Form):
     set: dict[str, str] = {}
     servers: Annotated[dict[str, ServerForm], Field(min_length=1)]
     record: RecordForm = RecordForm()
+    listen: ListenForm = ListenForm()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +98,12 @@ class Config:
     heads: Sink | None = None  # where signed heads of the record go
     limits: Limits | None = None  # of the record's file, and of closed ones
     heads_files: tuple[Path, ...] = ()  # where heads go, if it is a file: no call may name it
+    origins: frozenset[str] = frozenset()  # those of pages in a browser that may talk to the HTTP front
     unset: tuple[str, ...] = ()  # variables that some `env` names and the environment doesn't have
 
 
 _LATER: dict[tuple[int | str, ...], set[str]] = {
-    (): {"lock", "listen", "bounds", "candidate"},
+    (): {"lock", "bounds", "candidate"},
     ("servers", "*"): {"contain"},
     ("record",): {"values"},
 }
@@ -104,6 +113,7 @@ _FORMS: dict[tuple[int | str, ...], type[_Form]] = {
     (): ConfigForm,
     ("servers", "*"): ServerForm,
     ("record",): RecordForm,
+    ("listen",): ListenForm,
 }
 
 
@@ -142,12 +152,21 @@ def read_config(data: bytes, path: Path) -> Config:
         heads=_sink(form.record.heads, directory),
         limits=_limits(form.record),
         heads_files=_heads_files(form.record.heads, directory),
+        origins=_origins(source, form.listen),
         unset=tuple(
             dict.fromkeys(
                 one for server in form.servers.values() for one in server.env.values() if one not in os.environ
             )
         ),
     )
+
+
+def _origins(source: Source, form: ListenForm) -> frozenset[str]:
+    for number, origin in enumerate(form.origins):
+        if not EXACT_ORIGIN.fullmatch(origin):
+            hint = "write scheme and host as a browser sends them, such as `https://app.example`"
+            raise source.error(f"`{origin[:64]}` is not an exact origin", ("listen", "origins", number), hint)
+    return frozenset(form.origins)
 
 
 def as_path(value: str, directory: Path) -> str:

@@ -40,7 +40,7 @@ Question = tuple[str, dict[str, Any]]
 """The method and the params of what a server wants to know."""
 Judged = Callable[["dict[str, dict[str, Any]] | None", str], None]
 """Takes the questions as the client sees them, by the server's key, or None and why not."""
-_UNKNOWN_FORM = "the server asked in a way that the guard doesn't know"
+UNKNOWN_FORM = "the server asked in a way that the guard doesn't know"
 Delivered = Callable[["dict[str, Any] | None", str], None]
 """Takes what the client may see, or None and why not."""
 
@@ -97,9 +97,9 @@ def is_asking(reply: Mapping[str, Any], method: str, era: Era | None) -> bool:
 def deliver(context: Context, call: Call, entry: Entry, reply: dict[str, Any], done: Delivered) -> None:
     """Judge what the server wants to know. `done` gets what the client may see, or None and why not."""
     try:
-        questions = _questions(reply)
+        questions = questions_in(reply)
     except (AttributeError, KeyError, TypeError, ValueError):
-        return done(None, _UNKNOWN_FORM)
+        return done(None, UNKNOWN_FORM)
     handle = _handle(context, call, entry, reply, list(questions))
     if handle is None:
         return done(None, "the server's state is too large to be carried")
@@ -121,7 +121,7 @@ def judge_questions(
     try:
         questions = _input_requests(asked)
     except (AttributeError, KeyError, TypeError, ValueError):
-        return judged(None, _UNKNOWN_FORM)
+        return judged(None, UNKNOWN_FORM)
     return _Round(context, call, entry, _offered(context, call), judged, list(questions.items()), known).next()
 
 
@@ -138,7 +138,7 @@ def _handle(context: Context, call: Call, entry: Entry, reply: dict[str, Any], a
     return context.guard.handles.mint(_KIND, _bound(context, call), inner, context.guard.now(), LIFETIME)
 
 
-def _questions(reply: dict[str, Any]) -> dict[str, Question]:
+def questions_in(reply: dict[str, Any]) -> dict[str, Question]:
     """By the server's key. Raises for what isn't of the form that the protocol has."""
     if "error" in reply:
         error = reply["error"]

@@ -157,6 +157,7 @@ class RecordingDownstream:
         self.last = 0  # the id of the latest request
         self.restarted = False
         self.unlistable = False
+        self.translated = False
         self.health = Health()
         self.now = 0.0  # what its health takes for the time
 
@@ -203,7 +204,7 @@ class RecordingDownstream:
             return {"result": {"tools": self.tools}}
         return {"result": {"content": []}}
 
-    def open(self, era: Era, method: str, params: Any, answer: Any) -> None:
+    def open(self, era: Era, method: str, params: Any, answer: Any, *, translate: bool = False) -> None:
         self.requests.append((method, params))
         answer({"error": {"code": NOT_OPENED, "message": "a double"}})
 

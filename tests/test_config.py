@@ -97,6 +97,8 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
         ("timeout: 5", "timeout: 0", ":6:", "greater than 0"),
         ("mode: fast", "mode: 5", ":3:", "string"),
         ("servers:", "lock: guard.lock\nservers:", ":4:1", "isn't in this version yet"),
+        ("servers:", 'listen: {origins: ["https://App.example/"]}\nservers:', ":4:20", "as a browser sends them"),
+        ("servers:", "listen: {origin: []}\nservers:", ":4:10", "did you mean `origins`?"),
         ("servers:", "record: {values: true}\nservers:", ":4:10", "isn't in this version yet"),
         ("servers:", "record: {max_size: big}\nservers:", ":4:20", "pattern"),
         ("servers:", "record: {retention: 0d}\nservers:", ":4:21", "pattern"),
@@ -185,6 +187,12 @@ def test_plain_http_beyond_this_machine_is_said_to_be_meant(tmp_path: Path) -> N
     entry = '  docs: {url: "http://docs.internal:8080/mcp", plain_http: true}\n'
     remote = load_config(written(tmp_path, GOOD + entry)).servers[-1].remote
     assert remote is not None and not remote.local_only
+
+
+def test_no_page_in_a_browser_gets_in_but_from_an_origin_that_is_named(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, GOOD)).origins == frozenset()
+    listen = 'listen: {origins: ["https://app.example", "http://localhost:5173"]}\n'
+    assert load_config(written(tmp_path, GOOD + listen)).origins == {"https://app.example", "http://localhost:5173"}
 
 
 def test_what_is_said_of_the_record_is_read_with_its_units(tmp_path: Path) -> None:

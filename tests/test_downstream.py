@@ -54,6 +54,8 @@ class Told:
         answer({"result": {"answered": True}})
         return lambda _: None
 
+    def server_stale(self, server: Downstream) -> None: ...
+
     def server_odd(self, _: Downstream, why: str) -> None:
         self.odd.append(why)
 

@@ -43,6 +43,11 @@ def wrap(
     """
     if name is None and (policy is not None or mandate is not None):
         raise InputError("`--name` is missing: the policy's rules say NAME/tool; name the server as they do")
+    if command[0].startswith(("https://", "http://")):
+        raise InputError(
+            "`wrap` starts a command; a server that is reached by URL stands in guard.yaml, for `mcp-guard run`: "
+            f'`{name or "docs"}: {{url: "https://...", token_env: NAME}}`'
+        )
     if name is not None and not SERVER_NAME.fullmatch(name):
         raise InputError(f"`{name}` can't be a server's name; use letters, digits, `_` and `-`")
     first, second = load_documents(policy, mandate, parse_settings(settings, Path.cwd()))

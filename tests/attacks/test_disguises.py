@@ -43,7 +43,7 @@ class Opening(RecordingDownstream):
         self.reply = reply
         self.spec = ServerSpec("raw", ("double",))
 
-    def open(self, era: Era, method: str, params: Any, answer: Any) -> None:
+    def open(self, era: Era, method: str, params: Any, answer: Any, *, translate: bool = False) -> None:
         self.requests.append((method, params))
         answer(self.reply)
 
