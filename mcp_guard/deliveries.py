@@ -27,6 +27,9 @@ TOOLS = "notifications/tools/list_changed"
 PROMPTS = "notifications/prompts/list_changed"
 RESOURCES = "notifications/resources/list_changed"
 UPDATED = "notifications/resources/updated"
+ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+FLAGS = {"toolsListChanged": TOOLS, "promptsListChanged": PROMPTS, "resourcesListChanged": RESOURCES}
+"""What a client of the modern era asks to be told, and how it is told."""
 
 Tell = Callable[[str, str, "dict[str, Any] | None"], None]
 """Judges what is due and tells the client: method, the server that said it, params."""

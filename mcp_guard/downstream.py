@@ -18,7 +18,8 @@ from mcp_guard.eras import LEGACY_REVISIONS, Era
 from mcp_guard.errors import GuardError, ServerGone
 from mcp_guard.health import STEADY, Health
 from mcp_guard.once import Once, OnceAnswer
-from mcp_guard.translation.way import Translation, begin
+from mcp_guard.translation.interface import Translation
+from mcp_guard.translation.way import begin
 from mcp_guard.transports.front import Answer, Cancel
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.link import Link, Progress

@@ -16,7 +16,7 @@ from typing import Any
 from mcp_guard import log, offers, refusal, subscriptions
 from mcp_guard.answers import plain_error
 from mcp_guard.context import Context, guarded
-from mcp_guard.deliveries import PROMPTS, RESOURCES, TOOLS, UPDATED, Deliveries
+from mcp_guard.deliveries import ACKNOWLEDGED, FLAGS, UPDATED, Deliveries
 from mcp_guard.downstream import Downstream, Sent
 from mcp_guard.eras import SUBSCRIPTION_KEY, Era, strip_own_meta
 from mcp_guard.errors import ServerGone
@@ -26,12 +26,10 @@ from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight
 from mcp_guard.subscriptions import MAX_SUBSCRIPTIONS, covered, readable
 
-ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 ACK_DEADLINE = 3.0
 """Seconds after which the client is told what it gets, without the servers that haven't said what they tell."""
 MAX_STREAMS = 32
 """Streams of one client."""
-FLAGS = {"toolsListChanged": TOOLS, "promptsListChanged": PROMPTS, "resourcesListChanged": RESOURCES}
 _KINDS = {"promptsListChanged": Kind.PROMPT, "resourcesListChanged": Kind.RESOURCE}
 
 Owner = Callable[[str], "Downstream | None"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from mcp_guard.answers import asks_for_urls, look_alikes
+from mcp_guard.answers import MAX_QUESTIONS, ROUND_METHODS, asks_for_urls, look_alikes
 from mcp_guard.context import Context
 from mcp_guard.eras import CLIENT_CAPABILITIES_KEY, Era
 from mcp_guard.handles import Opened
@@ -25,12 +25,9 @@ from mcp_guard.record.usage import UsageView
 from mcp_guard.shown import as_shown, not_offered, why_not_shown
 from mcp_guard.wire import digest, keyed_digest
 
-METHODS = frozenset({"tools/call", "prompts/get", "resources/read"})
-"""Methods that a server may answer with questions (2026-07-28, multi round-trip requests)."""
 _ANSWERS, _STATE = "inputResponses", "requestState"
 MEMBERS = frozenset({_ANSWERS, _STATE})
 """What a retry carries beside the call that it repeats."""
-MAX_QUESTIONS = 16
 MAX_KEY = 256
 """Characters of a question's name: those of tasks are kept."""
 LIFETIME = timedelta(hours=1)
@@ -67,7 +64,7 @@ def claims_to_continue(context: Context, call: Call) -> bool:
     A state always claims so. Answers without one claim it too, unless a document grants them by name: then they are a
     member like any that the guard can't inspect, judged and recorded as that, and continue nothing (law 1).
     """
-    if context.session.era is not Era.MODERN or call.method not in METHODS:
+    if context.session.era is not Era.MODERN or call.method not in ROUND_METHODS:
         return False
     if _STATE in call.params:
         return True
@@ -90,7 +87,7 @@ def reopened(context: Context, call: Call) -> tuple[Call, Opened] | None:
 def is_asking(reply: Mapping[str, Any], method: str, era: Era | None) -> bool:
     """Does the server want to know something before it answers?"""
     if "result" in reply:
-        return era is Era.MODERN and method in METHODS and reply["result"].get("resultType") == "input_required"
+        return era is Era.MODERN and method in ROUND_METHODS and reply["result"].get("resultType") == "input_required"
     return "error" in reply and asks_for_urls(reply["error"])
 
 

@@ -12,22 +12,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mcp_guard.deliveries import PROMPTS, RESOURCES, TOOLS
+from mcp_guard.deliveries import ACKNOWLEDGED
 from mcp_guard.eras import LOG_LEVEL_KEY, SUBSCRIPTION_KEY
 from mcp_guard.errors import ServerGone
 from mcp_guard.translation.forms import enveloped, legacy_reply
-from mcp_guard.translation.way import Told
+from mcp_guard.translation.interface import Told
 from mcp_guard.transports.front import Answer, Cancel
 from mcp_guard.transports.link import Link, Progress
 from mcp_guard.wire import INVALID_PARAMS, METHOD_NOT_FOUND
 
-ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 ACK_DEADLINE = 10.0
 """Seconds for a server to say that it tells of a resource."""
 FIRST_WAIT, LAST_WAIT = 0.5, 60.0
 """Seconds before a stream that the server ended is opened again."""
-_LISTS = {"tools": ("toolsListChanged", TOOLS), "prompts": ("promptsListChanged", PROMPTS),
-          "resources": ("resourcesListChanged", RESOURCES)}  # fmt: skip
+FLAGGED = {"toolsListChanged": "tools", "promptsListChanged": "prompts", "resourcesListChanged": "resources"}
 
 
 @dataclass(slots=True, eq=False)
@@ -53,7 +51,7 @@ class AsLegacy:
         self._last = 0
         self._closed = False
         capabilities = hello.get("capabilities")
-        flags = {flag: True for name, (flag, _) in _LISTS.items() if _changes(capabilities, name)}
+        flags = {flag: True for flag, name in FLAGGED.items() if _changes(capabilities, name)}
         if flags:
             self._open(_Stream(flags))
 

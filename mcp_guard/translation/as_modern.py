@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from mcp_guard.deliveries import UPDATED
+from mcp_guard.answers import ROUND_METHODS
+from mcp_guard.deliveries import ACKNOWLEDGED, FLAGS, UPDATED
 from mcp_guard.eras import LOG_LEVEL_KEY, SUBSCRIPTION_KEY
 from mcp_guard.errors import ServerGone
-from mcp_guard.listening import ACKNOWLEDGED, FLAGS
-from mcp_guard.rounds import METHODS
 from mcp_guard.translation.forms import bare, modern_reply
 from mcp_guard.translation.held import MAX_HELD, Held
-from mcp_guard.translation.way import Told
+from mcp_guard.translation.interface import Told
 from mcp_guard.transports.front import Answer, Cancel
 from mcp_guard.transports.link import Link, Progress
 from mcp_guard.wire import INVALID_PARAMS, METHOD_NOT_FOUND
@@ -51,7 +50,7 @@ class AsModern:
         if method == "subscriptions/listen":
             return self._listen((params or {}).get("notifications", {}))
         self._set_level((params or {}).get("_meta"))
-        if method not in METHODS:
+        if method not in ROUND_METHODS:
             return self._link.request(method, bare(params), lambda reply: answer(modern_reply(method, reply)), progress)
         if params is not None and "requestState" in params:
             return self._continue(params, answer, progress)

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mcp_guard.rounds import MAX_QUESTIONS
+from mcp_guard.answers import MAX_QUESTIONS
 from mcp_guard.transports.front import Answer, Cancel
 from mcp_guard.transports.link import Progress
 from mcp_guard.wire import INTERNAL_ERROR

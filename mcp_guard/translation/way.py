@@ -1,4 +1,4 @@
-"""What `downstream.py` knows of a translation, and how one begins: after a server has refused the client's own era.
+"""How a translation begins: after a server has refused the client's own era.
 
 The question whether it speaks the other one is its handshake (`server/discover` or `initialize`) and nothing else:
 no request of the client is sent to find it out, so none is ever sent twice.
@@ -6,42 +6,13 @@ no request of the client is sent to find it out, so none is ever sent twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from mcp_guard.eras import LEGACY_REVISIONS, MODERN_REVISIONS, Era
 from mcp_guard.errors import ServerGone
-from mcp_guard.transports.front import Answer, Cancel
-from mcp_guard.transports.link import Link, Progress
-
-Told = tuple[str, "dict[str, Any] | None"]
-"""A notification: its method and params."""
-
-
-class Translation(Protocol):
-    """One server's link, in the words of the client's era. `hello` is its answer to that era's handshake."""
-
-    hello: dict[str, Any]
-
-    def request(
-        self, method: str, params: dict[str, Any] | None, answer: Answer, progress: Progress | None = None
-    ) -> int:
-        """As `Link.request`."""
-
-    def cancel(self, request_id: int, reason: str | None = None) -> None:
-        """As `Link.cancel`."""
-
-    def notify(self, method: str, params: dict[str, Any] | None) -> None:
-        """As `Link.notify`."""
-
-    def notified(self, method: str, params: dict[str, Any] | None) -> Iterator[Told]:
-        """What the client is told of a server's notification."""
-
-    def asked(self, method: str, params: dict[str, Any] | None, answer: Answer, during: int | None) -> Cancel:
-        """The server asks the client for something."""
-
-    def close(self) -> None:
-        """The link ends."""
+from mcp_guard.translation.interface import Translation
+from mcp_guard.transports.link import Link
 
 
 def begin(

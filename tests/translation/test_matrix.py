@@ -134,7 +134,7 @@ async def test_what_a_modern_server_asks_is_judged_and_each_round_is_a_call(tmp_
         assert decision_in(refused)["reason"] == "budget_spent"
     assert len(stand.trace("tools/call")) == 3
     rows = stand.decisions()
-    assert [row.outcome for row in rows] == ["ok", "ok", "withheld", None]
+    assert [row.outcome for row in rows] == ["ok", "ok", "withheld", ""]
     assert "requestState" not in stand.trace("tools/call")[2]["params"]
     assert stand.verified() == []
 
