@@ -26,7 +26,7 @@ from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
 from mcp_guard.record.closing import Limits
 from mcp_guard.record.sinks import JOURNALD, Sink, sink_of
 from mcp_guard.transports.http_access import EXACT_ORIGIN
-from mcp_guard.transports.http_link_remote import Remote
+from mcp_guard.transports.http_link_remote import OAuth, Remote
 from mcp_guard.transports.spawn import MINIMAL_ENVIRONMENT
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
@@ -44,6 +44,15 @@ def _by_name(value: object) -> object:
     return value
 
 
+class OAuthForm(_Form):
+    """How the guard gets an access token of its own for a server that is reached by URL (client credentials)."""
+
+    client_id_env: str
+    client_secret_env: str
+    scope: str | None = None
+    issuer: str | None = None
+
+
 class ServerForm(_Form):
     """One server: the command that starts it and what of the environment it gets, or its URL and its credentials."""
 
@@ -54,6 +63,7 @@ class ServerForm(_Form):
     token_env: str | None = None
     headers_env: dict[str, str] = {}
     plain_http: bool = False
+    oauth: OAuthForm | None = None
     timeout: Annotated[float, Field(gt=0, le=86400)] = 300.0
     max_calls: Annotated[int, Field(ge=1, le=256)] = 64
 
@@ -108,10 +118,11 @@ _LATER: dict[tuple[int | str, ...], set[str]] = {
     ("record",): {"values"},
 }
 _WITH_COMMAND = ("env", "cwd")
-_WITH_URL = ("token_env", "headers_env", "plain_http")
+_WITH_URL = ("token_env", "headers_env", "plain_http", "oauth")
 _FORMS: dict[tuple[int | str, ...], type[_Form]] = {
     (): ConfigForm,
     ("servers", "*"): ServerForm,
+    ("servers", "*", "oauth"): OAuthForm,
     ("record",): RecordForm,
     ("listen",): ListenForm,
 }
@@ -213,8 +224,12 @@ def _remote(source: Source, name: str, form: ServerForm) -> Remote | None:
     key = "url"
     try:
         Remote(form.url, plain_http=form.plain_http)
-        key = "headers_env" if form.headers_env else "token_env"
-        return Remote(form.url, form.token_env, form.headers_env, form.plain_http)
+        oauth = None
+        if form.oauth is not None:
+            key = "oauth"
+            oauth = OAuth(**form.oauth.model_dump())
+        key = "headers_env" if form.headers_env else "oauth" if oauth is not None else "token_env"
+        return Remote(form.url, form.token_env, form.headers_env, form.plain_http, oauth)
     except ValueError as error:
         raise source.error(f"`{key}` is not right: {error}", (*here, key)) from None
 
@@ -281,7 +296,9 @@ def _in_words(source: Source, errors: ValidationError) -> InputError:
     path = error["loc"]
     if error["type"] == "extra_forbidden":
         key, parent = str(path[-1]), path[:-1]
-        generic: tuple[int | str, ...] = ("servers", "*") if len(parent) == 2 and parent[0] == "servers" else parent
+        generic: tuple[int | str, ...] = (
+            ("servers", "*", *parent[2:]) if len(parent) > 1 and parent[0] == "servers" else parent
+        )
         if key in _LATER.get(generic, set()):
             return source.error(
                 f"`{key}` isn't in this version yet", path, "take it out: nothing would use it", key=True

@@ -295,8 +295,10 @@ class Downstream:
         async def attach() -> None:
             try:
                 await link.start()
-            except (OSError, ValueError) as error:
-                self._ended(life, type(error).__name__)
+            except (OSError, ValueError, GuardError) as error:
+                if self._current(life):  # what it holds isn't given back otherwise
+                    link.close()
+                self._ended(life, str(error) if isinstance(error, GuardError) else type(error).__name__)
                 return failed(_gone(f"The tool server `{self.name}` can't be reached."))
             link.pause(self._paused)
             if self._current(life):

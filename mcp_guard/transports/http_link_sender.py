@@ -6,6 +6,7 @@ computes. Nothing that a client sent as a header gets here.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
 
@@ -16,6 +17,8 @@ from mcp_guard.eras import LEGACY_REVISIONS
 from mcp_guard.transports.http_link_pool import give_back, pool_for
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.http_link_reply import Reply
+from mcp_guard.transports.oauth_token import give_back as give_token_back
+from mcp_guard.transports.oauth_token import token_for
 
 _BOTH = "application/json, text/event-stream"
 _STREAM = "text/event-stream"
@@ -42,14 +45,31 @@ class Sender:
             ("Accept-Encoding", "identity"),
             *credentials,
         ]
+        self._token = token_for(remote)
         self._pool = pool_for(remote)
         self._closed = False
 
     def masked(self, body: bytes) -> bytes:
         """What a server says of a refusal, less the credentials that it was shown: some repeat what they refuse."""
-        for secret in self._secrets:
+        token = [self._token.value.encode()] if self._token is not None else []
+        for secret in (*self._secrets, *token):
             body = body.replace(secret, b"...") if len(secret) >= LEAST_SECRET else body
         return body
+
+    async def ready(self) -> None:
+        """Return once there is all that has to be shown. Raises `oauth_metadata.NoToken`."""
+        if self._token is not None:
+            await self._token.ready()
+
+    @property
+    def lacks(self) -> str:
+        """Why nothing may be sent at the moment; empty if all is well."""
+        return "it has no access token" if self._token is not None and not self._token.value else ""
+
+    def refused(self) -> None:
+        """The server doesn't take the credentials."""
+        if self._token is not None:
+            self._token.refused()
 
     @property
     def in_session(self) -> bool:
@@ -82,6 +102,8 @@ class Sender:
         if not self._closed:
             self._closed = True
             give_back(self._pool)
+            if self._token is not None:
+                give_token_back(self._token)
 
     def _of_session(self) -> list[tuple[str, str]]:
         headers = [("Mcp-Session-Id", self.session)] if self.session is not None else []
@@ -90,5 +112,9 @@ class Sender:
         return headers
 
     def _send(self, method: str, headers: list[tuple[str, str]], body: bytes, reply: Reply) -> None:
-        request = h11.Request(method=method, target=self._target, headers=[*self._always, *headers])
+        if self.lacks:  # without credentials nothing is sent at all
+            asyncio.get_running_loop().call_soon(reply.failed, self.lacks)
+            return
+        token = [("Authorization", f"Bearer {self._token.value}")] if self._token is not None else []
+        request = h11.Request(method=method, target=self._target, headers=[*self._always, *token, *headers])
         reply.exchange = self._pool.send(request, body, reply)
