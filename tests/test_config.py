@@ -11,7 +11,7 @@ from mcp_guard.config import load_config
 from mcp_guard.errors import InputError
 from mcp_guard.record.closing import Limits
 from mcp_guard.record.sinks import HeadsFile
-from mcp_guard.transports.http_link_remote import Remote
+from mcp_guard.transports.http_link_remote import OAuth, Remote
 
 GOOD = """\
 version: 1
@@ -90,6 +90,30 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
             f"{URL}, token_env: Bearer x",
             ":5:",
             "named by the variable",
+        ),
+        (
+            "command: [npx, -y, server, .], env: [GITHUB_TOKEN]",
+            f"{URL}, oauth: {{client_id_env: ID, client_secret_env: not one}}",
+            ":5:51",
+            "named by the variable",
+        ),
+        (
+            "command: [npx, -y, server, .], env: [GITHUB_TOKEN]",
+            f"{URL}, oauth: {{client_id_env: ID, client_secret: x}}",
+            ":5:71",
+            "did you mean `client_secret_env`?",
+        ),
+        (
+            "command: [npx, -y, server, .], env: [GITHUB_TOKEN]",
+            f"{URL}, token_env: T, oauth: {{client_id_env: ID, client_secret_env: S}}",
+            ":5:",
+            "keep one of the two",
+        ),
+        (
+            "command: [npx, -y, server, .], env: [GITHUB_TOKEN]",
+            f'{URL}, oauth: {{client_id_env: ID, client_secret_env: S, issuer: "http://login.example"}}',
+            ":5:",
+            "an issuer is an https URL",
         ),
         ("Web-1:", "FILES:", ":6:3", "share one prefix"),
         ("Web-1:", "files:", ":6:3", "twice"),
@@ -181,6 +205,13 @@ def test_a_server_has_so_many_places_by_default_or_as_many_as_its_entry_says(
 def test_a_number_of_places_that_no_client_could_use_is_an_error(tmp_path: Path, number: str) -> None:
     with pytest.raises(InputError, match="max_calls"):
         load_config(written(tmp_path, f"version: 1\nservers:\n  files: {{command: [server], max_calls: {number}}}\n"))
+
+
+def test_a_server_by_url_may_have_an_access_token_of_the_guards_own(tmp_path: Path) -> None:
+    oauth = 'oauth: {client_id_env: ID, client_secret_env: S, scope: read, issuer: "https://login.example"}'
+    (spec,) = load_config(written(tmp_path, f"version: 1\nservers:\n  docs: {{{URL}, {oauth}}}\n")).servers
+    assert spec.remote == Remote("https://docs.example/mcp", oauth=OAuth("ID", "S", "read", "https://login.example"))
+    assert spec.remote is not None and spec.remote.variables == ("ID", "S")
 
 
 def test_plain_http_beyond_this_machine_is_said_to_be_meant(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ class HttpLink:
         """One message of the server: on the stream of a request, or on the stream that belongs to none."""
         # Invariant: nothing is raised. A connection would end, and somebody would wait for ever.
         try:
-            message = parse(data, "server")
+            message = self._sender.without_credentials(data, parse(data, "server"))
         except Malformed as error:
             self._on_odd(str(error))
             if call is not None and (call.reply is None or not call.reply.opened or answered_id(data) == call.id):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import h11
 
@@ -51,10 +52,22 @@ class Sender:
 
     def masked(self, body: bytes) -> bytes:
         """What a server says of a refusal, less the credentials that it was shown: some repeat what they refuse."""
-        token = [self._token.value.encode()] if self._token is not None else []
-        for secret in (*self._secrets, *token):
-            body = body.replace(secret, b"...") if len(secret) >= LEAST_SECRET else body
+        for secret in self._shown():
+            body = body.replace(secret, b"...")
         return body
+
+    def without_credentials(self, data: bytes, message: dict[str, Any]) -> dict[str, Any]:
+        """A server's message, less the guard's credentials in any text of it: tools that show what they were sent do.
+
+        `data` are its bytes: only where one stands in them is anything looked at. A server that means to give one away
+        finds another spelling; it has the credential, after all.
+        """
+        there = [secret.decode() for secret in self._shown() if secret in data]
+        return _masked(message, there) if there else message
+
+    def _shown(self) -> list[bytes]:
+        token = [self._token.value.encode()] if self._token is not None else []
+        return [secret for secret in (*self._secrets, *token) if len(secret) >= LEAST_SECRET]
 
     async def ready(self) -> None:
         """Return once there is all that has to be shown. Raises `oauth_metadata.NoToken`."""
@@ -118,3 +131,14 @@ class Sender:
         token = [("Authorization", f"Bearer {self._token.value}")] if self._token is not None else []
         request = h11.Request(method=method, target=self._target, headers=[*self._always, *token, *headers])
         reply.exchange = self._pool.send(request, body, reply)
+
+
+def _masked(value: Any, secrets: list[str]) -> Any:
+    """Bounded in depth by the parser. The protocol's own words (ids, methods, types) are no credentials' length."""
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "...")
+        return value
+    if isinstance(value, dict):
+        return {_masked(name, secrets): _masked(inner, secrets) for name, inner in value.items()}
+    return [_masked(inner, secrets) for inner in value] if isinstance(value, list) else value
