@@ -18,8 +18,8 @@ from mcp_guard.eras import LEGACY_REVISIONS
 from mcp_guard.transports.http_link_pool import give_back, pool_for
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.http_link_reply import Reply
-from mcp_guard.transports.oauth_token import give_back as give_token_back
-from mcp_guard.transports.oauth_token import token_for
+from mcp_guard.transports.http_oauth_token import give_back as give_token_back
+from mcp_guard.transports.http_oauth_token import token_for
 
 _BOTH = "application/json, text/event-stream"
 _STREAM = "text/event-stream"
@@ -70,7 +70,7 @@ class Sender:
         return [secret for secret in (*self._secrets, *token) if len(secret) >= LEAST_SECRET]
 
     async def ready(self) -> None:
-        """Return once there is all that has to be shown. Raises `oauth_metadata.NoToken`."""
+        """Return once there is all that has to be shown. Raises `http_oauth_metadata.NoToken`."""
         if self._token is not None:
             await self._token.ready()
 

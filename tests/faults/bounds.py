@@ -76,6 +76,7 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound("requests under way", session.MAX_IN_FLIGHT, "", "an error"),
         Bound("subscriptions", subscriptions.MAX_SUBSCRIPTIONS, "", "refused, `too_many`"),
         Bound("streams of notifications", listening.MAX_STREAMS, "", "refused, `too_many`"),
+        Bound("tasks that one of them tells of", listening.MAX_TASKS, "", "refused"),
         Bound(
             "notifications kept for a client on HTTP that doesn't read", http_relay.MAX_WAITING, "", "oldest dropped"
         ),

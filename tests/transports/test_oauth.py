@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_guard import downstream, log
-from mcp_guard.transports import oauth_token
+from mcp_guard.transports import http_oauth_token
 from mcp_guard.transports.http_link_remote import OAuth, Place, Remote
-from mcp_guard.transports.oauth_fetch import Reach, fetch, is_public
-from mcp_guard.transports.oauth_metadata import NoToken, issuer_of, token_in, token_place
+from mcp_guard.transports.http_oauth_fetch import Reach, fetch, is_public
+from mcp_guard.transports.http_oauth_metadata import NoToken, issuer_of, token_in, token_place
 from tests.fixtures.http_server import Heard, HttpServer, Wire, no_stream, serving
 from tests.remote_scene import begin, remote_scene
 from tests.transports.processes import until
@@ -100,8 +100,8 @@ async def test_a_token_is_got_before_anything_is_said_and_goes_with_every_messag
 async def test_a_token_is_renewed_in_time_and_all_sessions_share_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oauth_token, "RENEWED_AT", 0.0)
-    monkeypatch.setattr(oauth_token, "AGAIN_AFTER", 0.0)
+    monkeypatch.setattr(http_oauth_token, "RENEWED_AT", 0.0)
+    monkeypatch.setattr(http_oauth_token, "AGAIN_AFTER", 0.0)
     issuer = Issuer()
     issuer.seconds = 60
     async with issuer.serving() as issuer.server:
@@ -110,7 +110,7 @@ async def test_a_token_is_renewed_in_time_and_all_sessions_share_it(
             remote_scene(tmp_path / "b", issuer.server, oauth=OAUTH) as other,
         ):
             await begin(scene)
-            monkeypatch.setattr(oauth_token, "RENEWED_AT", 1.0)
+            monkeypatch.setattr(http_oauth_token, "RENEWED_AT", 1.0)
             await until(lambda: issuer.given >= 2, "no new token")
             given = issuer.given
             await begin(other)
@@ -118,13 +118,13 @@ async def test_a_token_is_renewed_in_time_and_all_sessions_share_it(
             await scene.call("echo", {"text": "x"})
         (call,) = issuer.server.of("tools/call")
         assert call.header("authorization") != "Bearer token-number-1"
-        assert oauth_token._tokens == {}
+        assert http_oauth_token._tokens == {}
 
 
 async def test_a_refused_call_is_not_sent_again_and_the_next_one_has_a_new_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oauth_token, "AGAIN_AFTER", -1.0)
+    monkeypatch.setattr(http_oauth_token, "AGAIN_AFTER", -1.0)
     issuer = Issuer()
     refusals = [401]
 

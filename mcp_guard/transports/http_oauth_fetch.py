@@ -17,8 +17,8 @@ import h11
 
 from mcp_guard import __version__
 from mcp_guard.transports.http_link_remote import Place
+from mcp_guard.transports.http_oauth_metadata import NoToken
 from mcp_guard.transports.link import is_own
-from mcp_guard.transports.oauth_metadata import NoToken
 
 MAX_BODY = 256 << 10
 """Bytes of an answer."""

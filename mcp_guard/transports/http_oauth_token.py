@@ -13,8 +13,8 @@ from typing import Any
 from mcp_guard import log
 from mcp_guard.errors import GuardError
 from mcp_guard.transports.http_link_remote import OAuth, Place, Remote
-from mcp_guard.transports.oauth_fetch import Reach, fetch
-from mcp_guard.transports.oauth_metadata import (
+from mcp_guard.transports.http_oauth_fetch import Reach, fetch
+from mcp_guard.transports.http_oauth_metadata import (
     NoToken,
     issuer_of,
     issuer_places,
