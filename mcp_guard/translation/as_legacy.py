@@ -23,6 +23,8 @@ from mcp_guard.wire import INVALID_PARAMS, METHOD_NOT_FOUND
 
 ACK_DEADLINE = 10.0
 """Seconds for a server to say that it tells of a resource."""
+MAX_STREAMS = 32
+"""Resources that a server is asked to tell of, each on a stream: more would leave no places for calls."""
 FIRST_WAIT, LAST_WAIT = 0.5, 60.0
 """Seconds before a stream that the server ended is opened again."""
 FLAGGED = {"toolsListChanged": "tools", "promptsListChanged": "prompts", "resourcesListChanged": "resources"}
@@ -92,7 +94,10 @@ class AsLegacy:
     def _subscribe(self, uri: str, answer: Answer) -> int:
         self._unsubscribe(uri)
         stream = _Stream({"resourceSubscriptions": [uri]}, uri, answer=answer)
-        self._open(stream)
+        if len(self._streams) >= MAX_STREAMS:
+            self._refused(stream)
+        else:
+            self._open(stream)
         if stream.answer is not None:
             stream.timer = asyncio.get_running_loop().call_later(ACK_DEADLINE, self._refused, stream)
         self._last -= 1
