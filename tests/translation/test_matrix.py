@@ -18,6 +18,7 @@ grants:
   - {id: notes, resource: {server: raw, uri: {in: ["fixture://notes/1"]}}}
   - {id: ask, server_requests: {server: raw, allow: [elicitation]}, budget: {calls: 3}}
 """
+BOTH = "both"
 NAMED = {"action": "accept", "content": {"name": "Ada"}}
 ANSWER: Message = {"elicitation": {}}
 
@@ -90,19 +91,23 @@ async def test_a_client_of_one_era_works_with_a_server_of_either(tmp_path: Path,
     assert stand.verified() == []
 
 
-@pytest.mark.parametrize("era", [LEGACY, MODERN])
+@pytest.mark.parametrize("era", [LEGACY, MODERN, BOTH])
 async def test_servers_of_different_eras_are_one_to_a_client_of_either(tmp_path: Path, era: str) -> None:
     stand = Stand(tmp_path, POLICY)
     servers = {"old": stand.server("old", "--no-modern"), "new": stand.server("new", "--no-legacy")}
     async with stand.run(servers) as client:
-        await begin(client, era)
+        if era == BOTH:
+            with pytest.raises(RpcError) as refused:
+                await client.discover()
+            assert refused.value.code == -32601
+            client.meta = {}
+        await begin(client, MODERN if era == MODERN else LEGACY)
         assert len(await client.list_all()) == 30
         for name in servers:
             said = await client.call(f"{name}__echo", {"text": name, "nonce": name})
             assert said["content"][0]["text"] == name
         with pytest.raises(RpcError):
             await client.call("new__crash")
-        await client.wait_for_notification("notifications/tools/list_changed") if era == LEGACY else None
         assert (await client.call("new__echo", {"text": "back"}))["content"][0]["text"] == "back"
     for name in servers:
         assert [line["nonce"] for line in stand.ledger(name) if line["nonce"]] == [name]
