@@ -6,13 +6,18 @@ no request of the client is sent to find it out, so none is ever sent twice.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from mcp_guard.eras import LEGACY_REVISIONS, MODERN_REVISIONS, Era
 from mcp_guard.errors import ServerGone
+from mcp_guard.once import OnceAnswer
 from mcp_guard.translation.interface import Translation
 from mcp_guard.transports.link import Link
+
+DEADLINE = 3.0
+"""Seconds for a server that has refused one era to answer for the other: the client waits meanwhile."""
 
 
 def begin(
@@ -46,10 +51,21 @@ def begin(
         link.notify("notifications/initialized", None)
         return done(AsModern(link, as_discovered(result), tell, shared=shared))
 
+    method, params = (
+        ("server/discover", {"_meta": envelope_of(opening)})
+        if era is Era.LEGACY
+        else ("initialize", initialize_of(opening))
+    )
+    answered = OnceAnswer(discovered if era is Era.LEGACY else initialized)
     try:
-        if era is Era.LEGACY:
-            link.request("server/discover", {"_meta": envelope_of(opening)}, discovered)
-        else:
-            link.request("initialize", initialize_of(opening), initialized)
+        asked = link.request(method, params, answered)
     except ServerGone:
-        done(None)
+        return done(None)
+
+    def late() -> None:
+        if era is Era.LEGACY:  # an `initialize` is never cancelled, by the specification
+            link.cancel(asked, "timed out")
+        answered({"gone": "it did not answer in time"})
+
+    asyncio.get_running_loop().call_later(DEADLINE, late)
+    return None

@@ -21,7 +21,7 @@ from mcp_guard import (
 )
 from mcp_guard.approvals import asking as approving
 from mcp_guard.config import ServerForm
-from mcp_guard.translation import as_legacy, held, questions
+from mcp_guard.translation import as_legacy, held, questions, way
 from mcp_guard.transports import (
     http_intake,
     http_link,
@@ -113,6 +113,7 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound("time to take one", http_link_asides.DEADLINE, SEC, "given up"),
     ),
     "A server and a client of different eras": (
+        Bound("a server that refused one era answers for the other", way.DEADLINE, SEC, "it speaks neither"),
         Bound("times that one call's client is asked", questions.MAX_ROUNDS, "", "the answer is withheld"),
         Bound("calls that wait for their client's answers", held.MAX_HELD, "", "the server's question is refused"),
         Bound("resources that a modern server tells a legacy client of", as_legacy.MAX_STREAMS, "", "refused"),

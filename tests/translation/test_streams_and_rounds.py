@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mcp_guard.eras import SUBSCRIPTION_KEY
+from mcp_guard.eras import SUBSCRIPTION_KEY, Era
 from mcp_guard.errors import ServerGone
-from mcp_guard.translation import as_legacy, held
+from mcp_guard.translation import as_legacy, held, way
 from mcp_guard.translation.as_legacy import AsLegacy
 from mcp_guard.translation.as_modern import AsModern
 from tests.transports.processes import until
@@ -146,3 +146,18 @@ async def test_a_call_that_nobody_comes_back_for_is_cancelled_at_the_server(monk
     one.asked("elicitation/create", {"message": "Who?"}, lambda _: None, 1)
     await until(lambda: link.cancelled == [1], "it is held for ever")
     assert len(said) == 1
+
+
+@pytest.mark.parametrize("era", list(Era))
+async def test_a_server_that_refuses_one_era_and_is_silent_on_the_other_speaks_neither(
+    monkeypatch: pytest.MonkeyPatch, era: Era
+) -> None:
+    monkeypatch.setattr(way, "DEADLINE", 0.02)
+    link = Kept()
+    found: list[Any] = []
+    way.begin(link, era, {}, lambda *_: None, found.append)
+    assert [method for method, _ in link.requests] == ["server/discover" if era is Era.LEGACY else "initialize"]
+    await until(lambda: found == [None], "the client would wait for ever")
+    assert link.cancelled == ([1] if era is Era.LEGACY else [])
+    link.answers[0]({"result": {"supportedVersions": ["2026-07-28"], "protocolVersion": "2025-11-25"}})
+    assert found == [None]
