@@ -27,7 +27,7 @@ from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_p
 from mcp_guard.config import load_config
 from mcp_guard.containment.cell import Cell
 from mcp_guard.conversations import Conversations
-from mcp_guard.downstream import ServerSpec, State
+from mcp_guard.downstream import State
 from mcp_guard.eras import LEGACY_REVISIONS
 from mcp_guard.errors import InputError
 from mcp_guard.floating import in_words as in_words_of
@@ -38,6 +38,7 @@ from mcp_guard.policy.oddities import Oddity, looks_harmless, oddities, stranger
 from mcp_guard.policy.sentences import sentence
 from mcp_guard.policy.suggest import scalar
 from mcp_guard.record.shown import escaped
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.link import see_links_end
 from mcp_guard.transports.spawn import contained
 

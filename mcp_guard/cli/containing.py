@@ -20,10 +20,10 @@ from mcp_guard.containment.possible import Mechanism
 from mcp_guard.containment.programs import as_launched
 from mcp_guard.containment.settings import Containment
 from mcp_guard.containment.trees import Own, Tree
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.policy.canonical import is_inside
 from mcp_guard.policy.document import Authority
 from mcp_guard.record.shown import escaped
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.starting.places import guards_home
 from mcp_guard.transports.spawn import minimal_environment
 

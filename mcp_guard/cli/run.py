@@ -54,4 +54,4 @@ def run(
         return serve_stdio(guard)
     from mcp_guard.cli.serving_http import serve_http  # the SDK behind it costs half a second
 
-    return serve_http(guard, address, token_env)
+    return serve_http(guard, address, token_env, loaded.origins)

@@ -17,7 +17,6 @@ from mcp_guard.approvals.queue import Queue
 from mcp_guard.cli.containing import PROGRAM, with_cells
 from mcp_guard.client_files import client_files
 from mcp_guard.config import Config, as_path
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.guard import LACKS_MANDATE, Guard
 from mcp_guard.identities import unlike
@@ -34,6 +33,7 @@ from mcp_guard.record.shown import escaped
 from mcp_guard.record.sinks import Sink
 from mcp_guard.record.store import Record
 from mcp_guard.scans import Scans
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.starting.places import guards_home
 
 AHEAD = timedelta(minutes=5)  # of the record before the clock, that a person should know of

@@ -11,8 +11,8 @@ from mcp_guard.catalog import SERVER_NAME
 from mcp_guard.cli.containing import in_default_cell, say_contained
 from mcp_guard.cli.serving import serve_stdio
 from mcp_guard.cli.setting_up import build_guard, load_documents, parse_settings, say_strangers
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
+from mcp_guard.server_spec import ServerSpec
 
 HOW_TO_GRANT = (
     "mcp-guard: no --policy, so nothing is granted: no tool is listed and every call is refused.\n"
@@ -49,6 +49,11 @@ def wrap(
     """
     if name is None and (policy is not None or mandate is not None):
         raise InputError("`--name` is missing: the policy's rules say NAME/tool; name the server as they do")
+    if command[0].startswith(("https://", "http://")):
+        raise InputError(
+            "`wrap` starts a command; a server that is reached by URL stands in guard.yaml, for `mcp-guard run`: "
+            f'`{name or "docs"}: {{url: "https://...", token_env: NAME}}`'
+        )
     if name is not None and not SERVER_NAME.fullmatch(name):
         raise InputError(f"`{name}` can't be a server's name; use letters, digits, `_` and `-`")
     first, second = load_documents(policy, mandate, parse_settings(settings, Path.cwd()))

@@ -14,11 +14,11 @@ import pytest
 
 from mcp_guard import downstream
 from mcp_guard.conversations import Conversations
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.guard import Guard
 from mcp_guard.policy.document import Authority, load_text
 from mcp_guard.protection import Protection
 from mcp_guard.record.store import Record
+from mcp_guard.server_spec import ServerSpec
 from tests.fixtures.client import MODERN
 from tests.guards import ALL_OF_RAW
 

@@ -13,8 +13,8 @@ import pytest
 from mcp_guard.config import load_config
 from mcp_guard.containment.possible import Mechanism
 from mcp_guard.containment.settings import Bounds, Containment
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import GuardError, InputError
+from mcp_guard.server_spec import ServerSpec
 from tests.containment.rooms import NOSY, Room, sandbox
 from tests.guards import Stand
 
