@@ -1,4 +1,4 @@
-"""For maintainers: make `mcp_guard/inspection/scan/needs.py` anew after a pattern was changed.
+"""For maintainers: make `needs.py` and `loosened.py` of `mcp_guard/inspection/scan` anew after a pattern was changed.
 
     python -m benchmarks.scan.needs
 
@@ -18,10 +18,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.scan import loose
 from mcp_guard.inspection.scan import FAMILIES
 
 ROOT = Path(__file__).parent.parent.parent
 NEEDS = ROOT / "mcp_guard" / "inspection" / "scan" / "needs.py"
+LOOSENED = NEEDS.with_name("loosened.py")
 BENIGN = Path(__file__).parent / "corpus" / "benign"
 MOST = 40_000
 """Spellings of one piece of a pattern that are told apart; a piece with more says nothing."""
@@ -92,10 +94,7 @@ def groups(pattern: str, counts: Counter[str]) -> list[str]:
         ranked = [sorted(dict.fromkeys(_whole_words(one)), key=lambda word: counts[word]) for one in piece]
         if all(ranked):
             found.append(sorted({words[0] for words in ranked}))
-        further += [
-            sorted({words[rank] for words in ranked})
-            for rank in range(1, min(map(len, ranked)))
-        ]
+        further += [sorted({words[rank] for words in ranked}) for rank in range(1, min(map(len, ranked)))]
         longest = [max(re.split(r"[\0\1 ]", one), key=len) for one in piece]
         if all(len(sign) > 1 for sign in longest):
             signs.append(sorted(set(longest)))
@@ -171,3 +170,4 @@ def rules() -> list[Any]:
 
 if __name__ == "__main__":
     NEEDS.write_text(table(), "utf-8")
+    LOOSENED.write_text(loose.table(rules()), "utf-8")
