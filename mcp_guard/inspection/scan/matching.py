@@ -22,7 +22,8 @@ REACH = 160
 BLOCK = 240
 """Characters whose words are looked at together in a long text."""
 MAX_WORK = 3000
-"""Stretches of one text that patterns are asked about: some 30 ms. What is honest needs a fraction of it."""
+"""Stretches of one text that patterns are asked about: some 30 ms. What is honest needs a fraction of it. The texts
+of a result have twice as many between them."""
 SHORT = 4096
 """Characters of a text that an automaton is asked about at once."""
 _WORD = 32
@@ -122,6 +123,8 @@ class Table:
 
     def matches(self, folded: str, work: Work) -> Iterator[tuple[Rule, int, int]]:
         """A match of every rule that has one, as long as there is work left."""
+        if work.left < 0:
+            return
         raw = folded.encode("ascii", "replace").translate(_LETTERS)
         whole = self._words.intersection(raw.split())
         short = folded.encode("utf-8", "replace") if len(folded) <= SHORT else None
