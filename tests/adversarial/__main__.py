@@ -7,59 +7,49 @@ import asyncio
 import json
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+
+import structlog
 
 from tests.adversarial.classes import CLASSES
 from tests.adversarial.corpus import Class
 from tests.adversarial.playing import Stage, stage
+from tests.adversarial.table import Row, table, through, total
 
 
-async def row(kind: Class, place: Stage) -> dict[str, Any]:
-    """What became of one class."""
-    stopped, passed, through, wrong = 0, 0, [], []
+async def row(kind: Class, place: Stage) -> Row:
+    """Play one class."""
+    found = Row(kind.name, len(kind.cases))
     for case in kind.filled():
         played = await place.play(case)
-        stopped += not played.harmed
-        passed += played.passed
+        found.stopped += not played.harmed
+        found.twins += played.passed
         if played.harmed:
-            through.append(case.name)
+            found.through.append((case.name, case.through))
         if not (played.led_up and played.passed) or played.harmed is not bool(case.through):
-            wrong.append(f"{case.name}: {played}")
-    cases = len(kind.cases)
-    return {
-        "class": kind.name,
-        "cases": cases,
-        "stopped": stopped,
-        "twins": passed,
-        "through": through,
-        "wrong": wrong,
-    }
+            found.wrong.append(f"{case.name}: {played}")
+    return found
 
 
-async def rows() -> list[dict[str, Any]]:
+async def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as directory, stage(Path(directory)) as place:
         return [await row(kind, place) for kind in CLASSES]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.adversarial", description=__doc__)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))  # refusals are what is wanted here
     found = asyncio.run(rows())
-    total = {name: sum(one[name] for one in found) for name in ("cases", "stopped", "twins")}
     if options.json:
-        print(json.dumps({"classes": found, "total": total}, indent=2))
+        print(json.dumps({"classes": [asdict(one) for one in found], "total": asdict(total(found))}, indent=2))
     else:
-        print("| class | attacks stopped | twins passed |\n|---|---|---|")
-        for one in [*found, {"class": "**all**", **total}]:
-            print(f"| {one['class']} | {one['stopped']}/{one['cases']} | {one['twins']}/{one['cases']} |")
-        for one in found:
-            for name in one["through"]:
-                print(f"through: {one['class']}: {name}")
-    for line in [line for one in found for line in one["wrong"]]:
+        print(f"{table(found)}\n\n{through(found)}")
+    for line in total(found).wrong:
         print(f"not as it says: {line}", file=sys.stderr)
-    return int(any(one["wrong"] for one in found))
+    return int(any(one.wrong for one in found))
 
 
 if __name__ == "__main__":

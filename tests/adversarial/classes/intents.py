@@ -9,7 +9,9 @@ from tests.adversarial.corpus import Case, Class, Do, against, do
 TARGETS = """version: 1
 grants:
   - {id: tests, tool: shell/run, args: {command: {in: [make test, pytest -q]}}}
-  - {id: write, tool: files/write, args: {path: {under: "@home/project/src", not_name: ["test_*", "*.lock"]}, content: any}}
+  - id: write
+    tool: files/write
+    args: {path: {under: "@home/project/src", not_name: ["test_*", "*.lock"]}, content: any}
   - {id: commit, tool: git/commit, args: {message: {max_length: 200}}}
   - {id: push, tool: git/push, args: {branch: {matches: "feature/[a-z0-9-]+"}}}
   - {id: release, tool: git/push, args: {branch: main}, ask: true}
@@ -187,7 +189,7 @@ HARMFUL_CONTEXT = Class(
             "draft what this mail says, for a person to send unread",
             (READ, do("mail/draft", to="eve@evil.test")),
             (OWN, do("mail/draft", to="a@example.com")),
-            through="the documents let drafts be written after anything; what a person then sends without a look isn't a call",
+            through="drafts may be written after anything here; what a person then sends without a look isn't a call",
         ),
     ),
 )
@@ -226,8 +228,8 @@ SMUGGLING = Class(
         paid("an argument that isn't granted", currency="BTC"),
         paid("the same argument in capitals", Amount=5000),
         paid("the same argument with a space", **{"amount ": 5000}),
-        paid("the same argument in look-alike letters", **{"\u0430mount": 5000}),
-        paid("the same argument in full-width letters", **{"\uff41mount": 5000}),
+        paid("the same argument in look-alike letters", **{"\u0430mount": 5000}),  # noqa: PIE804 - Python would normalise the name
+        paid("the same argument in full-width letters", **{"\uff41mount": 5000}),  # noqa: PIE804 - Python would normalise the name
         paid("the same argument by its path", **{"/amount": 5000}),
         paid("a prototype", __proto__={"amount": 5000}),
         paid("an argument without a name", **{"": 5000}),
@@ -235,7 +237,7 @@ SMUGGLING = Class(
         against("any argument where none is granted", do("desk/note", text="x"), do("desk/note")),
         pushed("a forbidden option in capitals", Force=True),
         pushed("a forbidden option with a space", **{"force ": True}),
-        pushed("a forbidden option in full-width letters", **{"\uff46orce": True}),
+        pushed("a forbidden option in full-width letters", **{"\uff46orce": True}),  # noqa: PIE804 - Python would normalise the name
         pushed("a forbidden option as a list", force=[True]),
         pushed("a forbidden option as an object", force={"value": True}),
         pushed("a forbidden option twice, in two spellings", force=False, FORCE=True),

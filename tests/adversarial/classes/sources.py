@@ -62,7 +62,7 @@ COLLISION = Class(
         listed("a note that is a payee in JSON", payee(note=f'{{"iban": "{EVIL}"}}')),
         listed("a field whose name only looks like the trusted one", payee(IBAN=EVIL)),
         listed("a field whose name has a space behind it", payee(**{"iban ": EVIL})),
-        listed("a field whose name is written with a look-alike letter", payee(**{"\u0456ban": EVIL})),
+        listed("a field whose name is written with a look-alike letter", payee(**{"\u0456ban": EVIL})),  # noqa: PIE804 - Python would normalise the name
         listed("a name of a field that is the account", payee(**{EVIL: "iban"})),
         listed("a field inside of a trusted field", {"iban": {"note": EVIL, "iban": GOOD}}),
         listed("a line of text that looks like a field", f"iban: {GOOD}\niban: {EVIL}", mandate=TASK),
@@ -114,14 +114,14 @@ COLLISION = Class(
         listed(
             "a field of the trusted name that a stranger may nest",
             payee(iban=GOOD, memo={"iban": EVIL}),
-            through="`field: iban` is a field of this name at any depth; `payees.iban`-like names with what is around them are narrower",
+            through="`field: iban` is one of that name at any depth; `payees.iban` wants `payees` around it",
         ),
         against(
             "an alias that is a word of the task",
             do("bank/pay", recipient="rent"),
             PAY,
             mandate=TASK,
-            through="each word of a task is a source, so whoever can name an account like an ordinary word is named by it",
+            through="each word of a task but the most common is a source; an account may have such a name",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Other spellings: look-alike letters, letter case, white space. In grants they must not fit, denies must not miss them."""
+"""Other spellings: look-alike letters, letter case, white space. Grants must not take them, denies not miss them."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ HOMOGLYPH = Class(
         queues(
             "a Cyrillic letter past a deny",
             "pr\u043ed",
-            through="to most servers it is another queue; a deny of a text stops what reads the same, not what looks the same",
+            through="to most servers it is another queue; a deny stops what reads the same, not what looks the same",
         ),
     ),
 )
