@@ -260,5 +260,11 @@ SMUGGLING = Class(
             do("files/write", path="@home/project/a", target="b"),
             through="`others: any` frees all other arguments, whatever a server does with them",
         ),
+        against(
+            "the granted path in capitals among the free arguments",
+            do("files/write", path="@home/project/a", Path="/etc/passwd"),
+            do("files/write", path="@home/project/a", mode="600"),
+            through="`others: any` frees what only looks like a limited argument, too; `optional:` doesn't",
+        ),
     ),
 )
