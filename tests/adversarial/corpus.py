@@ -85,7 +85,8 @@ def more_than(limit: float, tool: str, argument: str) -> Callable[[Ledger], bool
     """Did what the servers did with this argument add up to more than the limit?"""
 
     def harm(ledger: Ledger) -> bool:
-        return sum(arguments[argument] for name, arguments in ledger if name == tool) > limit
+        total: float = sum(arguments[argument] for name, arguments in ledger if name == tool)
+        return total > limit
 
     return harm
 
