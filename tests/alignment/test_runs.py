@@ -121,14 +121,16 @@ def test_a_part_is_spread_over_all_and_always_the_same() -> None:
 
 
 def test_a_session_knows_what_a_trusted_tool_answered_and_asks_about_what_a_stranger_may_have_written() -> None:
-    text = """
-        tools:
-          banking/get_iban: {effect: read}
-          banking/read_file: {effect: read, gives: untrusted}
-          banking/send_money: {effect: spend, gives: untrusted}
-        grants: [{id: all, tool: "banking/*", args: any}]
-        ask: [{id: whom, tool: banking/send_money, args: {recipient: {not_from: [trusted]}}}]
-    """
+    text = "\n".join(
+        [
+            "tools:",
+            "  banking/get_iban: {effect: read}",
+            "  banking/read_file: {effect: read, gives: untrusted}",
+            "  banking/send_money: {effect: spend, gives: untrusted}",
+            "grants: [{id: all, tool: 'banking/*', args: any}]",
+            "ask: [{id: whom, tool: banking/send_money, args: {recipient: {not_from: [trusted]}}}]",
+        ]
+    )
     start = utility_run("banking", "user_task_0").start
     own = start.bank_account.iban
     pay = Step("send_money", {"recipient": own, "amount": 1, "subject": "x", "date": "2022-01-01"})
