@@ -31,6 +31,10 @@ CONTRACT = {
     "quarantine": {"--json", "--state"},
     "session": {"--json", "--state"},
     "pin": set(),
+    "report": {
+        *("--since", "--session", "--config", "--policy", "--mandate", "--set", "--html", "--file"),
+        *("--json", "--state"),
+    },
     "log": {
         "--denied",
         "--tool",
