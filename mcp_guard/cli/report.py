@@ -62,7 +62,7 @@ def report(
     with open_for_reading(directory, file) as query:
         before = known_before(query.entries(Filter(until=since, session=session))) if since is not None else ()
         wanted = events(query.entries(Filter(since=since, session=session)))
-        found = make(chain(before, wanted), documents, _digest(directory))
+        found = make(chain(before, wanted), documents, argument_digest(directory))
     if html is not None:
         _write(html, page(headline(found), sections(found)))
         click.echo(f"wrote {html}", err=True)
@@ -72,7 +72,7 @@ def report(
         show(found, Console(highlight=False, soft_wrap=True))
 
 
-def _digest(directory: Path) -> Digest | None:
+def argument_digest(directory: Path) -> Digest | None:
     """How the record makes the digest of an argument; None without its key, which isn't made here."""
     if not (directory / place.KEY).exists():
         return None

@@ -22,11 +22,11 @@ def events(rows: Iterable[Row]) -> Iterator[Event]:
     for row in rows:
         data = _object(row.body.get("data"))
         if row.kind is EntryKind.DECISION:
-            yield _seen(row)
+            yield seen(row)
         elif row.kind in (EntryKind.EXPOSED, EntryKind.LABELS_CLEARED):
             yield Exposed(row.session, _texts(data.get("labels")), cleared=row.kind is EntryKind.LABELS_CLEARED)
         elif row.kind is EntryKind.LOADED:
-            yield from _loaded(data)
+            yield from loaded(row)
         elif row.kind is EntryKind.ASKED:
             yield Said(str(data.get("question")), "asked", row.time, _texts(data.get("asks")))
         elif row.kind is EntryKind.STANDING:
@@ -44,7 +44,8 @@ def known_before(rows: Iterable[Row]) -> Iterator[Event]:
             yield Exposed(event.session, event.gives)
 
 
-def _seen(row: Row) -> Seen:
+def seen(row: Row) -> Seen:
+    """A decision."""
     return Seen(
         entry=row.id,
         time=row.time,
@@ -61,12 +62,14 @@ def _seen(row: Row) -> Seen:
     )
 
 
-def _loaded(data: Mapping[str, Any]) -> Iterator[Loaded]:
-    documents = data.get("documents")
+def loaded(row: Row) -> Iterator[Loaded]:
+    """The documents that an entry says were loaded."""
+    documents = _object(row.body.get("data")).get("documents")
     for one in documents if isinstance(documents, list) else ():
         document = _object(one)
         ids = (name for name in _texts(document.get("grants")) if not name.startswith("…"))  # `… 7 more`
-        yield Loaded(str(document.get("file")), tuple(f"{document.get('kind')}/{name}" for name in ids))
+        kind = str(document.get("kind"))
+        yield Loaded(str(document.get("file")), tuple(f"{kind}/{name}" for name in ids), kind)
 
 
 def _object(value: Any) -> Mapping[str, Any]:

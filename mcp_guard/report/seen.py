@@ -43,6 +43,7 @@ class Loaded:
 
     file: str
     grants: tuple[str, ...]
+    kind: str = "policy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ CONTRACT = {
     "quarantine": {"--json", "--state"},
     "session": {"--json", "--state"},
     "pin": set(),
+    "replay": {"--policy", "--set", "--since", "--session", "--state", "--json"},
     "report": {
         *("--since", "--session", "--config", "--policy", "--mandate", "--set", "--html", "--file"),
         *("--json", "--state"),

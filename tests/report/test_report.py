@@ -162,5 +162,7 @@ def test_the_page_loads_nothing_and_runs_nothing() -> None:
     assert "default-src 'none'" in written
     assert "<svg" in written
     assert not [
-        word for word in ("http:", "https:", "src=", "url(", "onload", "<link") if word in written.replace("default-src", "")
+        word
+        for word in ("http:", "https:", "src=", "url(", "onload", "<link")
+        if word in written.replace("default-src", "")
     ]
