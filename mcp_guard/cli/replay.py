@@ -50,9 +50,10 @@ def replay(
     (document,) = documents_named(None, policy, None, settings)
     file = record if record is not None and record.is_file() else None
     directory = place.state_directory(state if file is not None or record is None else record)
+    digest = argument_digest(directory, file, said=state is not None)
     with open_for_reading(directory, file) as query:
         rows = query.entries(Filter(since=since, session=session))
-        found = list(replay_calls(past_calls(rows), document, argument_digest(directory), query.first_seen))
+        found = list(replay_calls(past_calls(rows), document, digest, query.first_seen))
     if as_json:
         for one in found:
             click.echo(json.dumps(_data(one)).replace("\x7f", "\\u007f"))

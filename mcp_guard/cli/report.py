@@ -59,10 +59,11 @@ def report(
     """
     documents = documents_named(config, policy, mandate, settings)
     directory = place.state_directory(state)
+    digest = argument_digest(directory, file, said=state is not None)
     with open_for_reading(directory, file) as query:
         before = known_before(query.entries(Filter(until=since, session=session))) if since is not None else ()
         wanted = events(query.entries(Filter(since=since, session=session)))
-        found = make(chain(before, wanted), documents, argument_digest(directory))
+        found = make(chain(before, wanted), documents, digest)
     if html is not None:
         _write(html, page(headline(found), sections(found)))
         click.echo(f"wrote {html}", err=True)
@@ -72,9 +73,14 @@ def report(
         show(found, Console(highlight=False, soft_wrap=True))
 
 
-def argument_digest(directory: Path) -> Digest | None:
-    """How the record makes the digest of an argument; None without its key, which isn't made here."""
-    if not (directory / place.KEY).exists():
+def argument_digest(directory: Path, file: Path | None, *, said: bool) -> Digest | None:
+    """How the record makes the digest of an argument; None without its key, which isn't made here.
+
+    Under another key no listed value would be found, and all would count as never used: so the key is taken for a file
+    from elsewhere only if a person said which one it is (`--state`).
+    """
+    elsewhere = file is not None and file.resolve().parent != directory.resolve()
+    if (elsewhere and not said) or not (directory / place.KEY).exists():
         return None
     key = keys.digest_key(directory)
     return lambda name, value: value_digest(key, name, value)

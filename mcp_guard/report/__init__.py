@@ -8,6 +8,9 @@
     making      rows -> Report -> plain data
     sections    Report -> tables in words
     page, bars  the tables as one HTML file without scripts
+    recorded    what a constraint says of a value that was never kept
+    bounds      a document -> one that is never milder, one that is never stricter
+    replay      recorded calls under another policy
 
 Core. Pure over rows; the command reads the record and the documents.
 """

@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shlex
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +102,17 @@ def test_a_wider_policy_is_a_no(played: Played) -> None:
     code, printed = played.run("mcp-guard replay --policy none.yaml")
     assert code == 0
     assert "4 newly denied" in printed
+
+
+def test_a_copy_from_elsewhere_is_not_held_against_a_key_that_may_not_be_its_own(played: Played) -> None:
+    copy = played.home / "copy.db"
+    with closing(sqlite3.connect(played.home / "record" / "guard.db")) as record, closing(sqlite3.connect(copy)) as to:
+        record.backup(to)
+    copy.chmod(0o600)
+    command = "mcp-guard report --json --policy demo.yaml --file copy.db"
+    alone, known = (json.loads(played.run(f"{command}{more}")[1])["slack"] for more in ("", " --state record"))
+    assert not [one for one in alone if "values never used" in one["says"]]
+    assert [one["says"] for one in known if "values never used" in one["says"]]
 
 
 def test_what_bound_before_the_time_that_is_asked_about_still_counts(played: Played) -> None:
