@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mcp_guard.model import (
@@ -137,6 +137,7 @@ def replayed(calls: list[Past], document: Document, seen: Collection[str] = ("pa
 NOW = {Change.ALLOWED: Effect.ALLOW, Change.ASKED: Effect.ASK, Change.DENIED: Effect.DENY}
 
 
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(documents(), CALLS, st.booleans(), st.sampled_from(Effect))
 def test_what_is_told_is_what_the_policy_says_of_the_values(
     document: Document, arguments: dict[str, Any], labelled: bool, before: Effect

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_guard.model import Reason
@@ -92,6 +92,7 @@ def test_the_same_refusal_is_an_attack_only_once_the_session_met_untrusted_conte
     assert refusals([paid(gives=("untrusted",)), before])[0].cause is Cause.ATTACK
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(Reason)), st.sets(st.sampled_from(["untrusted", "private"])), st.booleans())
 def test_every_refusal_has_a_likely_cause_and_a_reason_for_it(reason: Reason, labels: set[str], ruled: bool) -> None:
     cause, why = likely(refused(reason, rules=("policy/pay",) if ruled else ()), labels)
@@ -136,6 +137,7 @@ def test_questions_are_counted_with_what_became_of_them_and_how_long_that_took()
 HOSTILE = st.text(min_size=1, max_size=300).map(lambda text: f"{text}<script>\u202e\x1b[2J&\"'")
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_no_name_becomes_markup_or_steers_a_terminal(text: str) -> None:
     event = paid(effect="deny", reason=text, name=text, rules=(text,), entry=text, given={text: text})
@@ -150,6 +152,7 @@ def test_no_name_becomes_markup_or_steers_a_terminal(text: str) -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.text(max_size=100), st.text(max_size=100))
 def test_two_names_look_alike_only_if_they_are_the_same(first: str, second: str) -> None:
     plain = [one for one in (first, second) if one.isprintable() and "\\" not in one and "  " not in one]
