@@ -28,6 +28,8 @@ COMMANDS = {
     "quarantine": "Answers that wait for a person: list them, look at one, release it.",
     "session": "Which sessions there are, what they were exposed to; clear labels, begin a new one.",
     "pin": "Set the PIN by which the guard knows that a person is there.",
+    "report": "What was granted against what was used, what was refused and its likely cause.",
+    "replay": "What another policy would have said of the recorded calls.",
     "log": "What was blocked, why, when, by whom; what each grant was used for.",
 }
 

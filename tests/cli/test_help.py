@@ -31,6 +31,11 @@ CONTRACT = {
     "quarantine": {"--json", "--state"},
     "session": {"--json", "--state"},
     "pin": set(),
+    "replay": {"--policy", "--set", "--since", "--session", "--state", "--json"},
+    "report": {
+        *("--since", "--session", "--config", "--policy", "--mandate", "--set", "--html", "--file"),
+        *("--json", "--state"),
+    },
     "log": {
         "--denied",
         "--tool",
