@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from mcp_guard.drafting.literals import Literals
-from mcp_guard.drafting.tools import Offered, words_of
+from mcp_guard.drafting.tools import Offered, these, words_of
 
 
 class Said(IntEnum):
@@ -57,20 +57,26 @@ ACTS = (
     _act("upload push", "upload push"),
     _act("fetch download open visit browse read look get", "fetch download browse visit get navigate"),
     _act("search find look", "search find query"),
-    *(_act(one) for one in "merge fork commit checkout reset revert restart assign react subscribe label".split()),
+    *(_act(one) for one in these("merge fork commit checkout reset revert restart assign react subscribe label")),
 )
 """Closed on purpose: an act that isn't here is asked for only by the very words of a tool's name."""
 
 _VERBS = frozenset(word for act in ACTS for word in (*act.said, *act.done_by))
-_MADE = frozenset("create make add open draft schedule new".split())
+_MADE = frozenset(these("create make add open draft schedule new"))
 """What is made anew isn't named yet: a name in the task is then where it goes, not what it is."""
 _CLAUSE = re.compile(r"[.!?;:,\n\r]+(?=\s|$)|\b(?:and then|and|then|but|or)\b", re.IGNORECASE)
-_NOT = frozenset("not never without don't dont no nothing avoid cannot can't".split())
-_ASKING = frozenset("what which who whom whose how when where why did does is are was were has have whether if".split())
+_NOT = frozenset(these("not never without don't dont no nothing avoid cannot can't"))
+_ASKING = frozenset(these("what which who whom whose how when where why did does is are was were has have whether if"))
 _POLITE = frozenset(
-    "please also just first finally kindly now next you can could would i we want need to must should will let's "
-    "lets go ahead once again".split()
+    these(
+        "please also just first finally kindly now next you can could would i we want need to must should will let's "
+        "lets go ahead once again"
+    )
 )
+
+
+_NOUNS = frozenset(these("email message comment order review label post answer draft book open change run set"))
+"""Verbs that are as often something else (`my email`, `the open issues`): asked for only at the head of a clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +153,18 @@ def _spoken(tool: Offered, task: tuple[Clause, ...]) -> Iterator[tuple[str, Said
         if clause.question:
             continue
         for verb in dict.fromkeys(clause.words):
-            if verb in said:
+            if verb in said and (verb == clause.head or verb not in _NOUNS):
                 yield verb, Said.ASKED if verb == clause.head else Said.UNCLEAR, clause
 
 
 def verbs_for(tool: Offered) -> frozenset[str]:
     """The words by which a person may ask for this tool."""
     names = [plain(word) for word in tool.words]
-    does = {word for word in names if word in _VERBS} or set(names[:1])
-    return frozenset(word for act in ACTS if does & set(map(plain, act.done_by)) for word in map(plain, act.said)) | does
+    verbs = [word for word in names if word in _VERBS]
+    does = set(verbs if verbs and verbs[0] in _MADE else verbs[:1] or names[:1])  # `delete_email` doesn't email
+    return (
+        frozenset(word for act in ACTS if does & set(map(plain, act.done_by)) for word in map(plain, act.said)) | does
+    )
 
 
 def nouns_of(tool: Offered) -> tuple[str, ...]:
@@ -164,7 +173,7 @@ def nouns_of(tool: Offered) -> tuple[str, ...]:
 
 
 _PLAIN_VERBS = frozenset(map(plain, _VERBS)) - {"email", "message", "comment", "order", "review", "label", "request"}
-_SMALL = frozenset("to or and of in a the by with from for text api".split())
+_SMALL = frozenset(these("to or and of in a the by with from for text api"))
 
 
 def _names_object(tool: Offered, verb: str, clause: Clause) -> bool:

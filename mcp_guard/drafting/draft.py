@@ -1,7 +1,7 @@
 """From a task and the tools that there are to a drafted mandate: grants where the task is clear, asks where it isn't.
 
-Core. Reading first, then what the task asks to be done. What nobody has judged, what runs code, and what nothing in the
-task pins down is granted only with a person asked each time; what the task doesn't speak of isn't granted at all.
+Core. Reading first, then what the task asks to be done. What nobody has judged, and what nothing in the task pins
+down, is granted only with a person asked each time; what the task doesn't speak of isn't granted at all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from mcp_guard.drafting.tools import (
     AMOUNT,
     ID,
     MAIL,
-    NAME,
     NUMBER,
     OTHER,
     OWNER,
@@ -35,7 +34,8 @@ MANY, AGAIN = 20, 10
 _ALL = re.compile(r"\b(?:each|every|everyone|everybody|all)\b", re.IGNORECASE)
 _PLACES = frozenset({URL, PATH, OWNER, REPOSITORY})
 """What has to be named before anything there is read: without it, reading would be reading everything."""
-_WITHIN = frozenset({ID, NUMBER, NAME})
+_WITHIN = frozenset({ID, NUMBER})
+"""Narrowed to what the task names; open where it names none, since its place is limited, or its server is all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,9 @@ class _Ids:
 
     def new(self, name: str) -> str:
         base = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "grant"
-        free = next(one for n in range(1, len(self._taken) + 2) if (one := base if n == 1 else f"{base}-{n}") not in self._taken)
+        free = next(
+            one for n in range(1, len(self._taken) + 2) if (one := base if n == 1 else f"{base}-{n}") not in self._taken
+        )
         self._taken.add(free)
         return free
 
@@ -96,13 +98,15 @@ def _reading(readers: Iterable[Offered], literals: Literals, task: tuple[Clause,
         asks = any(limit.open for limit in limits.values())
         if asks and not _mentioned(tool, task):
             continue
-        why = "; ".join(dict.fromkeys(limit.why for limit in limits.values() if limit.why))
+        why = _because(limits)
         key = _arguments(tool, limits, others=True)
         groups.setdefault((key, asks), []).append((tool, why))
     for (arguments, asks), found in groups.items():
         names = tuple(tool.full_name for tool, _ in found)
         why = next((why for _, why in found if why), "these tools only read")
-        yield _line(ids.new("look"), names, arguments, f"reading: {why}" if why != "these tools only read" else why, asks)
+        yield _line(
+            ids.new("look"), names, arguments, f"reading: {why}" if why != "these tools only read" else why, asks
+        )
 
 
 def _reading_limits(tool: Offered, literals: Literals) -> dict[str, Limit] | None:
@@ -113,15 +117,17 @@ def _reading_limits(tool: Offered, literals: Literals) -> dict[str, Limit] | Non
         if kind not in _PLACES and kind not in _WITHIN:
             continue
         limit = limit_for(tool, name, literals, ())
-        if limit.pinned:
-            if kind == NAME and limit.text.startswith("{"):
-                continue
-            if kind == NAME and name not in tool.required:
-                continue
-            limits[name] = limit
-        elif kind in _PLACES:
+        if limit.pinned or kind in _PLACES:
             limits[name] = limit
     return limits
+
+
+def _because(limits: dict[str, Limit]) -> str:
+    """`path` as the task names it; `subject` isn't in the task: arguments for the same reason together."""
+    groups: dict[str, list[str]] = {}
+    for name, limit in limits.items():
+        groups.setdefault(limit.why, []).append(f"`{name}`")
+    return "; ".join(f"{', '.join(names)} {why}" for why, names in groups.items())
 
 
 def _mentioned(tool: Offered, task: tuple[Clause, ...]) -> bool:
@@ -140,14 +146,13 @@ def _acting(
     spoken = [(tool, *how_said(tool, task, literals)) for tool in tools if tool.full_name not in reading]
     for tool, said, verb in preferred(spoken):
         limits = _acting_limits(tool, literals, readers)
-        whys = [limit.why for limit in limits.values() if limit.why]
         doubts = list(_doubts(tool, said, limits))
-        head = f"the task says `{verb}`"
+        why = "; ".join(filter(None, [f"the task says `{verb}`", _because(limits), *doubts]))
         yield _line(
             ids.new(tool.name),
             (tool.full_name,),
             _arguments(tool, limits, others=False),
-            "; ".join([head, *dict.fromkeys(whys), *doubts]),
+            why,
             bool(doubts) or any(limit.open for limit in limits.values()),
             _budget(tool, limits, literals),
         )
@@ -169,13 +174,13 @@ def _acting_limits(tool: Offered, literals: Literals, readers: tuple[Offered, ..
 
 def _doubts(tool: Offered, said: Said, limits: dict[str, Limit]) -> Iterator[str]:
     if not tool.judged:
-        yield "nobody has said what this tool does, so a person is asked"
-    if EffectClass.EXECUTE in tool.effects and tool.judged and not any(limit.pinned for limit in limits.values()):
-        yield "it may run code, so a person is asked"
+        yield "nobody has said what this tool does"
+    if tool.judged and EffectClass.EXECUTE in tool.effects and not tool.authority:
+        yield "it may run code, and nobody has said by which argument"
     if said is Said.UNCLEAR:
-        yield "it isn't clear that it is to be done, so a person is asked"
+        yield "it isn't clear that it is to be done"
     if tool.judged and tool.effects - {EffectClass.READ} and not any(not limit.open for limit in limits.values()):
-        yield "nothing in the task limits it, so a person is asked"
+        yield "nothing in the task limits it"
 
 
 def _budget(tool: Offered, limits: dict[str, Limit], literals: Literals) -> str:
@@ -184,7 +189,7 @@ def _budget(tool: Offered, limits: dict[str, Limit], literals: Literals) -> str:
     several = max((limit.count for limit in limits.values()), default=1)
     calls = MANY if _ALL.search(literals.task) and not tool.effects & {EffectClass.SPEND} else several
     calls = max(calls, AGAIN) if not harmful else calls
-    paid = [name for name, limit in limits.items() if tool.kind_of(name) == AMOUNT and limit.pinned]
+    paid = [name for name, limit in limits.items() if tool.kind_of(name) == AMOUNT and limit.text != ANY]
     if not paid:
         return f"budget: {{calls: {calls}, per: mandate}}"
     most = written(sum(literals.amounts[1:], literals.amounts[0]))
@@ -217,7 +222,7 @@ def _line(id: str, names: tuple[str, ...], arguments: str, why: str, asks: bool,
     tools = scalar(names[0]) if len(names) == 1 else f"[{', '.join(map(scalar, names))}]"
     parts = [f"id: {id}", f"tool: {tools}", arguments, *([budget] if budget else []), *(["ask: true"] if asks else [])]
     text = "".join(map(visible, f"{{{', '.join(parts)}}}"))
-    return Line(text, f"{why}; a person is asked" if asks and "person" not in why else why, asks, names)
+    return Line(text, f"{why}: a person is asked each time" if asks else why, asks, names)
 
 
 def visible(char: str) -> str:

@@ -33,10 +33,12 @@ _FIELDS = {ACCOUNT: ("iban", "account"), MAIL: ("email", "address", "mail")}
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One argument's limit as YAML, and why. `open`: nothing in the task says what it may be; a person has to."""
+    """One argument's limit as YAML, and why, to be said after the argument's name. `open`: nothing in the task says
+    what it may be; a person has to.
+    """
 
     text: str
-    why: str = ""
+    why: str
     open: bool = False
     count: int = 1  # how many values it is pinned to
     pinned: bool = False
@@ -46,14 +48,14 @@ def limit_for(tool: Offered, argument: str, literals: Literals, readers: tuple[O
     """The limit of an argument that bears authority."""
     kind = tool.kind_of(argument)
     if kind == AMOUNT:
-        return _amount(argument, literals)
+        return _amount(literals)
     found = _values(tool, argument, kind, literals)
     if found:
         return _pinned(tool, argument, kind, found)
     listed = _listing(tool, kind, readers)
     if listed:
-        return _wrapped(tool, argument, Limit(f"{{from: [task, {listed}]}}", f"`{argument}` has to be one that was listed"))
-    return Limit(ANY, f"the task doesn't say which `{argument}`", open=True)
+        return _wrapped(tool, argument, Limit(f"{{from: [task, {listed}]}}", "has to be one that was listed"))
+    return Limit(ANY, "isn't in the task", open=True)
 
 
 def _values(tool: Offered, argument: str, kind: str, literals: Literals) -> list[str]:
@@ -68,7 +70,7 @@ def _values(tool: Offered, argument: str, kind: str, literals: Literals) -> list
         return _paths(tool, argument, literals)
     if kind in (ID, NAME, OTHER):
         return _texts(literals.of(ID if kind == ID else NAME)) if kind != OTHER else []
-    return _texts(literals.of(kind))
+    return _texts(value for value in literals.of(kind) if value not in literals.taken)
 
 
 def _texts(values: object) -> list[str]:
@@ -92,16 +94,15 @@ def _paths(tool: Offered, argument: str, literals: Literals) -> list[str]:
         return _texts(paths[ends[last] :][:1]) if len(paths) == 2 else []
     if not tool.only_reads and literals.targets:
         return _texts(literals.targets)
-    return _texts(paths)
+    return _texts(path for path in paths if tool.only_reads or path not in literals.taken)
 
 
 def _pinned(tool: Offered, argument: str, kind: str, found: list[str]) -> Limit:
-    why = f"`{argument}` as the task names it"
     if kind == PATH and tool.only_reads and all(one.strip('"').startswith(("/", "~")) for one in found):
         text = f"{{under: {found[0]}}}" if len(found) == 1 else f"{{in: [{', '.join(found)}]}}"
     else:
         text = found[0] if len(found) == 1 else f"{{in: [{', '.join(found)}]}}"
-    return _wrapped(tool, argument, Limit(text, why, count=len(found), pinned=True))
+    return _wrapped(tool, argument, Limit(text, "as the task names it", count=len(found), pinned=True))
 
 
 def _wrapped(tool: Offered, argument: str, limit: Limit) -> Limit:
@@ -112,13 +113,17 @@ def _wrapped(tool: Offered, argument: str, limit: Limit) -> Limit:
     return Limit(f"{{each: {inner}}}", limit.why, limit.open, limit.count, limit.pinned)
 
 
-def _amount(argument: str, literals: Literals) -> Limit:
+def _amount(literals: Literals) -> Limit:
     if not literals.amounts:
-        return Limit(ANY, "the task names no amount", open=True)
+        return Limit(ANY, "isn't in the task", open=True)
     most = max(literals.amounts)
     if most <= 0:
-        return Limit(ANY, "the task names no amount", open=True)
-    return Limit(f"{{above: 0, max: {written(most)}}}", f"`{argument}` up to the amount in the task", pinned=True)
+        return Limit(ANY, "isn't in the task", open=True)
+    text = f"{{above: 0, max: {written(most)}}}"
+    payees = len([one for one in literals.of(ACCOUNT) if one not in literals.taken])
+    if len(literals.amounts) > 1 and payees != len(literals.amounts):  # one of them may be a balance, or last month's
+        return Limit(text, "could be any of several amounts", open=True)
+    return Limit(text, "up to the amount in the task", pinned=True)
 
 
 def written(amount: Decimal) -> str:

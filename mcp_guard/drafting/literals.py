@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from mcp_guard.drafting import tools as kinds
+from mcp_guard.drafting.tools import these
 from mcp_guard.history import units
 
 _QUOTED = re.compile(r"\"([^\"\r\n]{1,200})\"|`([^`\r\n]{1,200})`|(?<!\w)'([^'\r\n]{1,200})'(?!\w)")
@@ -21,14 +22,20 @@ _CURRENCY = r"(?:EUR|USD|GBP|CHF|euros?|dollars?|pounds?|bucks|€|\$|£)"
 _SUM = r"[0-9]{1,9}(?:[.,][0-9]{3})*(?:\.[0-9]{1,2})?"
 _AMOUNT = re.compile(
     rf"(?:€|\$|£)\s?(?P<a>{_SUM})(?![\w])|(?<![\w.,])(?P<b>{_SUM})\s?{_CURRENCY}(?!\w)|\b{_CURRENCY}\s(?P<c>{_SUM})(?!\w)"
-    rf"|\b(?:at most|up to|no more than|max(?:imum)?|under|below|for)\s(?P<d>{_SUM})(?![\w.]\w|\w)",
+    rf"|(?<=\bat most ){_SUM}(?=[.,;:!?)]*(?:\s|$))|(?<=\bup to ){_SUM}(?=[.,;:!?)]*(?:\s|$))",
     re.IGNORECASE,
 )
-_COUNTED = re.compile(r"(?P<noun>[A-Za-z]+)?\s*(?:(?:no\.|number|nr\.?)\s*)?#?(?<![\w.,-])(?P<number>[0-9]{1,12})(?![\w.,]\w|\w)")
+_CAPS = re.compile(r"\b(?:at most|up to|no more than|not more than|max(?:imum)?(?: of)?)\s*$", re.IGNORECASE)
+_TAKEN = re.compile(r"\b(?:from|by|of|about)\s+(?:the\s+)?$", re.IGNORECASE)
+_COUNTED = re.compile(
+    r"(?P<noun>[A-Za-z]+)?\s*(?:(?:no\.|number|nr\.?)\s*)?#?(?<![\w.,-])(?P<number>[0-9]{1,12})(?![\w.,]\w|\w)"
+)
 _ID = re.compile(r"(?<![\w/.@:-])(?=[\w-]*[0-9-])(?=[\w-]*[A-Za-z])[A-Za-z0-9][\w-]{0,80}(?![\w/@]|\.\w)")
-_NAMED = re.compile(r"\b(?:branch(?: called| named)?|from|into|onto|tag|revision)\s+([A-Za-z][\w.-]*[\w]|[A-Za-z])(?![/@\w])")
+_NAMED = re.compile(
+    r"\b(?:branch(?: called| named)?|from|into|onto|tag|revision)\s+([A-Za-z][\w.-]*[\w]|[A-Za-z])(?![/@\w])"
+)
 _TARGET = re.compile(r"\b(?:to|into|as|in)\s+(?:the\s+)?(?:file\s+)?$", re.IGNORECASE)
-_NOT_NAMES = frozenset("the a an my our it its this that called named in to of on at is are and".split())
+_NOT_NAMES = frozenset(these("the a an my our it its this that called named in to of on at is are and"))
 
 
 @dataclass(slots=True)
@@ -41,6 +48,8 @@ class Literals:
     numbers: list[tuple[str, int]] = field(default_factory=list)  # with the noun before each
     repositories: list[tuple[str, str]] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)  # paths that something goes to
+    taken: set[str] = field(default_factory=set)  # what something comes from, or is about: nothing is done to it
+    capped: bool = False  # the task says "at most"
     prose: str = ""
 
     def has(self, kind: str) -> bool:
@@ -89,12 +98,19 @@ def _take_units(made: Literals, task: str) -> str:
         if written is None:
             continue
         before = rest.partition(written)[0]
-        if kind == kinds.PATH and _TARGET.search(before):
-            made.targets.append(value)
+        _placed(made, before, value, kind)
         if kind == kinds.URL:
             _hosted(made, value)
         rest = rest.replace(written, " \u2026 ", 1)
     return rest
+
+
+def _placed(made: Literals, before: str, value: str, kind: str) -> None:
+    """Where something goes, where it comes from: by the word in front."""
+    if kind == kinds.PATH and _TARGET.search(before):
+        made.targets.append(value)
+    if kind in (kinds.PATH, kinds.MAIL, kinds.ACCOUNT) and _TAKEN.search(before):
+        made.taken.add(value)
 
 
 def _spellings(task: str, text: str) -> list[str]:
@@ -125,7 +141,7 @@ def _take_repositories(made: Literals, rest: str) -> str:
 
 def _quoted(made: Literals, match: re.Match[str]) -> str:
     text = next(group for group in match.groups() if group is not None)
-    for kind in (kinds.NAME, kinds.ID):
+    for kind in (kinds.NAME, kinds.ID) if " " not in text else ():
         made.found.setdefault(kind, []).append(text)
     return " \u2026 "
 
@@ -133,8 +149,7 @@ def _quoted(made: Literals, match: re.Match[str]) -> str:
 def _take(made: Literals, rest: str, form: re.Pattern[str], kind: str) -> str:
     for match in form.finditer(rest):
         made.found.setdefault(kind, []).append(match[0])
-        if _TARGET.search(rest[: match.start()]):
-            made.targets.append(match[0])
+        _placed(made, rest[: match.start()], match[0], kind)
     return form.sub(" \u2026 ", rest)
 
 
@@ -146,10 +161,15 @@ def _take_ids(made: Literals, rest: str) -> str:
 
 
 def _amount(made: Literals, match: re.Match[str]) -> str:
-    text = next(group for group in match.groups() if group is not None)
+    text = next((group for group in match.groups() if group is not None), match[0])
     if "," in text and not re.fullmatch(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]{1,2})?", text):
         return match[0]  # `1.000,50` and its like read two ways: then there is no amount, and a person is asked
     if re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{3})+", text):
         return match[0]
-    made.amounts.append(Decimal(text.replace(",", "")))
+    amount = Decimal(text.replace(",", ""))
+    if _CAPS.search(match.string[: match.start()]):
+        made.amounts[:] = [min([amount, *made.amounts]) if made.capped else amount]
+        made.capped = True
+    elif not made.capped:
+        made.amounts.append(amount)
     return " EUR "

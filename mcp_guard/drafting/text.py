@@ -6,9 +6,9 @@ Core.
 from __future__ import annotations
 
 from mcp_guard.drafting.draft import Draft, visible
+from mcp_guard.escaping import escaped
 from mcp_guard.policy.document import Document, load_text
 from mcp_guard.policy.suggest import scalar
-from mcp_guard.escaping import escaped
 
 SHOWN = 12
 """Tools that are left out, by name; of more than that, how many."""
@@ -17,7 +17,7 @@ SHOWN = 12
 def mandate_text(drafted: Draft) -> str:
     """The file. What others chose (a task, names of tools, arguments) can't end a comment or a scalar."""
     lines = [
-        "# A drafted mandate: by fixed rules, from the task and the tools that there are. Read it, and change what is wrong.",
+        "# Drafted by fixed rules, from the task and the tools that there are. Read it, and change what is wrong.",
         "version: 1",
         f"task: {_quoted(drafted.task)}",
         f"expires: {drafted.expires}",

@@ -14,21 +14,29 @@ from mcp_guard.model import EVERY_EFFECT, EffectClass
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
+
+def these(words: str) -> tuple[str, ...]:
+    """The words of one text, for tables that are easier to read that way."""
+    return tuple(words.split())
+
+
 MAIL, ACCOUNT, URL, PATH, OWNER, REPOSITORY = "mail", "account", "url", "path", "owner", "repository"
 NUMBER, ID, NAME, AMOUNT, OTHER = "number", "id", "name", "amount", ""
 
 _BY_LAST: Mapping[str, str] = {
-    **dict.fromkeys("to cc bcc email emails attendees participants recipients invitees".split(), MAIL),
-    **dict.fromkeys("iban account payee recipient beneficiary".split(), ACCOUNT),
-    **dict.fromkeys("url urls uri uris href link website".split(), URL),
-    **dict.fromkeys("path paths dir directory directories folder file filename filepath filepaths root cwd".split(), PATH),
-    **dict.fromkeys("source destination src dst".split(), PATH),
-    **dict.fromkeys("owner organization".split(), OWNER),
-    **dict.fromkeys("repo repository".split(), REPOSITORY),
-    **dict.fromkeys("number".split(), NUMBER),
-    **dict.fromkeys("id ids key ts sha".split(), ID),
-    **dict.fromkeys("branch head base revision ref tag".split(), NAME),
-    **dict.fromkeys("amount price total sum value cost".split(), AMOUNT),
+    **dict.fromkeys(these("to cc bcc email emails attendees participants recipients invitees"), MAIL),
+    **dict.fromkeys(these("iban account payee recipient beneficiary"), ACCOUNT),
+    **dict.fromkeys(these("url urls uri uris href link website"), URL),
+    **dict.fromkeys(
+        these("path paths dir directory directories folder file filename filepath filepaths root cwd"), PATH
+    ),
+    **dict.fromkeys(these("source destination src dst"), PATH),
+    **dict.fromkeys(these("owner organization"), OWNER),
+    **dict.fromkeys(these("repo repository"), REPOSITORY),
+    **dict.fromkeys(these("number"), NUMBER),
+    **dict.fromkeys(these("id ids key ts sha"), ID),
+    **dict.fromkeys(these("branch head base ref tag"), NAME),
+    **dict.fromkeys(these("amount price total sum value cost"), AMOUNT),
 }
 _MONEY = re.compile(r"\biban\b|\baccount number\b", re.IGNORECASE)
 _ADDRESS = re.compile(r"\be-?mail\b|\brecipients?\b|\baddress(?:es)?\b", re.IGNORECASE)
@@ -77,7 +85,9 @@ class Offered:
         words = words_of(argument)
         schema = self.properties.get(argument)
         said = str(schema.get("description", "")) if isinstance(schema, Mapping) else ""
-        kind = _BY_LAST.get(words[-1], OTHER) if words else OTHER
+        if isinstance(schema, Mapping) and "enum" in schema:
+            return OTHER  # one of a few words, whatever it is called
+        kind = _BY_LAST.get(words[-2 if words[-1] == "name" and len(words) > 1 else -1], OTHER) if words else OTHER
         if kind == ACCOUNT and not _MONEY.search(said) and _ADDRESS.search(said) and "iban" not in words:
             return MAIL
         if kind == ID and self.type_of(argument) in ("integer", "number"):

@@ -33,7 +33,7 @@ OURS: dict[str, list[tuple[str, str, str, dict[str, Any], dict[str, Any], list[s
         ("add_payee", "write", "iban", {"name": TEXT, "iban": IBAN}, {}, []),
     ],
     "mail": [
-        ("list_emails", "read", "", {}, {"folder": TEXT}, ["untrusted"]),
+        ("list_emails", "read", "", {}, {"folder": {"enum": ["inbox", "sent"]}}, ["untrusted"]),
         ("read_email", "read", "", {"id": TEXT}, {}, ["untrusted"]),
         ("search", "read", "", {"query": TEXT}, {}, ["untrusted"]),
         ("send_email", "egress", "to cc bcc", {"to": ADDRESSES, "subject": TEXT, "body": TEXT},
@@ -60,7 +60,9 @@ def _ours(server: str) -> tuple[Offered, ...]:
         if name == "list_payees":
             descriptor["outputSchema"] = PAYEES
         classes = frozenset(map(EffectClass, effects.split()))
-        found.append(offered(server, descriptor, effects=classes, authority=tuple(authority.split()), trusted=not gives))
+        found.append(
+            offered(server, descriptor, effects=classes, authority=tuple(authority.split()), trusted=not gives)
+        )
     return tuple(found)
 
 
@@ -70,7 +72,5 @@ def _real(server: str) -> tuple[Offered, ...]:
     found = []
     for descriptor in json.loads((CORPUS / f"{corpus}.json").read_text())["tools"]:
         one = known[descriptor["name"]].described
-        found.append(
-            offered(server, descriptor, effects=one.effects, authority=one.authority, trusted=not one.gives)
-        )
+        found.append(offered(server, descriptor, effects=one.effects, authority=one.authority, trusted=not one.gives))
     return tuple(found)
