@@ -37,7 +37,7 @@ NOBODY = (
 )
 
 
-@click.group(epilog='Example: mcp-guard mandate new "Pay the December bill" --server bank -o bill.mandate.yaml')
+@click.group(epilog='Example: mcp-guard mandate new "Pay the December bill"')
 def mandate() -> None:
     """Grant less for one task: draft a mandate by fixed rules, and read one in words."""
 

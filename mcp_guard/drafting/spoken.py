@@ -19,7 +19,7 @@ def spoken(document: Document) -> str:
     free = _targets(rule for rule in document.rules if rule.is_grant and not rule.asks)
     asked = [one for one in _targets(rule for rule in document.rules if rule.is_grant and rule.asks) if one not in free]
     parts = [f"it may use {_list(free)}"] if free else []
-    parts += [f"{_list(asked)} only if a person agrees each time"] if asked else []
+    parts += [f"{'' if free else 'it may use '}{_list(asked)} only if a person agrees each time"] if asked else []
     parts += ["it may use nothing"] if not parts else ["nothing else"]
     tightened = [rule for rule in document.rules if not rule.is_grant]
     if tightened:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_guard.drafting.draft import Draft, Line, draft
@@ -128,6 +128,7 @@ TASKS = st.one_of(st.lists(WORDS, min_size=1, max_size=25).map(" ".join), st.tex
 )
 
 
+@settings(max_examples=40)
 @given(TASKS)
 def test_every_draft_is_a_mandate_that_loads_and_names_no_tool_that_is_not_there(task: str) -> None:
     found = draft(task, ALL)
@@ -138,6 +139,7 @@ def test_every_draft_is_a_mandate_that_loads_and_names_no_tool_that_is_not_there
     assert names | set(found.left_out) == {tool.full_name for tool in ALL}
 
 
+@settings(max_examples=40)
 @given(TASKS)
 def test_what_acts_without_asking_has_every_argument_of_its_authority_limited_and_a_budget(task: str) -> None:
     for one in draft(task, ALL).lines:
@@ -153,6 +155,7 @@ def test_what_acts_without_asking_has_every_argument_of_its_authority_limited_an
 NAMES = st.text(min_size=1, max_size=12)
 
 
+@settings(max_examples=60)
 @given(NAMES, NAMES, st.sampled_from(EffectClass), st.sampled_from(["string", "array", "integer"]))
 def test_what_a_server_calls_its_arguments_can_not_write_a_rule(
     name: str, other: str, effect: EffectClass, type_: str

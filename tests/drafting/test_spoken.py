@@ -21,6 +21,12 @@ def test_free_and_asked_tools_are_told_apart_and_nothing_else_is_there() -> None
     )
 
 
+def test_where_every_tool_is_asked_for_the_sentence_says_so() -> None:
+    assert "it may use b/z only if a person agrees each time, nothing else." in said(
+        "grants:\n  - {id: c, tool: b/z, args: any, ask: true}\n"
+    )
+
+
 def test_a_mandate_without_grants_says_so_and_a_deny_is_not_kept_quiet() -> None:
     assert said("", "2026-01-02T03:04:05Z") == 'Until 2026-01-02T03:04:05Z, to "Pay it", it may use nothing.'
     assert "and 1 deny and 0 asks hold" in said("deny:\n  - {id: n, tool: b/x}\n")
