@@ -70,7 +70,7 @@ _ASKING = frozenset(these("what which who whom whose how when where why did does
 _POLITE = frozenset(
     these(
         "please also just first finally kindly now next you can could would i we want need to must should will let's "
-        "lets go ahead once again"
+        "lets go ahead once again i'd like us"
     )
 )
 

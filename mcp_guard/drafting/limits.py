@@ -101,7 +101,7 @@ def _pinned(tool: Offered, argument: str, kind: str, found: list[str]) -> Limit:
     if kind == PATH and tool.only_reads and all(one.strip('"').startswith(("/", "~")) for one in found):
         text = f"{{under: {found[0]}}}" if len(found) == 1 else f"{{in: [{', '.join(found)}]}}"
     else:
-        text = found[0] if len(found) == 1 else f"{{in: [{', '.join(found)}]}}"
+        text = found[0] if len(found) == 1 and found[0] != ANY else f"{{in: [{', '.join(found)}]}}"
     return _wrapped(tool, argument, Limit(text, "as the task names it", count=len(found), pinned=True))
 
 

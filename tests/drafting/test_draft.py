@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mcp_guard.drafting.draft import Draft, Line, draft
 from mcp_guard.drafting.text import as_mandate, mandate_text
-from mcp_guard.drafting.tools import Offered, offered
+from mcp_guard.drafting.tools import Offered, offered, these
 from mcp_guard.model import EffectClass
 from tests.drafting.listings import listing
 
@@ -100,6 +100,11 @@ def test_of_a_source_and_a_destination_each_is_its_own() -> None:
     assert 'source: "/srv/a", destination: "/srv/b"' in found.yaml
 
 
+def test_what_is_called_any_is_a_name_and_not_everything() -> None:
+    found = granted(drafted("Create a branch `any` in acme/shop", "github"), "github/create_branch")
+    assert "branch: {in: [any]}" in found.yaml
+
+
 SCHEMA = {"properties": {"command": {"type": "string"}, "cwd": {"type": "string"}}, "required": ["command", "cwd"]}
 
 
@@ -118,9 +123,9 @@ def test_a_shell_is_asked_for_each_time_though_its_directory_is_named(authority:
 
 
 WORDS = st.sampled_from(
-    f"pay send email delete don't never and then to from the bill $5 48.60 EUR at most all {IBAN} anna@example.com "
-    '/srv/a ~/b https://example.com/x acme/shop issue 42 C012AB `x` "y z" : ; , . ? \n # $project {} merge commit'.split(
-        " "
+    these(
+        f"pay send email delete don't never and then to from the bill $5 48.60 EUR at most all {IBAN} anna@example.com "
+        '/srv/a ~/b https://example.com/x acme/shop issue 42 C012AB `x` `any` "y : ; , . ? # $project {} merge commit'
     )
 )
 TASKS = st.one_of(st.lists(WORDS, min_size=1, max_size=25).map(" ".join), st.text(min_size=1, max_size=80)).filter(
