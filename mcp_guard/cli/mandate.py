@@ -17,7 +17,6 @@ import click
 
 from mcp_guard.cli.setting_up import build_guard, check_there, load_documents, parse_settings, say_unset
 from mcp_guard.config import Config, load_config
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.drafting.draft import Draft, draft
 from mcp_guard.drafting.spoken import spoken
 from mcp_guard.drafting.text import as_mandate, mandate_text
@@ -28,6 +27,7 @@ from mcp_guard.policy.document import Document, load_mandate
 from mcp_guard.policy.sentences import sentence
 from mcp_guard.policy.times import parse_moment, parse_span
 from mcp_guard.record.shown import escaped
+from mcp_guard.server_spec import ServerSpec
 
 MAX_TASK = 4000
 """Characters of a task's text."""
