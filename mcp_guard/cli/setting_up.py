@@ -21,6 +21,7 @@ from mcp_guard.errors import InputError
 from mcp_guard.guard import LACKS_MANDATE, Guard
 from mcp_guard.identities import unlike
 from mcp_guard.inspection.scan.settings import Inspect
+from mcp_guard.lock.servers import Lock
 from mcp_guard.lock.text import lock_text
 from mcp_guard.lock_file import load_lock
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
@@ -140,12 +141,17 @@ def build_guard(
     own_files: Iterable[Path],
     durability: Literal["process", "disk"] = "process",
     lock: Path | None = None,
+    locked: Lock | None = None,
     heads: Sink | None = None,
     limits: Limits | None = None,
     inspect: Inspect = Inspect(),  # noqa: B008 - frozen
 ) -> Guard:
-    """Open the record and put the parts together. `lock` has to be there: without one, first sight counts."""
-    locked = load_lock(lock) if lock is not None else None
+    """Open the record and put the parts together. `lock` has to be there: without one, first sight counts.
+
+    `locked` is what that file says, where it has been read already.
+    """
+    if locked is None and lock is not None:
+        locked = load_lock(lock)
     principal = local_principal()
     session = client_session(principal, mandate.digest if mandate is not None else "")
     record = Record.open(session=session, clock=clock, durability=durability, limits=limits)

@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from mcp_guard.accepting.stacks import Asked
 from mcp_guard.catalog import SERVER_NAME
+from mcp_guard.cli.accepting import put_in_force, standing_of
 from mcp_guard.cli.serving import serve_stdio
-from mcp_guard.cli.setting_up import build_guard, load_documents, parse_settings, say_strangers
+from mcp_guard.cli.setting_up import build_guard, parse_settings, say_strangers
 from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 
@@ -47,7 +49,9 @@ def wrap(
         raise InputError("`--name` is missing: the policy's rules say NAME/tool; name the server as they do")
     if name is not None and not SERVER_NAME.fullmatch(name):
         raise InputError(f"`{name}` can't be a server's name; use letters, digits, `_` and `-`")
-    first, second = load_documents(policy, mandate, parse_settings(settings, Path.cwd()))
+    asked = Asked(policy=policy, mandate=mandate, lock=lock, settings=parse_settings(settings, Path.cwd()))
+    standing = standing_of(asked)
+    first, second = standing.force.policy, standing.force.mandate
     if first is None and second is None:
         click.echo(HOW_TO_GRANT.format(command=" ".join(command)), err=True, nl=False)
     guard = build_guard(
@@ -57,7 +61,9 @@ def wrap(
         prefixed=False,
         own_files=(lock,) if lock is not None else (),
         lock=lock,
+        locked=standing.force.lock,
     )
+    put_in_force(guard, standing, asked)
     say_strangers(guard)
     if ahead is not None:
         guard.children[guard.specs[0].name] = ahead
