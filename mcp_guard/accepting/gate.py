@@ -17,6 +17,7 @@ from mcp_guard.accepting import texts
 from mcp_guard.accepting.servers import is_narrower
 from mcp_guard.accepting.stacks import Asked, Part, Stack, absolute, stack
 from mcp_guard.errors import GuardError, InputError
+from mcp_guard.missing import check_there
 from mcp_guard.policy.yaml_source import MAX_BYTES, read_yaml
 from mcp_guard.record import accepted as table
 from mcp_guard.record import place, schema
@@ -84,21 +85,25 @@ class Gate:
     def accepted_now(self, standing: Standing) -> tuple[Acceptance, ...]:
         """What a person accepts who says yes to what waits: every file of it, for every command line."""
         new = standing.waiting or standing.force
+        digests = {key: texts.digest_of(data) for key, data in new.contents.items()}
+        gone = (key for key in standing.force.contents if key[0] is Part.LOCK and key not in digests)
+        digests |= dict.fromkeys(gone, "")
         return tuple(
             Acceptance(
-                key[0].value, str(key[1]), place_of(*key), "", texts.digest_of(data), table.PERSON,
-                self._rows.get((place_of(*key), ""), ""),
+                part.value, str(path), where, "", digest, table.PERSON, self._rows.get((where, ""), "")
             )
-            for key, data in new.contents.items()
+            for (part, path), digest in digests.items()
+            for where in (place_of(part, path),)
         )  # fmt: skip
 
     def elsewhere(self) -> tuple[Path, ...]:
-        """Files of which another command line has a narrower version in force than the one that is on disk."""
+        """Files of which another command line has a version in force that isn't the one on disk."""
         new = stack(self._asked, self._on_disk)
+        others = [(where, of) for (where, context), of in self._rows.items() if context not in ("", self._context)]
         return tuple(
-            key[1]
-            for key, data in new.contents.items()
-            if any(where == place_of(*key) and of != texts.digest_of(data) for (where, _), of in self._rows.items())
+            path
+            for (part, path), data in new.contents.items()
+            if any(where == place_of(part, path) and of != texts.digest_of(data) for where, of in others)
         )
 
     def _standing_by(self, error: InputError) -> Standing:
@@ -260,6 +265,20 @@ def _read(part: Part, path: Path) -> bytes | InputError | None:
         with path.open("rb") as file:
             return file.read((MOST if part is Part.LOCK else MAX_BYTES) + 1)
     except FileNotFoundError:
-        return None if part is Part.LOCK else InputError(f"can't read {path}: no such file")
+        return None if part is Part.LOCK and not path.is_symlink() else _missing(part, path)
     except OSError as error:
-        return InputError(f"can't read {path}: {error.strerror}")
+        return _unreadable(part, path, error.strerror or "it failed")
+
+
+def _missing(part: Part, path: Path) -> InputError:
+    if part is not Part.CONFIG:
+        try:
+            check_there(path)
+        except InputError as error:
+            return error
+    return _unreadable(part, path, "No such file or directory")
+
+
+def _unreadable(part: Part, path: Path, why: str) -> InputError:
+    hint = "; name it with `--config FILE`, or guard one server with `mcp-guard wrap`" if part is Part.CONFIG else ""
+    return InputError(f"can't read {path}: {why}{hint}")

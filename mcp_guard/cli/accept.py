@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +68,15 @@ def accept(
     standing = gate.stand()
     if standing.broken:
         raise InputError(standing.broken)
-    waits = bool(standing.changed) or bool(gate.elsewhere())
+    files = standing.changed or gate.elsewhere()
+    waits = bool(files)
     if as_json:
         click.echo(json.dumps(_as_data(standing), indent=2))
         return 1 if waits else 0
-    _show(standing)
+    _show(standing, files)
     if show or not waits:
         return 1 if waits else 0
-    files = ", ".join(str(path) for path in standing.changed or gate.elsewhere())
-    presence.require(directory, f"accept {files} as shown", clock=clock)
+    presence.require(directory, f"accept {', '.join(map(str, files))} as shown", clock=clock)
     with Record.open(directory, session=SESSION, clock=clock) as record:
         new = standing.waiting or standing.force
         settle(record, directory, new, gate.accepted_now(standing), local_principal())
@@ -85,8 +85,13 @@ def accept(
     return 0
 
 
-def _show(standing: Standing) -> None:
+def _show(standing: Standing, files: Iterable[Path]) -> None:
     new = standing.waiting
+    if new is None and files:
+        for path in files:
+            name = escaped(str(path))
+            click.echo(f"{name}: for this command line nothing waits; another has a narrower version in force")
+        return None
     if new is None:
         for path in standing.first:
             click.echo(f"{escaped(str(path))} was not seen before; the first start accepts it")

@@ -10,20 +10,15 @@ import click
 
 from mcp_guard.accepting.gate import Gate, Standing, settle
 from mcp_guard.accepting.stacks import Asked
-from mcp_guard.cli.setting_up import check_there, local_principal
+from mcp_guard.cli.setting_up import local_principal
 from mcp_guard.guard import Guard
-from mcp_guard.record.place import is_there, state_directory
+from mcp_guard.record.place import state_directory
 from mcp_guard.record.shown import escaped
 
 
 def standing_of(asked: Asked) -> Standing:
     """What is in force for this command line. Raises InputError where nothing is accepted and the files don't load."""
-    state = state_directory()
-    if not is_there(state):
-        for path in (asked.policy, asked.mandate):
-            if path is not None:
-                check_there(path)
-    return Gate(asked, state).stand()
+    return Gate(asked, state_directory()).stand()
 
 
 def put_in_force(guard: Guard, standing: Standing, asked: Asked) -> None:

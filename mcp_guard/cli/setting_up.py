@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import pwd
@@ -24,6 +23,7 @@ from mcp_guard.inspection.scan.settings import Inspect
 from mcp_guard.lock.servers import Lock
 from mcp_guard.lock.text import lock_text
 from mcp_guard.lock_file import load_lock
+from mcp_guard.missing import check_there
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
 from mcp_guard.policy.oddities import strangers
 from mcp_guard.protection import Protection
@@ -117,19 +117,6 @@ def load_documents(
     shared = first.variables if first is not None else variables
     second = load_mandate(mandate, variables=shared) if mandate is not None else None
     return first, second
-
-
-def check_there(path: Path) -> None:
-    """A path that leads nowhere was most likely meant from another directory, or is misspelt."""
-    if path.exists():
-        return
-    directory = path.absolute().parent
-    try:
-        names = [other.name for other in directory.iterdir()]
-    except OSError:
-        raise InputError(f"can't read {path}: there is no directory {directory}") from None
-    close = difflib.get_close_matches(path.name, names, 1, 0.6)
-    raise InputError(f"there is no {path.name} in {directory}{f'; did you mean `{close[0]}`?' if close else ''}")
 
 
 def build_guard(

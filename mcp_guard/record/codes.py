@@ -271,7 +271,7 @@ CODES: dict[EntryKind, Code] = {
                 "file": TEXT,
                 "place": HEX,
                 "context": {"type": "string", "pattern": "^[0-9a-f]*$"},
-                "sha256": HEX,
+                "sha256": {"type": "string", "pattern": "^[0-9a-f]*$"},
                 "how": one_of("first_sight", "narrower", "person", "init"),
                 "by": TEXT,
             }
