@@ -43,13 +43,22 @@ class House:
         return standing
 
     def accept(self, asked: Asked | None = None) -> None:
-        gate = Gate(asked or self.asked, self.state)
-        standing = gate.stand()
-        with self.record() as record:
-            settle(record, self.state, standing.waiting or standing.force, gate.accepted_now(standing), "local:me")
+        person_accepts(asked or self.asked, self.state)
 
     def record(self) -> Record:
-        return Record.open(self.state, session="0123456789abcdef", clock=lambda: NOON)
+        return opened(self.state)
+
+
+def person_accepts(asked: Asked, state: Path) -> None:
+    """What `accept` does after the PIN."""
+    gate = Gate(asked, state)
+    standing = gate.stand()
+    with opened(state) as record:
+        settle(record, state, standing.waiting or standing.force, gate.accepted_now(standing), "local:me")
+
+
+def opened(state: Path) -> Record:
+    return Record.open(state, session="0123456789abcdef", clock=lambda: NOON)
 
 
 def limit(standing: Standing) -> str:
