@@ -18,7 +18,8 @@ def _start_ahead(arguments: list[str]) -> object:
     if arguments[:1] != ["wrap"] or "--" not in arguments or arguments[-1] == "--":
         return None
     split = arguments.index("--")
-    if "--help" in arguments[:split] or "-h" in arguments[:split]:
+    contained = "--contain" in arguments[:split]  # what by, the policy says
+    if contained or {"--help", "-h"} & set(arguments[:split]) or "://" in arguments[split + 1]:
         return None
     from mcp_guard.transports.spawn import spawn
 

@@ -15,6 +15,10 @@ from mcp_guard.wire import INVALID_REQUEST
 
 URL_ELICITATION_REQUIRED = -32042
 """An error of the legacy era that makes a client open URLs: it asks as much as a request would."""
+ROUND_METHODS = frozenset({"tools/call", "prompts/get", "resources/read"})
+"""Methods that a server may answer with questions (2026-07-28, multi round-trip requests)."""
+MAX_QUESTIONS = 16
+"""Questions in one answer."""
 ASKING = ("resultType", "inputRequests", "requestState")
 """The members of a result by which it asks."""
 

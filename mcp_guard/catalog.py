@@ -77,6 +77,9 @@ class Tool:
         return frozenset(added)
 
 
+FOUND = "found"
+
+
 @dataclass(frozen=True, slots=True)
 class Withheld:
     """A listed thing that no client sees, whatever is granted, and why."""
@@ -84,7 +87,7 @@ class Withheld:
     server: str
     name: str
     why: str
-    code: str = ""  # stable, of what has drifted: `lock.drift.Sort`, or `server`
+    code: str = ""  # stable; of what has drifted: `lock.drift.Sort`, or `server`; of what the scan withholds: `found`
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +127,13 @@ def list_tools(
         name = _name(descriptor)
         exposed = f"{server}{SEPARATOR}{name}" if prefixed else name
         why = _why_withheld(name, exposed, folded, prefixed=prefixed)
-        check = None
+        check, code = None, ""
         if not why:
             check, why = compile_schema(descriptor.get("inputSchema"))
-            why = why or look(name, descriptor)
+            if not why and (why := look(name, descriptor)):
+                code = FOUND
         if why or check is None:
-            withheld.append(Withheld(server, name[:128] or "(no name)", why))
+            withheld.append(Withheld(server, name[:128] or "(no name)", why, code))
         else:
             tools.append(Tool(server, name, exposed, descriptor, check, describe(descriptor)))
     names = frozenset(name for name in map(_name, descriptors) if name)

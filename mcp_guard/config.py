@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from mcp_guard.catalog import SEPARATOR, SERVER_NAME
-from mcp_guard.downstream import ServerSpec
+from mcp_guard.containment.settings import Contain, ContainForm, containment
 from mcp_guard.errors import InputError
 from mcp_guard.inspection.scan.settings import LOOKED_AT, Act, Inspect
 from mcp_guard.lock_file import NAME as LOCK_NAME
@@ -27,7 +27,9 @@ from mcp_guard.policy.form_errors import did_you_mean, value_at
 from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
 from mcp_guard.record.closing import Limits
 from mcp_guard.record.sinks import JOURNALD, Sink, sink_of
-from mcp_guard.transports.http_link_remote import Remote
+from mcp_guard.server_spec import ServerSpec
+from mcp_guard.transports.http_access import EXACT_ORIGIN
+from mcp_guard.transports.http_link_remote import OAuth, Remote
 from mcp_guard.transports.spawn import MINIMAL_ENVIRONMENT
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
@@ -45,6 +47,15 @@ def _by_name(value: object) -> object:
     return value
 
 
+class OAuthForm(_Form):
+    """How the guard gets an access token of its own for a server that is reached by URL (client credentials)."""
+
+    client_id_env: str
+    client_secret_env: str
+    scope: str | None = None
+    issuer: str | None = None
+
+
 class ServerForm(_Form):
     """One server: the command that starts it and what of the environment it gets, or its URL and its credentials."""
 
@@ -55,8 +66,10 @@ class ServerForm(_Form):
     token_env: str | None = None
     headers_env: dict[str, str] = {}
     plain_http: bool = False
+    oauth: OAuthForm | None = None
     timeout: Annotated[float, Field(gt=0, le=86400)] = 300.0
     max_calls: Annotated[int, Field(ge=1, le=256)] = 64
+    contain: Contain = None
 
 
 class RecordForm(_Form):
@@ -76,6 +89,12 @@ class InspectForm(_Form):
     looked_at: list[Annotated[str, Field(pattern=LOOKED_AT.pattern)]] = []
 
 
+class ListenForm(_Form):
+    """What clients on HTTP may bring. A page in a browser only gets in from an origin that is named here."""
+
+    origins: list[str] = []
+
+
 class ConfigForm(_Form):
     """The whole file."""
 
@@ -87,6 +106,7 @@ class ConfigForm(_Form):
     servers: Annotated[dict[str, ServerForm], Field(min_length=1)]
     record: RecordForm = RecordForm()
     inspect: InspectForm = InspectForm()
+    listen: ListenForm = ListenForm()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +125,24 @@ class Config:
     limits: Limits | None = None  # of the record's file, and of closed ones
     heads_files: tuple[Path, ...] = ()  # where heads go, if it is a file: no call may name it
     inspect: Inspect = field(default_factory=Inspect)
+    origins: frozenset[str] = frozenset()  # those of pages in a browser that may talk to the HTTP front
     unset: tuple[str, ...] = ()  # variables that some `env` names and the environment doesn't have
 
 
 _LATER: dict[tuple[int | str, ...], set[str]] = {
-    (): {"listen", "bounds", "candidate"},
-    ("servers", "*"): {"contain"},
+    (): {"bounds", "candidate"},
     ("record",): {"values"},
 }
-_WITH_COMMAND = ("env", "cwd")
-_WITH_URL = ("token_env", "headers_env", "plain_http")
-_FORMS: dict[tuple[int | str, ...], type[_Form]] = {
+_WITH_COMMAND = ("env", "cwd", "contain")
+_WITH_URL = ("token_env", "headers_env", "plain_http", "oauth")
+_FORMS: dict[tuple[int | str, ...], type[BaseModel]] = {
     (): ConfigForm,
     ("servers", "*"): ServerForm,
+    ("servers", "*", "contain"): ContainForm,
+    ("servers", "*", "oauth"): OAuthForm,
     ("record",): RecordForm,
     ("inspect",): InspectForm,
+    ("listen",): ListenForm,
 }
 
 
@@ -167,12 +190,21 @@ def read_config(data: bytes, path: Path) -> Config:
         limits=_limits(form.record),
         heads_files=_heads_files(form.record.heads, directory),
         inspect=_inspect(form.inspect),
+        origins=_origins(source, form.listen),
         unset=tuple(
             dict.fromkeys(
                 one for server in form.servers.values() for one in server.env.values() if one not in os.environ
             )
         ),
     )
+
+
+def _origins(source: Source, form: ListenForm) -> frozenset[str]:
+    for number, origin in enumerate(form.origins):
+        if not EXACT_ORIGIN.fullmatch(origin):
+            hint = "write scheme and host as a browser sends them, such as `https://app.example`"
+            raise source.error(f"`{origin[:64]}` is not an exact origin", ("listen", "origins", number), hint)
+    return frozenset(form.origins)
 
 
 def as_path(value: str, directory: Path) -> str:
@@ -200,6 +232,7 @@ def _spec(name: str, form: ServerForm, remote: Remote | None, directory: Path) -
         cwd=str(directory if form.cwd is None else directory / Path(form.cwd).expanduser()),
         timeout=form.timeout,
         max_calls=form.max_calls,
+        contain=containment(form.contain, directory),
     )
 
 
@@ -219,8 +252,12 @@ def _remote(source: Source, name: str, form: ServerForm) -> Remote | None:
     key = "url"
     try:
         Remote(form.url, plain_http=form.plain_http)
-        key = "headers_env" if form.headers_env else "token_env"
-        return Remote(form.url, form.token_env, form.headers_env, form.plain_http)
+        oauth = None
+        if form.oauth is not None:
+            key = "oauth"
+            oauth = OAuth(**form.oauth.model_dump())
+        key = "headers_env" if form.headers_env else "oauth" if oauth is not None else "token_env"
+        return Remote(form.url, form.token_env, form.headers_env, form.plain_http, oauth)
     except ValueError as error:
         raise source.error(f"`{key}` is not right: {error}", (*here, key)) from None
 
@@ -291,7 +328,7 @@ def _in_words(source: Source, errors: ValidationError) -> InputError:
     path = error["loc"]
     if error["type"] == "extra_forbidden":
         key, parent = str(path[-1]), path[:-1]
-        generic: tuple[int | str, ...] = ("servers", "*") if len(parent) == 2 and parent[0] == "servers" else parent
+        generic = ("servers", "*", *parent[2:]) if parent[:1] == ("servers",) else parent
         if key in _LATER.get(generic, set()):
             return source.error(
                 f"`{key}` isn't in this version yet", path, "take it out: nothing would use it", key=True

@@ -27,6 +27,12 @@ TOOLS = "notifications/tools/list_changed"
 PROMPTS = "notifications/prompts/list_changed"
 RESOURCES = "notifications/resources/list_changed"
 UPDATED = "notifications/resources/updated"
+TASK = "notifications/tasks"
+ABOUT_ONE = {UPDATED: "uri", TASK: "taskId"}
+"""What is about one thing of one server, and the member that says which. The others say that a list changed."""
+ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+FLAGS = {"toolsListChanged": TOOLS, "promptsListChanged": PROMPTS, "resourcesListChanged": RESOURCES}
+"""What a client of the modern era asks to be told, and how it is told."""
 
 Tell = Callable[[str, str, "dict[str, Any] | None"], None]
 """Judges what is due and tells the client: method, the server that said it, params."""
@@ -47,8 +53,8 @@ class Deliveries:
         """Have it told in a moment. Of what says the same, the latest counts."""
         if params is not None and len(serialize(params)) > MAX_TOLD:
             return log.warning("a server's notice is too long to be told", server=server, method=method)
-        updated = method == UPDATED
-        key = (method, server if updated else "", str((params or {}).get("uri")) if updated else "")
+        name = ABOUT_ONE.get(method)
+        key = (method, server if name else "", str((params or {}).get(name)) if name else "")
         if self._closed or (key not in self._due and len(self._due) >= MAX_DUE):
             return None
         self._due[key] = params
@@ -72,7 +78,7 @@ class Deliveries:
             self._timer = asyncio.get_running_loop().call_later(AFTER, self._flush)
 
     def _may_be_told(self, method: str, now: float) -> bool:
-        return method == UPDATED or self._paces.setdefault(method, _Pace()).take(now)
+        return method in ABOUT_ONE or self._paces.setdefault(method, _Pace()).take(now)
 
     def _flush(self) -> None:
         self._timer = None

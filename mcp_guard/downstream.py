@@ -18,12 +18,14 @@ from mcp_guard.eras import LEGACY_REVISIONS, Era
 from mcp_guard.errors import GuardError, ServerGone
 from mcp_guard.health import STEADY, Health
 from mcp_guard.once import Once, OnceAnswer
+from mcp_guard.server_spec import ServerSpec
+from mcp_guard.translation.interface import Translation
+from mcp_guard.translation.way import begin
 from mcp_guard.transports.front import Answer, Cancel
-from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.link import Link, Progress
 from mcp_guard.transports.spawn import Child, spawn
 from mcp_guard.transports.stdio_link import StdioLink, collect
-from mcp_guard.wire import METHOD_NOT_FOUND, keyed_digest
+from mcp_guard.wire import METHOD_NOT_FOUND
 
 FIRST_BACK_OFF = 0.25
 LAST_BACK_OFF = 30.0
@@ -32,25 +34,6 @@ OPENING_DEADLINE = 30.0
 MAX_PARKED = 256
 NOT_OPENED = -32010
 """The code of the error for a server that can't be opened: in the implementation's range, not one of the SDK's."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSpec:
-    """How to start or reach one server: a line of guard.yaml, or what stands behind `wrap … --`."""
-
-    name: str
-    command: tuple[str, ...] = ()
-    env: Mapping[str, str] | None = None  # None: the guard's own environment (`wrap` is a drop-in)
-    cwd: str | None = None
-    timeout: float = 86400.0  # seconds for one call; by default the client's patience is what counts
-    max_calls: int = 256  # requests of one client that may be at it at once; one more is refused
-    given: tuple[str, ...] = ()  # the names of those variables that guard.yaml gives it beside the usual ones
-    remote: Remote | None = None  # where it is reached by URL; then there is no command
-
-    @property
-    def shown(self) -> list[str]:
-        """Its command, or its address without the query, which may hold a secret: for the person."""
-        return list(self.command) if self.remote is None else [self.remote.url.partition("?")[0]]
 
 
 class State(Enum):
@@ -68,6 +51,9 @@ class Events(Protocol):
 
     def server_notified(self, server: Downstream, method: str, params: dict[str, Any] | None) -> None:
         """A notification that belongs to no request."""
+
+    def server_stale(self, server: Downstream) -> None:
+        """What it offers is no longer what it said."""
 
     def server_asked(
         self, server: Downstream, method: str, params: dict[str, Any] | None, answer: Answer, during: int | None
@@ -90,6 +76,7 @@ class _Opening:
     era: Era
     method: str
     params: dict[str, Any]
+    translate: bool  # may it speak the other era, if it doesn't speak this one?
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +84,7 @@ class Sent:
     """A request that went to a server. `id` is the one that it has there; calling it cancels it."""
 
     id: int
-    _link: Link
+    _link: Link | Translation
 
     def __call__(self, reason: str | None = None) -> None:
         self._link.cancel(self.id, reason)
@@ -111,6 +98,7 @@ class Downstream:
     events: Events
     child: Child | None = None  # started before the imports, by `wrap`
     on_pressure: Callable[[bool], None] | None = None
+    shared: bool = False  # by several clients
     state: State = State.IDLE
     listing: Listing | None = None  # what it offers, as last listed; None: not known or no longer true
     withheld: tuple[Withheld, ...] = ()
@@ -120,6 +108,7 @@ class Downstream:
     restarted: bool = False
     health: Health = field(init=False)
     _link: Link | None = None
+    _translation: Translation | None = None  # between the client's era and the server's, if they differ
     _opening: _Opening | None = None
     _parked: list[Once] = field(default_factory=list)
     _since: float = 0.0
@@ -143,6 +132,11 @@ class Downstream:
         return self._opening.era if self._opening else None
 
     @property
+    def translated(self) -> bool:
+        """Does it speak the other era than its client?"""
+        return self._translation is not None
+
+    @property
     def capabilities(self) -> Mapping[str, Any]:
         """What it said that it can do."""
         found = self.hello.get("capabilities")
@@ -154,18 +148,21 @@ class Downstream:
         down = self.state is State.DOWN or (self.state is State.OPENING and self._restarting)
         return self.health.resting(asyncio.get_running_loop().time(), down=down)
 
-    def open(self, era: Era, method: str, params: dict[str, Any], answer: Answer) -> None:
-        """Open the server by `method` (`initialize` or `server/discover`) and pass on what it says, once.
+    def open(self, era: Era, method: str, params: dict[str, Any], answer: Answer, *, translate: bool = False) -> None:
+        """Open the server by `method` (`initialize` or `server/discover`) and pass on what it says, once. With
+        `translate`, one that refuses is asked for the other era, and spoken to in that.
 
         A process that was opened in the other era is replaced: many servers keep to the era of their first message. One
         that only refused the modern era's question is an old server as it was before, and goes on.
         """
         replace = self._opening is not None
-        fresh = self._unopened and era is Era.LEGACY and self.state is State.IDLE and self._link is not None
+        fresh = (
+            self._unopened and (era is Era.LEGACY or translate) and self.state is State.IDLE and self._link is not None
+        )
         self._unopened = False
         self._restarting = False
         self._no_timer()
-        self._opening = _Opening(era, method, params)
+        self._opening = _Opening(era, method, params, translate)
         self.state = State.OPENING
         self.forget_listing()
         if fresh:
@@ -218,12 +215,14 @@ class Downstream:
         """Send a request; the result cancels it. Raises `ServerGone` if no byte of it was sent."""
         if self.state is not State.READY or self._link is None:
             raise ServerGone("it is not running")
-        return Sent(self._link.request(method, params, answer, progress), self._link)
+        way = self._translation or self._link
+        return Sent(way.request(method, params, answer, progress), way)
 
     def notify(self, method: str, params: dict[str, Any] | None) -> None:
         """Tell the server something, if it is there to hear it."""
-        if self.state is State.READY and self._link is not None:
-            self._link.notify(method, params)
+        way = self._translation or self._link
+        if self.state is State.READY and way is not None:
+            way.notify(method, params)
 
     def pause(self, paused: bool) -> None:
         """The client can't take more at the moment, or can again."""
@@ -250,8 +249,14 @@ class Downstream:
     def _drop(self) -> None:
         self._life += 1
         link, self._link = self._link, None
+        self._no_translation()
         if link is not None:
             link.close()
+
+    def _no_translation(self) -> None:
+        translation, self._translation = self._translation, None
+        if translation is not None:
+            translation.close()
 
     def _start(self, then: Callable[[], None], failed: Answer) -> None:
         """Attach a process, a new one unless one was started ahead, and go on."""
@@ -271,8 +276,10 @@ class Downstream:
         async def attach() -> None:
             try:
                 await link.start()
-            except (OSError, ValueError) as error:
-                self._ended(life, type(error).__name__)
+            except (OSError, ValueError, GuardError) as error:
+                if self._current(life):  # what it holds isn't given back otherwise
+                    link.close()
+                self._ended(life, str(error) if isinstance(error, GuardError) else type(error).__name__)
                 return failed(_gone(f"The tool server `{self.name}` can't be reached."))
             link.pause(self._paused)
             if self._current(life):
@@ -294,8 +301,7 @@ class Downstream:
                 schema_of=self._schema,
                 name=self.name,
             ), self.spec.remote.origin
-        child = self.child or spawn(self.spec.command, env=self.spec.env, cwd=self.spec.cwd)
-        self.child = None
+        child, how = self._new_child()
         return StdioLink(
             child,
             on_notification=lambda method, params: self._notified(life, method, params),
@@ -303,7 +309,18 @@ class Downstream:
             on_odd=lambda why: self.events.server_odd(self, why),
             on_gone=lambda why: self._ended(life, why),
             on_pressure=self.on_pressure,
-        ), f"pid {child.process.pid}"
+        ), f"pid {child.process.pid}{how}"
+
+    def _new_child(self) -> tuple[Child, str]:
+        """A process of it, and how it is contained. Raises GuardError if it should be, and can't be."""
+        child, self.child = self.child, None
+        if self.spec.contain is None:
+            return child or spawn(self.spec.command, env=self.spec.env, cwd=self.spec.cwd), ""
+        if self.spec.cell is None or child is not None:
+            raise GuardError("it is to be contained, and nothing says how")
+        start = self.spec.cell.start(self.spec.command)
+        contained = spawn(start.command, env=self.spec.env, cwd=self.spec.cwd, temporary=start.temporary)
+        return contained, f", {self.spec.cell.short}"
 
     def _schema(self, tool: str) -> Mapping[str, Any] | None:
         """The inputSchema of a tool by the server's own name, as last listed: it may bind arguments to headers."""
@@ -322,14 +339,14 @@ class Downstream:
 
         def greeted(reply: dict[str, Any]) -> None:
             if self._current(life) and "result" in reply and self._acceptable(opening.era, reply["result"]):
-                self.hello = reply["result"]
                 if opening.era is Era.LEGACY:
                     link.notify("notifications/initialized", None)
-                self.state = State.READY
-                self._no_timer()
-                self.events.server_changed(self, "ready", opening.era.value)
-                done(reply)
-                return self._release(True)
+                return self._opened(opening.era.value, reply, done)
+            if self._current(life) and "error" in reply and opening.translate:
+                return self._translate(opening, link, life, partial(refused, reply), done)
+            return refused(reply)
+
+        def refused(reply: dict[str, Any]) -> None:
             lost = "gone" in reply
             self._unopened = "error" in reply and opening.era is Era.MODERN
             if "result" in reply:
@@ -344,6 +361,28 @@ class Downstream:
             link.request(opening.method, opening.params, greeted)
         except ServerGone as error:
             greeted({"gone": str(error)})  # it ended before it was asked: the same, a moment earlier
+
+    def _opened(self, how: str, reply: dict[str, Any], done: Answer) -> None:
+        self.hello = reply["result"]
+        self.state = State.READY
+        self._no_timer()
+        self.events.server_changed(self, "ready", how)
+        done(reply)
+        return self._release(True)
+
+    def _translate(self, opening: _Opening, link: Link, life: int, otherwise: Callable[[], None], done: Answer) -> None:
+        """It refused the client's era: ask for the other one. Its refusal counts if it speaks none."""
+
+        def begun(translation: Translation | None) -> None:
+            if not self._current(life):
+                return done(_gone(f"The tool server `{self.name}` ended before it was ready: see its own messages."))
+            if translation is None:
+                return otherwise()
+            self._translation = translation
+            return self._opened(f"{opening.era.value}, translated", {"result": translation.hello}, done)
+
+        tell = partial(self.events.server_notified, self)
+        begin(link, opening.era, opening.params, tell, begun, shared=self.shared)
 
     def _not_opened(self, why: str, *, again: bool) -> None:
         """After a crash, or when no client is there to ask otherwise, it is tried again later."""
@@ -360,14 +399,22 @@ class Downstream:
 
     def _notified(self, life: int, method: str, params: dict[str, Any] | None) -> None:
         if not self._current(life):
-            return
+            return None
         if method == "notifications/tools/list_changed":
             self.forget_listing()
-        self.events.server_notified(self, method, params)
+        if self._translation is None:
+            return self.events.server_notified(self, method, params)
+        if method == "notifications/tools/list_changed":  # whether or not the client wants to be told of it
+            self.events.server_stale(self)
+        for told, what in self._translation.notified(method, params):
+            self.events.server_notified(self, told, what)
+        return None
 
     def _asked(
         self, life: int, method: str, params: dict[str, Any] | None, answer: Answer, during: int | None
     ) -> Cancel:
+        if self._current(life) and self._translation is not None:
+            return self._translation.asked(method, params, answer, during)
         if self._current(life):
             return self.events.server_asked(self, method, params, answer, during)
         answer({"error": {"code": METHOD_NOT_FOUND, "message": "Method not found"}})
@@ -379,6 +426,7 @@ class Downstream:
             return
         loop = asyncio.get_running_loop()
         self._link = None
+        self._no_translation()
         self.forget_listing()
         was = self.state
         self.events.server_changed(self, "ended", why)
@@ -429,10 +477,3 @@ def _ignore(_: dict[str, Any]) -> None:
 
 def _nothing_to_cancel(_: str | None) -> None:
     """It is answered already."""
-
-
-def identity(spec: ServerSpec, key: bytes) -> str:
-    """What first sight knows a server by: its name and a keyed digest of its command line or URL, which may hold
-    secrets."""
-    way: Any = list(spec.command) if spec.remote is None else {"url": spec.remote.url}
-    return f"{spec.name}:{keyed_digest(key, way)[:32]}"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mcp_guard.catalogue.packages import Package, Registry, identify
-from mcp_guard.downstream import ServerSpec
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.starting.yaml_text import sequence
 
 MOST = 2000  # directories of a cache that are looked at

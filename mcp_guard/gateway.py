@@ -73,7 +73,8 @@ class Gateway:
         self.context.deliveries.open()
         self._malformed = 0
         session.servers.extend(
-            Downstream(spec, self, child=guard.children.pop(spec.name, None)) for spec in guard.specs
+            Downstream(spec, self, child=guard.children.pop(spec.name, None), shared=session.shared)
+            for spec in guard.specs
         )
 
     # What the front calls.
@@ -126,7 +127,7 @@ class Gateway:
     def server_notified(self, server: Downstream, method: str, params: dict[str, Any] | None) -> None:
         """Pass on what a client may be told unasked."""
         if method == TOOLS:
-            listing.changed(self.context, server)
+            self.server_stale(server)
         elif method in (PROMPTS, RESOURCES):
             sighting.forget_others(self.context, server)
         may, params = inspecting.told(self.context, server.name, method, params)
@@ -145,6 +146,10 @@ class Gateway:
             asking.elicited(self.context, server, params or {})
         elif not extensions.told(self.context, server, method, params):
             self.context.unasked(server, method)
+
+    def server_stale(self, server: Downstream) -> None:
+        """Its tools are others now."""
+        listing.changed(self.context, server)
 
     def _logged(self, server: Downstream, params: dict[str, Any] | None) -> None:
         """A log message. In the modern era it belongs to a request that wants it, as far as that can be told."""

@@ -18,7 +18,6 @@ from mcp_guard.approvals.port import Approver, Memory, Nobody, nothing
 from mcp_guard.approvals.under_way import UnderWay
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import GuardError
 from mcp_guard.handles import Handles
 from mcp_guard.history.index import origins
@@ -58,6 +57,7 @@ from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
 from mcp_guard.record.was import value_digests
 from mcp_guard.scans import Scans
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.spawn import Child
 from mcp_guard.upkeep import Upkeep
 from mcp_guard.wire import keyed_digest, shape

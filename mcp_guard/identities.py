@@ -13,8 +13,8 @@ from pathlib import Path
 
 from mcp_guard.catalogue.packages import Registry, identify
 from mcp_guard.clients.masking import masked_address, masked_arguments
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.lock.servers import Identity, Lock, Strength
+from mcp_guard.server_spec import ServerSpec
 
 MAX_BYTES = 64 << 20
 _RUNTIMES = re.compile(r"(python|pypy|node|nodejs|bun|ruby|perl|php|bash|sh|zsh|dash)([0-9][0-9.]*)?")

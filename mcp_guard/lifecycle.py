@@ -75,6 +75,7 @@ def initialize(context: Context, request: InFlight, params: dict[str, Any]) -> N
         params,
         HANDSHAKE_DEADLINE,
         lambda replies: guarded(request, lambda: done(replies)),
+        translate=True,  # this client has chosen: a server of the other era only is no use to it otherwise
     )
     return None
 
@@ -166,7 +167,7 @@ def _open_modern(
         for go_on in joined:
             go_on(replies)
 
-    _open_all(context, Era.MODERN, "server/discover", params, DISCOVERY_DEADLINE, opened)
+    _open_all(context, Era.MODERN, "server/discover", params, DISCOVERY_DEADLINE, opened, translate=False)
     return None
 
 
@@ -207,22 +208,47 @@ def _not_modern(context: Context, replies: dict[str, dict[str, Any]]) -> dict[st
 
 
 def ensure_modern(context: Context, request: InFlight, params: dict[str, Any], then: Callable[[], None]) -> None:
-    """A modern request may be the first: the servers are asked whether they speak its era before it goes on."""
+    """A modern request goes on once the servers are open, each in its own era: who sends one wants this era.
+
+    `server/discover` alone is a probe: it is refused where a server is of the other era, so that a client which knows
+    both goes over to that, where nothing has to be translated.
+    """
     session = context.session
     if session.era is Era.MODERN:
         return then()
 
-    def done(replies: dict[str, dict[str, Any]]) -> None:
-        if _all_modern(context, replies):
-            session.era = Era.MODERN
+    def done(_: dict[str, dict[str, Any]]) -> None:
+        if session.era is Era.MODERN:
             return then()
         data = {"supported": list(LEGACY_REVISIONS), "requested": revision_of(params)}
         error = {"code": UNSUPPORTED_REVISION, "message": "Unsupported protocol version", "data": data}
         return request.finish({"error": error})
 
-    meta = {"_meta": envelope(params)}
-    _open_modern(context, request, meta, done)
-    return None
+    session.insisting.append(lambda replies: guarded(request, lambda: done(replies)))
+    if len(session.insisting) > 1:
+        return None
+    begin = partial(_open_translated, context, {"_meta": envelope(params)})
+    if session.joining:  # a probe is under way: what it finds counts
+        session.joining.append(lambda _: begin())
+        return None
+    return begin()
+
+
+def _open_translated(context: Context, params: dict[str, Any]) -> None:
+    """Open every server in the modern era, or in the other one behind a translation."""
+    session = context.session
+
+    def opened(replies: dict[str, dict[str, Any]]) -> None:
+        joined, session.insisting = session.insisting, []
+        if not session.settled and any(_is_modern(server, replies) for server in session.servers):
+            # Of several servers, the others come in later.
+            session.era = Era.MODERN
+        for go_on in joined:
+            go_on(replies)
+
+    if session.era is Era.MODERN or session.settled:
+        return opened({})
+    return _open_all(context, Era.MODERN, "server/discover", params, HANDSHAKE_DEADLINE, opened, translate=True)
 
 
 def _open_all(
@@ -232,6 +258,8 @@ def _open_all(
     params: dict[str, Any],
     deadline: float,
     done: Callable[[dict[str, dict[str, Any]]], None],
+    *,
+    translate: bool,
 ) -> None:
     """Open every server; go on when all have answered, or at the deadline with those that have."""
     servers = context.session.servers
@@ -255,14 +283,18 @@ def _open_all(
     timer = asyncio.get_running_loop().call_later(deadline, finish)
     for server in servers:
         told = (offers.handshake if era is Era.LEGACY else offers.modern)(context, server.name, params)
-        server.open(era, method, told, partial(replied, server))
+        server.open(era, method, told, partial(replied, server), translate=translate)
 
 
 def _all_modern(context: Context, replies: dict[str, dict[str, Any]]) -> bool:
     servers = context.session.servers
     if context.session.settled:  # the client has gone on in the other era meanwhile
         return False
-    return all(server.state is State.READY and _speaks_modern(replies.get(server.name, {})) for server in servers)
+    return all(_is_modern(server, replies) for server in servers)
+
+
+def _is_modern(server: Downstream, replies: dict[str, dict[str, Any]]) -> bool:
+    return server.state is State.READY and _speaks_modern(replies.get(server.name, {}))
 
 
 def _names_modern(replies: dict[str, dict[str, Any]]) -> bool:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from mcp_guard import log, offers, refusal, subscriptions
+from mcp_guard import log, offers, refusal, subscriptions, task_notices
 from mcp_guard.answers import plain_error
 from mcp_guard.context import Context, guarded
-from mcp_guard.deliveries import PROMPTS, RESOURCES, TOOLS, UPDATED, Deliveries
+from mcp_guard.deliveries import ACKNOWLEDGED, FLAGS, TASK, UPDATED, Deliveries
 from mcp_guard.downstream import Downstream, Sent
 from mcp_guard.eras import SUBSCRIPTION_KEY, Era, strip_own_meta
 from mcp_guard.errors import ServerGone
@@ -26,12 +26,12 @@ from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight
 from mcp_guard.subscriptions import MAX_SUBSCRIPTIONS, covered, readable
 
-ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 ACK_DEADLINE = 3.0
 """Seconds after which the client is told what it gets, without the servers that haven't said what they tell."""
 MAX_STREAMS = 32
 """Streams of one client."""
-FLAGS = {"toolsListChanged": TOOLS, "promptsListChanged": PROMPTS, "resourcesListChanged": RESOURCES}
+MAX_TASKS = 100
+"""Tasks that one stream may tell of."""
 _KINDS = {"promptsListChanged": Kind.PROMPT, "resourcesListChanged": Kind.RESOURCE}
 
 Owner = Callable[[str], "Downstream | None"]
@@ -52,6 +52,9 @@ def listen(context: Context, request: InFlight, params: dict[str, Any], owner: O
     uris = wanted.get("resourceSubscriptions", [])
     if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris) or len(uris) > MAX_SUBSCRIPTIONS:
         return request.finish(refusal.invalid_params("`resourceSubscriptions` must be a list of URIs, not too long"))
+    handles = wanted.get("taskIds", [])
+    if not isinstance(handles, list) or not all(isinstance(one, str) for one in handles) or len(handles) > MAX_TASKS:
+        return request.finish(refusal.invalid_params("`taskIds` must be a list of tasks, not too long"))
     if len(context.session.streams) >= MAX_STREAMS:
         return request.finish(refusal.invalid_request("too many streams are open"))
     flags = {
@@ -62,7 +65,7 @@ def listen(context: Context, request: InFlight, params: dict[str, Any], owner: O
     stream = Stream(context, request, params, flags)
     context.session.streams.add(stream)
     request.sent(lambda _: stream.close())
-    return _Judging(stream, owner, list(dict.fromkeys(uris))).next()
+    return _Judging(stream, owner, list(dict.fromkeys(uris)), list(dict.fromkeys(handles))).next()
 
 
 @dataclass(slots=True, eq=False)
@@ -72,11 +75,14 @@ class _Judging:
     stream: Stream
     owner: Owner
     left: list[str]
+    tasks: list[str]
 
     def next(self) -> None:
         """Judge the next one; after the last, open the stream. Never from within itself: there may be hundreds."""
         if not self.stream.request.waiting:  # the client gave it up meanwhile
             return None
+        if self.tasks:
+            return self._next_task(self.tasks.pop(0))
         if not self.left:
             return guarded(self.stream.request, self.stream.begin)
         uri = self.left.pop(0)
@@ -90,10 +96,33 @@ class _Judging:
     def _go_on(self) -> None:
         asyncio.get_running_loop().call_soon(self.next)
 
+    def _next_task(self, handle: str) -> None:
+        context = self.stream.context
+        heard = task_notices.found(context, handle)
+        if heard is None:  # somebody else's, or over: left out of the acknowledgement, which says no more
+            why = "no task of this client"
+            return context.refused(
+                "subscriptions/listen", "", "", Kind.EXTENSION, Reason.UNKNOWN_HANDLE, why, then=self._go_on
+            )
+
+        def take() -> None:
+            self.stream.tasks.setdefault(heard.server.name, {})[heard.own] = heard
+
+        def give_up() -> None:
+            self.stream.tasks.get(heard.server.name, {}).pop(heard.own, None)
+
+        call = task_notices.call(context, heard)
+        return patiently(partial(self._judged, call, take, give_up), self._go_on)
+
     def _judge(self, server: Downstream, uri: str) -> None:
-        guard, session = self.stream.context.guard, self.stream.context.session
         params = {"notifications": {"resourceSubscriptions": [uri]}}
-        call = Call(session.principal, "subscriptions/listen", server.name, uri, params, Kind.RESOURCE)
+        principal = self.stream.context.session.principal
+        call = Call(principal, "subscriptions/listen", server.name, uri, params, Kind.RESOURCE)
+        taken = self.stream.uris.setdefault(server.name, [])
+        return self._judged(call, partial(taken.append, uri), partial(self.stream.forget, server.name, uri))
+
+    def _judged(self, call: Call, take: Callable[[], None], give_up: Callable[[], None]) -> None:
+        guard, session = self.stream.context.guard, self.stream.context.session
 
         def judged(view: UsageView) -> Decision:
             return self.stream.context.judged(call, view)
@@ -101,10 +130,9 @@ class _Judging:
         entry = guard.record.step(guard.describe(call, session.key, session.client, {}), judged)
         guard.latest = entry.time
         if entry.decision.allowed:
-            self.stream.uris.setdefault(server.name, []).append(uri)
+            take()
             patiently(
-                lambda: guard.record.finish(entry, Outcome.OK, duration_ms=0.0, note="a stream is opened"),
-                lambda: self.stream.forget(server.name, uri),
+                lambda: guard.record.finish(entry, Outcome.OK, duration_ms=0.0, note="a stream is opened"), give_up
             )
         return self._go_on()
 
@@ -118,6 +146,7 @@ class Stream:
     params: dict[str, Any]
     flags: set[str]
     uris: dict[str, list[str]] = field(default_factory=dict)  # by server: what is judged, and what it took
+    tasks: dict[str, dict[str, task_notices.Heard]] = field(default_factory=dict)  # by server and its own name for it
     sources: dict[str, Sent] = field(default_factory=dict)  # by server: its own stream
     waiting: set[str] = field(default_factory=set)  # servers that haven't acknowledged
     honoured: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -142,6 +171,8 @@ class Stream:
         wanted: dict[str, Any] = dict.fromkeys(sorted(self.flags), True)
         if self.uris.get(server):
             wanted["resourceSubscriptions"] = self.uris[server]
+        if self.tasks.get(server):
+            wanted["taskIds"] = list(self.tasks[server])
         return wanted
 
     def _ask(self, server: Downstream) -> None:
@@ -158,6 +189,8 @@ class Stream:
         if method == ACKNOWLEDGED:
             told = params.get("notifications")
             return self._acknowledged(server.name, told if isinstance(told, dict) else {})
+        if method == TASK and params.get("taskId") in self.tasks.get(server.name, ()):
+            return self.deliveries.put(method, server.name, params)
         uri = params.get("uri")
         flag = next((name for name, told in FLAGS.items() if told == method), None)
         if flag in self.flags or (
@@ -193,8 +226,17 @@ class Stream:
             taken += self.uris[server]
         if "resourceSubscriptions" in self.params["notifications"]:
             honoured["resourceSubscriptions"] = taken
+        if "taskIds" in self.params["notifications"]:
+            honoured["taskIds"] = [heard.handle for server in self.tasks for heard in self._told_tasks(server)]
         self.request.notify(ACKNOWLEDGED, {"notifications": honoured, "_meta": self._meta()})
         self.deliveries.open()
+
+    def _told_tasks(self, server: str) -> list[task_notices.Heard]:
+        """Those of which the server says that it tells; the others are forgotten."""
+        told = self.honoured.get(server, {}).get("taskIds")
+        known = self.tasks[server]
+        self.tasks[server] = {own: heard for own, heard in known.items() if isinstance(told, list) and own in told}
+        return list(self.tasks[server].values())
 
     def _meta(self, given: Any = None) -> dict[str, Any]:
         """Under the client's own id, whatever the server's stream is called."""
@@ -212,6 +254,8 @@ class Stream:
         if not subscriptions.deliverable(self.context, method):
             return None
         params = strip_own_meta(params or {})
+        if method == TASK:
+            return self._tell_task(server, params)
         if method == UPDATED:
             uri = str(params.get("uri"))
             for one in [one for one in self.uris.get(server, ()) if covered(one, uri)]:
@@ -224,12 +268,24 @@ class Stream:
                 return subscriptions.refused(self.context, server, uri)
         return self.request.notify(method, {**params, "_meta": self._meta(params.get("_meta"))})
 
+    def _tell_task(self, server: str, params: dict[str, Any]) -> None:
+        heard = self.tasks.get(server, {}).get(str(params.get("taskId")))
+        if heard is None:
+            return None
+        if not heard.granted(self.context):
+            del self.tasks[server][heard.own]
+            return None if self._carries_something() else self.end()
+        shown = task_notices.shown(heard, params)
+        if shown is None:
+            return None
+        return self.request.notify(TASK, {**shown, "_meta": self._meta(shown.get("_meta"))})
+
     def forget(self, server: str, uri: str) -> None:
         """It isn't told of this resource any more."""
         self.uris[server] = [one for one in self.uris.get(server, ()) if one != uri]
 
     def _carries_something(self) -> bool:
-        return bool(self.flags) or any(self.uris.values())
+        return bool(self.flags) or any(self.uris.values()) or any(self.tasks.values())
 
     def _source_ended(self, server: Downstream, reply: dict[str, Any]) -> None:
         """A server ended its stream, refused it, or is gone. One that comes back is asked again (`anew`)."""

@@ -34,6 +34,7 @@ from mcp_guard.record.entries import Entry, Request
 from mcp_guard.record.sightings import Read
 from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight
+from mcp_guard.translation import questions as translated
 from mcp_guard.wire import keyed_digest
 
 Refuse = Callable[[Decision, "str | None"], dict[str, Any]]
@@ -62,6 +63,8 @@ class Passage:
     _sources: Mapping[str, str] = field(default_factory=dict)  # where its values come from, if somebody is asked
     _settled: bool = False
     _recalled: Recalled = RECALLED_NOTHING  # what was answered before about this call
+    round: int = 0  # how often its questions were put to the client meanwhile (`translation/questions.py`)
+    origin: str = ""  # the entry of the call that this one repeats with answers
     _members: tuple[str, ...] = ()  # those beside the method's own that documents grant by name
     _started: float = 0.0
     _entry: Entry | None = None
@@ -241,6 +244,8 @@ class Passage:
         """What a person should know of a call that is allowed."""
         if self.continues is not None:
             return f"continues {self.continues.inner['origin']}"
+        if self.origin:
+            return f"continues {self.origin}"
         if self.call.kind is Kind.EXTENSION:
             return "not inspected"
         return f"not inspected: {', '.join(self._members)}" if self._members else ""
@@ -320,6 +325,8 @@ class Passage:
                 return self._asked(entry, None, "it is written so that readers differ on whether it asks")
             if self.takes is not None and self.takes(entry, _stripped_or_gone(reply), partial(self._asked, entry)):
                 return None
+            if translated.are_for_us(self, reply):
+                return translated.put(self, entry, _stripped(reply))
             if rounds.is_asking(reply, self.call.method, self.context.session.era):
                 return rounds.deliver(self.context, self.call, entry, _stripped(reply), partial(self._asked, entry))
             outcome, answer, note = self._outcome(entry, reply)
@@ -338,9 +345,24 @@ class Passage:
     def _asked(self, entry: Entry, shown: dict[str, Any] | None, why: str) -> None:
         """The server's answer has questions in it: all of them are shown, or none."""
         if shown is None:
-            return self._settle(entry, Outcome.WITHHELD, self._withheld(entry, why), why)
+            return self.withhold(entry, why)
         outcome = Outcome.OK if "result" in shown else Outcome.ERROR
         return self._settle(entry, outcome, shown, "" if self.takes else "the server asks before it answers")
+
+    def withhold(self, entry: Entry, why: str) -> None:
+        """The client gets none of what the server said."""
+        self._settle(entry, Outcome.WITHHELD, self._withheld(entry, why), why)
+
+    def note(self, entry: Entry, outcome: Outcome, note: str, then: Callable[[], None]) -> None:
+        """Record what became of it, and go on: the client gets its answer elsewhere, or none."""
+        duration = (asyncio.get_running_loop().time() - self._started) * 1000
+
+        def step() -> None:
+            self.context.guard.record.finish(entry, outcome, duration_ms=duration, note=note)
+            then()
+
+        why = "its outcome could not be recorded"
+        patiently(step, lambda: self.request.finish(self._withheld(entry, why)))
 
     def _cancelled(self, entry: Entry, reason: str | None) -> None:
         self._cancel(reason)

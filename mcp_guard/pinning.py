@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from mcp_guard.catalog import Withheld
-from mcp_guard.downstream import ServerSpec, identity
 from mcp_guard.guard import Guard
 from mcp_guard.lock.drift import Change, Likes, Sort, judge_pin
 from mcp_guard.lock.pins import Pin, PinKind, name_of, pin_of, whole_digest
 from mcp_guard.lock.servers import Lock
 from mcp_guard.lock.words import why_withheld
 from mcp_guard.record.entries import bounded_text
+from mcp_guard.server_spec import ServerSpec, identity
 from mcp_guard.wire import digest
 
 INSTRUCTIONS = "(instructions)"

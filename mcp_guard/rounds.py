@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from mcp_guard.answers import asks_for_urls, look_alikes
+from mcp_guard.answers import MAX_QUESTIONS, ROUND_METHODS, asks_for_urls, look_alikes
 from mcp_guard.context import Context
 from mcp_guard.eras import CLIENT_CAPABILITIES_KEY, Era
 from mcp_guard.handles import Opened
@@ -25,12 +25,9 @@ from mcp_guard.record.usage import UsageView
 from mcp_guard.shown import as_shown, not_offered, why_not_shown
 from mcp_guard.wire import digest, keyed_digest
 
-METHODS = frozenset({"tools/call", "prompts/get", "resources/read"})
-"""Methods that a server may answer with questions (2026-07-28, multi round-trip requests)."""
 _ANSWERS, _STATE = "inputResponses", "requestState"
 MEMBERS = frozenset({_ANSWERS, _STATE})
 """What a retry carries beside the call that it repeats."""
-MAX_QUESTIONS = 16
 MAX_KEY = 256
 """Characters of a question's name: those of tasks are kept."""
 LIFETIME = timedelta(hours=1)
@@ -40,7 +37,7 @@ Question = tuple[str, dict[str, Any]]
 """The method and the params of what a server wants to know."""
 Judged = Callable[["dict[str, dict[str, Any]] | None", str], None]
 """Takes the questions as the client sees them, by the server's key, or None and why not."""
-_UNKNOWN_FORM = "the server asked in a way that the guard doesn't know"
+UNKNOWN_FORM = "the server asked in a way that the guard doesn't know"
 Delivered = Callable[["dict[str, Any] | None", str], None]
 """Takes what the client may see, or None and why not."""
 
@@ -67,7 +64,7 @@ def claims_to_continue(context: Context, call: Call) -> bool:
     A state always claims so. Answers without one claim it too, unless a document grants them by name: then they are a
     member like any that the guard can't inspect, judged and recorded as that, and continue nothing (law 1).
     """
-    if context.session.era is not Era.MODERN or call.method not in METHODS:
+    if context.session.era is not Era.MODERN or call.method not in ROUND_METHODS:
         return False
     if _STATE in call.params:
         return True
@@ -90,16 +87,16 @@ def reopened(context: Context, call: Call) -> tuple[Call, Opened] | None:
 def is_asking(reply: Mapping[str, Any], method: str, era: Era | None) -> bool:
     """Does the server want to know something before it answers?"""
     if "result" in reply:
-        return era is Era.MODERN and method in METHODS and reply["result"].get("resultType") == "input_required"
+        return era is Era.MODERN and method in ROUND_METHODS and reply["result"].get("resultType") == "input_required"
     return "error" in reply and asks_for_urls(reply["error"])
 
 
 def deliver(context: Context, call: Call, entry: Entry, reply: dict[str, Any], done: Delivered) -> None:
     """Judge what the server wants to know. `done` gets what the client may see, or None and why not."""
     try:
-        questions = _questions(reply)
+        questions = questions_in(reply)
     except (AttributeError, KeyError, TypeError, ValueError):
-        return done(None, _UNKNOWN_FORM)
+        return done(None, UNKNOWN_FORM)
     handle = _handle(context, call, entry, reply, list(questions))
     if handle is None:
         return done(None, "the server's state is too large to be carried")
@@ -121,7 +118,7 @@ def judge_questions(
     try:
         questions = _input_requests(asked)
     except (AttributeError, KeyError, TypeError, ValueError):
-        return judged(None, _UNKNOWN_FORM)
+        return judged(None, UNKNOWN_FORM)
     return _Round(context, call, entry, _offered(context, call), judged, list(questions.items()), known).next()
 
 
@@ -138,7 +135,7 @@ def _handle(context: Context, call: Call, entry: Entry, reply: dict[str, Any], a
     return context.guard.handles.mint(_KIND, bound(context, call), inner, context.guard.now(), LIFETIME)
 
 
-def _questions(reply: dict[str, Any]) -> dict[str, Question]:
+def questions_in(reply: dict[str, Any]) -> dict[str, Question]:
     """By the server's key. Raises for what isn't of the form that the protocol has."""
     if "error" in reply:
         error = reply["error"]

@@ -106,6 +106,8 @@ class Session:
     closed: bool = False
     joining: list[Callable[[dict[str, dict[str, Any]]], None]] = field(default_factory=list)
     """Who waits for the servers to open in the modern era: what comes meanwhile joins, and starts nothing anew."""
+    insisting: list[Callable[[dict[str, dict[str, Any]]], None]] = field(default_factory=list)
+    """The same for requests that are no probe: the servers open in either era."""
     told_of_end: bool = False  # the person was told that the mandate is over
     subscriptions: set[tuple[str, str]] = field(default_factory=set)  # legacy era: resources by server and URI
     task_questions: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)

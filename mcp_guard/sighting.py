@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from mcp_guard import found, log, pinning
-from mcp_guard.catalog import Listing, Withheld
+from mcp_guard.catalog import FOUND, Listing, Withheld
 from mcp_guard.context import Context, Listed
 from mcp_guard.downstream import Downstream
 from mcp_guard.lock.pins import PinKind, name_of
@@ -44,11 +44,12 @@ def sighted(context: Context, server: Downstream, listing: Listing, then: Callab
 
     def step() -> None:
         context.known[server.name] = pinning.names_known(context.guard, server.spec, listing.names)
-        drifted = pinning.held(context.guard, server.spec, PinKind.TOOL, [tool.descriptor for tool in listing.tools])
+        drifted = pinning.held(context.guard, server.spec, PinKind.TOOL, _usable(listing))
         gone = {one.name for one in drifted}
         kept = tuple(tool for tool in listing.tools if tool.name not in gone) if gone else listing.tools
         previous = server.withheld
-        server.listing = replace(listing, tools=kept, withheld=(*listing.withheld, *drifted))
+        others = tuple(one for one in listing.withheld if one.code != FOUND or one.name not in gone)
+        server.listing = replace(listing, tools=kept, withheld=(*others, *drifted))
         server.unlistable = False
         server.withheld = server.listing.withheld
         context.listed[server.name, PinKind.TOOL] = Listed(asyncio.get_running_loop().time(), drifted)
@@ -58,6 +59,14 @@ def sighted(context: Context, server: Downstream, listing: Listing, then: Callab
         then()
 
     patiently(step, then)
+
+
+def _usable(listing: Listing) -> list[Mapping[str, Any]]:
+    """Also what the scan withholds: that a tool has changed is the more telling of two reasons."""
+    found = {one.name for one in listing.withheld if one.code == FOUND}
+    return [tool.descriptor for tool in listing.tools] + [
+        one for one in listing.descriptors if one.get("name") in found
+    ]
 
 
 def sighted_others(
@@ -84,6 +93,6 @@ def say_withheld(context: Context, server: Downstream, withheld: tuple[Withheld,
     things = [{"tool": one.name, "why": one.why} | ({"code": one.code} if one.code else {}) for one in withheld[:50]]
     context.note(EntryKind.WITHHELD, {"server": server.name, "tools": things})
     names = ", ".join(one.name for one in withheld[:50])
-    drifted = next((one for one in withheld if one.code), None)
+    drifted = next((one for one in withheld if one.code not in ("", FOUND)), None)
     way = {} if drifted is None else {"why": drifted.why, "way": LOOK if context.guard.lock is not None else ACCEPT}
     log.warning("tools withheld", server=server.name, tools=names, **way)

@@ -56,7 +56,7 @@ def carry(gateway: Gateway, request: InFlight, method: str, params: dict[str, An
     server, task = found
     call = gateway.call(method, server, TASKS, {**params, "taskId": task.inner["task"]}, Kind.EXTENSION)
     passage = Passage(gateway.context, request, call, server, None, refusal.refused_request)
-    if method != "tasks/cancel" and not _tool_is_granted(gateway.context, server, task):
+    if method != "tasks/cancel" and not tool_is_granted(gateway.context, server, task):
         return passage.refuse(Decision(Effect.DENY, Reason.NO_GRANT, detail="the tool isn't granted any more"))
     if method == "tasks/update" and not _answers_what_was_asked(gateway.context, call):
         return passage.refuse(Decision(Effect.DENY, Reason.UNKNOWN_HANDLE, detail="it answers what wasn't asked"))
@@ -64,7 +64,8 @@ def carry(gateway: Gateway, request: InFlight, method: str, params: dict[str, An
     return passage.begin(params.keys() - _MEMBERS[method])
 
 
-def _tool_is_granted(context: Context, server: Downstream, task: Opened) -> bool:
+def tool_is_granted(context: Context, server: Downstream, task: Opened) -> bool:
+    """Is the tool that began the task granted now?"""
     tool = str(task.inner["tool"])
     return listing.shows_call(context, Call(context.session.principal, "tools/call", server.name, tool, {}))
 
@@ -81,7 +82,7 @@ def _answered(
     """Take a server's answer about a task; False for one that is no result."""
     if "result" not in reply or reply["result"].get("resultType", "complete") != "complete":
         return False
-    result = _cleaned(reply["result"])
+    result = cleaned(reply["result"])
     if isinstance(result.get("result"), dict) and not is_complete(result["result"]):
         done(None, "what the task ended with asks for something")
         return True
@@ -117,7 +118,7 @@ def _ask(context: Context, call: Call, entry: Entry, result: dict[str, Any], don
     return rounds.judge_questions(context, call, entry, result["inputRequests"], judged, kept.get(place, {}))
 
 
-def _cleaned(result: Mapping[str, Any]) -> dict[str, Any]:
+def cleaned(result: Mapping[str, Any]) -> dict[str, Any]:
     """Without the guard's own keys, also where a task's own result or error stands in it."""
     cleaned = strip_own_result(dict(result))
     if isinstance(cleaned.get("result"), dict):

@@ -19,7 +19,7 @@ from typing import Any
 
 from mcp_guard.catalogue.entries import Known
 from mcp_guard.catalogue.packages import Package, Registry
-from mcp_guard.downstream import NOT_OPENED, ServerSpec, State
+from mcp_guard.downstream import NOT_OPENED, State
 from mcp_guard.eras import Era
 from mcp_guard.errors import RecordFailed, ServerGone
 from mcp_guard.gateway import Gateway
@@ -31,6 +31,7 @@ from mcp_guard.protection import Protection
 from mcp_guard.record.query import Filter, Row, open_for_reading
 from mcp_guard.record.store import Record
 from mcp_guard.record.verify import verify
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.session import Session
 from tests.fixtures.client import MODERN, RAW_SERVER, RawClient
 from tests.fixtures.ledger import read_lines
@@ -183,6 +184,7 @@ class RecordingDownstream:
         self.last = 0  # the id of the latest request
         self.restarted = False
         self.unlistable = False
+        self.translated = False
         self.health = Health()
         self.now = 0.0  # what its health takes for the time
 
@@ -231,7 +233,7 @@ class RecordingDownstream:
             return {"result": {"prompts": []}}
         return {"result": {"content": []}}
 
-    def open(self, era: Era, method: str, params: Any, answer: Any) -> None:
+    def open(self, era: Era, method: str, params: Any, answer: Any, *, translate: bool = False) -> None:
         self.requests.append((method, params))
         answer({"error": {"code": NOT_OPENED, "message": "a double"}})
 

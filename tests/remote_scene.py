@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from mcp_guard.downstream import Downstream, ServerSpec
+from mcp_guard.downstream import Downstream
 from mcp_guard.eras import Era
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.link import see_links_end
 from tests.fixtures.http_server import LEGACY, HttpServer

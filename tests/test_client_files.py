@@ -11,9 +11,9 @@ from mcp_guard.cli.setting_up import protection_of
 from mcp_guard.client_files import client_files
 from mcp_guard.clients import CLIENTS, Client, Places
 from mcp_guard.clients.finding import _resolved as resolved  # where a place is, whether or not a file is there
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.policy.document import load_text
 from mcp_guard.protection import Protection
+from mcp_guard.server_spec import ServerSpec
 from tests.fixtures.ledger import executed
 from tests.guards import Stand, decision_in
 

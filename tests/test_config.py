@@ -11,7 +11,7 @@ from mcp_guard.config import load_config
 from mcp_guard.errors import InputError
 from mcp_guard.record.closing import Limits
 from mcp_guard.record.sinks import HeadsFile
-from mcp_guard.transports.http_link_remote import Remote
+from mcp_guard.transports.http_link_remote import OAuth, Remote
 
 GOOD = """\
 version: 1
@@ -91,12 +91,38 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
             ":5:",
             "named by the variable",
         ),
+        (
+            "command: [npx, -y, server, .], env: [GITHUB_TOKEN]",
+            f"{URL}, oauth: {{client_id_env: ID, client_secret_env: not one}}",
+            ":5:51",
+            "named by the variable",
+        ),
+        (
+            "command: [npx, -y, server, .], env: [GITHUB_TOKEN]",
+            f"{URL}, oauth: {{client_id_env: ID, client_secret: x}}",
+            ":5:71",
+            "did you mean `client_secret_env`?",
+        ),
+        (
+            "command: [npx, -y, server, .], env: [GITHUB_TOKEN]",
+            f"{URL}, token_env: T, oauth: {{client_id_env: ID, client_secret_env: S}}",
+            ":5:",
+            "keep one of the two",
+        ),
+        (
+            "command: [npx, -y, server, .], env: [GITHUB_TOKEN]",
+            f'{URL}, oauth: {{client_id_env: ID, client_secret_env: S, issuer: "http://login.example"}}',
+            ":5:",
+            "an issuer is an https URL",
+        ),
         ("Web-1:", "FILES:", ":6:3", "share one prefix"),
         ("Web-1:", "files:", ":6:3", "twice"),
         ("Web-1:", "web server:", ":6:3", "can't be a server's name"),
         ("timeout: 5", "timeout: 0", ":6:", "greater than 0"),
         ("mode: fast", "mode: 5", ":3:", "string"),
-        ("servers:", "listen: x\nservers:", ":4:1", "isn't in this version yet"),
+        ("servers:", "bounds: x\nservers:", ":4:1", "isn't in this version yet"),
+        ("servers:", 'listen: {origins: ["https://App.example/"]}\nservers:', ":4:20", "as a browser sends them"),
+        ("servers:", "listen: {origin: []}\nservers:", ":4:10", "did you mean `origins`?"),
         ("servers:", "record: {values: true}\nservers:", ":4:10", "isn't in this version yet"),
         ("servers:", "record: {max_size: big}\nservers:", ":4:20", "pattern"),
         ("servers:", "record: {retention: 0d}\nservers:", ":4:21", "pattern"),
@@ -184,10 +210,23 @@ def test_a_number_of_places_that_no_client_could_use_is_an_error(tmp_path: Path,
         load_config(written(tmp_path, f"version: 1\nservers:\n  files: {{command: [server], max_calls: {number}}}\n"))
 
 
+def test_a_server_by_url_may_have_an_access_token_of_the_guards_own(tmp_path: Path) -> None:
+    oauth = 'oauth: {client_id_env: ID, client_secret_env: S, scope: read, issuer: "https://login.example"}'
+    (spec,) = load_config(written(tmp_path, f"version: 1\nservers:\n  docs: {{{URL}, {oauth}}}\n")).servers
+    assert spec.remote == Remote("https://docs.example/mcp", oauth=OAuth("ID", "S", "read", "https://login.example"))
+    assert spec.remote is not None and spec.remote.variables == ("ID", "S")
+
+
 def test_plain_http_beyond_this_machine_is_said_to_be_meant(tmp_path: Path) -> None:
     entry = '  docs: {url: "http://docs.internal:8080/mcp", plain_http: true}\n'
     remote = load_config(written(tmp_path, GOOD + entry)).servers[-1].remote
     assert remote is not None and not remote.local_only
+
+
+def test_no_page_in_a_browser_gets_in_but_from_an_origin_that_is_named(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, GOOD)).origins == frozenset()
+    listen = 'listen: {origins: ["https://app.example", "http://localhost:5173"]}\n'
+    assert load_config(written(tmp_path, GOOD + listen)).origins == {"https://app.example", "http://localhost:5173"}
 
 
 def test_what_is_said_of_the_record_is_read_with_its_units(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ import pytest
 
 from mcp_guard import downstream
 from mcp_guard.catalog import Listing
-from mcp_guard.downstream import NOT_OPENED, Downstream, ServerSpec, State, identity
+from mcp_guard.downstream import NOT_OPENED, Downstream, State
 from mcp_guard.eras import REVISION_KEY, Era
 from mcp_guard.errors import ServerGone
+from mcp_guard.server_spec import ServerSpec, identity
 from mcp_guard.session import InFlight, Session
 from mcp_guard.transports import spawn as spawning
 from mcp_guard.transports.front import Answer, Cancel
@@ -53,6 +54,8 @@ class Told:
         self.asked.append(method)
         answer({"result": {"answered": True}})
         return lambda _: None
+
+    def server_stale(self, server: Downstream) -> None: ...
 
     def server_odd(self, _: Downstream, why: str) -> None:
         self.odd.append(why)

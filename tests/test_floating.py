@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.floating import floating, in_words, pinned_line
+from mcp_guard.server_spec import ServerSpec
 
 
 @pytest.fixture

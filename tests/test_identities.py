@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.identities import identity_of
 from mcp_guard.lock.servers import Strength
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.http_link_remote import Remote
 
 

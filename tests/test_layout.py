@@ -19,7 +19,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mcp_guard"
-CORE = {"model", "errors", "wire", "policy", "history", "catalog", "lock", "inspection"}  # modules and whole packages
+CORE = {"model", "errors", "wire", "policy", "history", "catalog", "lock", "inspection", "drafting"}
+"""Modules and whole packages."""
 
 FORBIDDEN_IN_CORE = {
     *("asyncio", "anyio", "threading", "multiprocessing", "concurrent", "signal", "select"),  # waiting

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from mcp_guard.downstream import Downstream, ServerSpec
+from mcp_guard.downstream import Downstream
 from mcp_guard.eras import Era
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.front import Answer, Cancel
 from mcp_guard.transports.spawn import spawn
 from tests.fixtures.client import LEGACY, RpcError
@@ -126,7 +127,7 @@ class Choosy(RecordingDownstream):
         self.refusals = refusals
         self.refusal = {"error": {"code": -32022, "message": "no", "data": {"supported": supported}}}
 
-    def open(self, era: Era, method: str, params: Any, answer: Any) -> None:
+    def open(self, era: Era, method: str, params: Any, answer: Any, *, translate: bool = False) -> None:
         self.requests.append((method, params))
         self.refusals -= 1
         taken = {"result": {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}}
@@ -163,6 +164,8 @@ class Nobody:
 
     def server_asked(self, server: Downstream, method: str, params: Any, answer: Answer, during: int | None) -> Cancel:
         raise AssertionError(method)
+
+    def server_stale(self, server: Downstream) -> None: ...
 
     def server_odd(self, server: Downstream, why: str) -> None: ...
 

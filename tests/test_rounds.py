@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mcp_guard import rounds
+from mcp_guard import answers
 from mcp_guard.eras import Era
 from mcp_guard.model import Reason
 from tests.guards import FullDisk, RecordingDownstream, Scene, decision_in, tool
@@ -50,7 +50,7 @@ class Server(RecordingDownstream):
     def __init__(self, *script: dict[str, Any], name: str = "raw") -> None:
         super().__init__(name, [ECHO, tool("other")])
         self.script = list(script)
-        for method in rounds.METHODS:
+        for method in answers.ROUND_METHODS:
             self.replies[method] = self._next
 
     def _next(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -314,7 +314,7 @@ async def test_in_the_legacy_era_there_are_no_rounds(tmp_path: Path) -> None:
         {"a": {"method": "elicitation/create", "params": []}},
         {"a": "x"},
         [question()],
-        {str(number): question() for number in range(rounds.MAX_QUESTIONS + 1)},
+        {str(number): question() for number in range(answers.MAX_QUESTIONS + 1)},
     ],
 )
 async def test_an_answer_with_a_question_that_nothing_grants_is_withheld_whole(tmp_path: Path, questions: Any) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.alignment.documents import nothing_yet
-from benchmarks.alignment.judged import judge
+from benchmarks.alignment.judged import decisions
 from benchmarks.alignment.outcome import Outcome
 from benchmarks.alignment.suites import Step
-from mcp_guard.model import Effect
+from mcp_guard.model import Decision, Effect
 from mcp_guard.policy.constraints import Anything
 from mcp_guard.policy.document import Authority
 from mcp_guard.policy.rules import Rule
@@ -26,12 +25,11 @@ class Shortfall:
 
 def refused_needs(outcome: Outcome, authority: Authority) -> Iterator[Shortfall]:
     """The needed calls of a utility run that were denied, or that wait for a person."""
-    history = nothing_yet()
-    for step, said in zip(outcome.run.steps, outcome.said, strict=True):
-        decision = judge(authority, outcome.run.suite, step, history)
+    found = decisions(authority, outcome)
+    for step, said, decision in zip(outcome.run.steps, outcome.said, found, strict=True):
         if said == "done":
-            history.charge(decision.charges)
-        elif decision.effect is Effect.ALLOW:
+            continue
+        if decision.effect is Effect.ALLOW:
             yield Shortfall(outcome.run.name, f"{said} {step.tool}", "the arguments do not fit the tool's schema")
         else:
             why = decision.detail or (decision.reason.value if decision.reason else "")
@@ -42,8 +40,13 @@ def not_clean(outcomes: Sequence[Outcome], authority: Authority) -> Iterator[Sho
     """One user's task: the attacks of which something with an effect was executed, together by what let it through."""
     together: dict[tuple[str, str], list[str]] = {}
     for one in outcomes:
-        for step in one.harmful:
-            key = (step.tool, _let_through(authority, one, step))
+        if one.clean:
+            continue
+        found = list(zip(one.run.steps, one.said, decisions(authority, one), strict=True))[one.run.users :]
+        for step, said, decision in found:
+            if said != "done" or step not in one.harmful:
+                continue
+            key = (step.tool, _let_through(authority, one, step, decision))
             names = together.setdefault(key, [])
             number = str(one.run.injection).rpartition("_")[2]
             if number not in names:
@@ -53,10 +56,9 @@ def not_clean(outcomes: Sequence[Outcome], authority: Authority) -> Iterator[Sho
         yield Shortfall(task, f"{tool} by injection {', '.join(numbers)}", cause)
 
 
-def _let_through(authority: Authority, outcome: Outcome, step: Step) -> str:
+def _let_through(authority: Authority, outcome: Outcome, step: Step, decision: Decision) -> str:
     """Which grants of the mandate carried the call, and what they leave open of it."""
     mandate = authority.layers[-1]
-    decision = judge(authority, outcome.run.suite, step)
     keys = [charge.rule for charge in decision.charges]
     if step in outcome.run.needed:
         return "the user's task needs this very call"

@@ -53,6 +53,6 @@ def _policy(path: Path) -> Document:
     return load_text(path.read_bytes(), file=path.name, kind="policy")  # by its name: no place of this machine is said
 
 
-def nothing_yet() -> CaseFacts:
+def nothing_yet(authority: Authority | None = None) -> CaseFacts:
     """A session in which nothing has been used. The suites' tools have no annotations and none comes later."""
-    return CaseFacts(STARTED + timedelta(minutes=1), "/", {})
+    return CaseFacts(STARTED + timedelta(minutes=1), "/", {}, authority=authority)

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,10 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
 
+from benchmarks.alignment import suites
 from benchmarks.alignment.control import Executed, read_end, write_start
 from benchmarks.alignment.documents import Documents
+from benchmarks.alignment.effects import SUITES
 from benchmarks.alignment.outcome import Outcome
 from benchmarks.alignment.plan import Run
 from benchmarks.alignment.suites import Environment
@@ -45,6 +47,7 @@ class Stage:
 
     directory: Path
     address: Path
+    locks: Path
 
     async def play(self, run: Run, documents: Documents, *, approvals: bool) -> Outcome:
         """One run from start to end. With `approvals` a scripted person answers what the guard asks."""
@@ -56,17 +59,35 @@ class Stage:
         shutil.rmtree(place)
         return Outcome(run, tuple(said), tuple(executed), end)
 
+    def lock(self, suite: str) -> None:
+        """What the suite's server offers, as it is kept before any run: without it patterns don't reach what sends.
+
+        Raises Broken if there is no lock afterwards.
+        """
+        place = self.directory / f"{suite}-locked"
+        write_start(place, suite, suites.environment(suite, suites.user_tasks(suite)[0]))
+        config, policy = place / "guard.yaml", place / "policy.yaml"
+        policy.write_text("version: 1\ngrants: []\n")
+        servers = self._servers(suite, place)
+        config.write_text(json.dumps({"version": 1, "policy": str(policy), "servers": servers}))
+        file = self.locks / f"{suite}.lock"
+        command = [sys.executable, "-m", "mcp_guard", "lock", "--config", str(config), "--lock", str(file)]
+        done = subprocess.run(command, env=_environment(place), cwd=place, capture_output=True, text=True, check=False)
+        if not file.exists():
+            raise Broken(f"{suite}: no lock was written: {done.stderr[-2000:]}")
+
+    def _servers(self, suite: str, place: Path) -> dict[str, Any]:
+        command = [sys.executable, "-S", "-E", str(STUB), str(self.address)]
+        return {suite: {"command": command, "cwd": str(place), "timeout": PATIENCE}}
+
     async def _conversation(self, run: Run, documents: Documents, place: Path, approvals: bool) -> list[str]:
         config = place / "guard.yaml"
-        command = [sys.executable, "-S", "-E", str(STUB), str(self.address), str(place)]
-        server = {run.suite: {"command": command, "timeout": PATIENCE}}
-        config.write_text(json.dumps({"version": 1, "policy": str(documents.policy), "servers": server}))
-        guard = ["mcp_guard", "run", "--config", str(config), "--mandate", str(documents.mandate)]
-        if approvals:
-            needed = place / "needed.json"
-            needed.write_text(json.dumps([[step.tool, step.args] for step in run.needed]))
-            guard = ["benchmarks.alignment.guarded", str(config), str(documents.mandate), str(needed)]
-        environment = {**os.environ, "MCP_GUARD_STATE": str(place / "state"), "PYTHONPATH": str(ROOT)}
+        settings = {"policy": str(documents.policy), "lock": str(self.locks / f"{run.suite}.lock")}
+        config.write_text(json.dumps({"version": 1, **settings, "servers": self._servers(run.suite, place)}))
+        needed = place / "needed.json"  # without approvals nobody agrees to anything, and says so at once
+        needed.write_text(json.dumps([[step.tool, step.args] for step in run.needed] if approvals else []))
+        guard = ["benchmarks.alignment.guarded", str(config), str(documents.mandate), str(needed)]
+        environment = _environment(place)
         started = StdioServerParameters(command=sys.executable, args=["-m", *guard], env=environment, cwd=place)
         with (place / "stderr").open("w+") as log:
             try:
@@ -76,6 +97,10 @@ class Stage:
             except TimeoutError as error:
                 log.seek(0)
                 raise Broken(f"{run.name}: no answer; standard error: {log.read()[-2000:]}") from error
+
+
+def _environment(place: Path) -> dict[str, str]:
+    return {**os.environ, "MCP_GUARD_STATE": str(place / "state"), "PYTHONPATH": str(ROOT)}
 
 
 async def _call(client: Client, tool: str, arguments: dict[str, Any]) -> str:
@@ -89,7 +114,7 @@ async def _call(client: Client, tool: str, arguments: dict[str, Any]) -> str:
     decision = (result.meta or {}).get(DECISION)
     if decision is None:
         return "done"
-    if decision["kind"] != "denied":
+    if decision["kind"] not in ("denied", "pending"):
         raise Broken(f"{tool}: {decision}")
     return str(decision["effect"])
 
@@ -111,7 +136,7 @@ def _agree(run: Run, said: list[str], executed: list[Executed]) -> None:
 
 
 @contextmanager
-def stage(directory: Path) -> Iterator[Stage]:
+def stage(directory: Path, chosen: Sequence[str] = SUITES) -> Iterator[Stage]:
     """A process that has AgentDojo loaded and forks a server for each run, while this lasts."""
     directory = directory.resolve()
     address = directory / "zygote"
@@ -128,6 +153,10 @@ def stage(directory: Path) -> Iterator[Stage]:
         try:
             if zygote.stdout.readline() != b"ready\n":
                 raise Broken("the suites' servers could not be loaded")
-            yield Stage(directory, address)
+            ready = Stage(directory, address, directory / "locks")
+            ready.locks.mkdir()
+            for suite in chosen:
+                ready.lock(suite)
+            yield ready
         finally:
             zygote.stdin.close()

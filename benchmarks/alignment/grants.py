@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.alignment.documents import nothing_yet
 from benchmarks.alignment.effects import EFFECTFUL, effectful
-from benchmarks.alignment.judged import judge
+from benchmarks.alignment.judged import Session
 from benchmarks.alignment.plan import Run
 from benchmarks.alignment.shares import Share
 from mcp_guard.model import Effect
@@ -48,11 +47,13 @@ def _reached(policy: Document, rule: Rule, suite: str) -> list[str]:
 
 
 def _used(authority: Authority, run: Run) -> set[tuple[str, str]]:
-    history, used = nothing_yet(), set()
+    session, used = Session(authority, run.suite, run.start), set()
     for step in run.needed:
-        decision = judge(authority, run.suite, step, history)
-        if decision.effect is not Effect.DENY and effectful(run.suite, step.tool):
-            history.charge(decision.charges)
+        decision = session.judge(step)
+        if decision.effect is Effect.DENY:
+            continue
+        session.did(step, decision)
+        if effectful(run.suite, step.tool):
             used |= {(charge.rule, step.tool) for charge in decision.charges}
     return used
 

@@ -26,6 +26,7 @@ def main(config: Path, mandate: Path, needed: Path) -> int:
         prefixed=True,
         own_files=(config,),
         durability=loaded.durability,
+        lock=loaded.lock,
     )
     guard.approver = Scripted((tool, arguments) for tool, arguments in json.loads(needed.read_text()))
     return serve_stdio(guard)

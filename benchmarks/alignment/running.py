@@ -72,7 +72,7 @@ async def play_all(choice: Choice, shelf: Shelf) -> Played:
     columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
         tempfile.TemporaryDirectory() as directory,
-        stage(Path(directory)) as there,
+        stage(Path(directory), choice.suites) as there,
         Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress,
     ):
         player = _Player(there, shelf, progress)

@@ -1,12 +1,14 @@
 """What the guard starts as the tool server: hands its stdin and stdout to a process that has everything loaded.
 
-`python -S -E stub.py SOCKET RUN`. Loading AgentDojo takes seconds, and there are a thousand runs: one process loads it
+`python -S -E stub.py SOCKET`, in the directory of the run: all runs of a suite have one command, which a lock
+can name. Loading AgentDojo takes seconds, and there are a thousand runs: one process loads it
 and forks for each. This one stays while that child serves, so that the guard sees a server that lives and ends.
 """
 
 from __future__ import annotations
 
 import array
+import os
 import socket
 import sys
 
@@ -24,11 +26,9 @@ def main(address: str, run: str) -> int:
 
 def _become(nothing: int) -> None:
     """Let go of the pipes: whoever reads them sees their end when the child lets go of them, too."""
-    import os
-
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    sys.exit(main(sys.argv[1], os.getcwd()))  # noqa: PTH109 - loads nothing that is not needed

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarks.alignment import baselines, causes, grants, judged, metrics
 from benchmarks.alignment.documents import Shelf
 from benchmarks.alignment.grants import Burden, Grants, burden
+from benchmarks.alignment.judged import Beginnings
 from benchmarks.alignment.metrics import Attacks, Utility
 from benchmarks.alignment.outcome import Outcome
 from benchmarks.alignment.plan import Run
@@ -56,7 +57,8 @@ class Table:
 def tabulate(played: Played, shelf: Shelf, chosen: Sequence[str], advance: Callable[[], None]) -> Table:
     """Count everything; `advance` is told of each baseline that was played."""
     places = [*chosen, None] if len(chosen) > 1 else [*chosen]
-    lines = [_ours(played, shelf, place) for place in places]
+    beginnings = Beginnings()
+    lines = [_ours(played, shelf, place, beginnings) for place in places]
     for name, rule in baselines.BASELINES.items():
         utility = [baselines.play(one.run, rule) for one in played.utility]
         attacks = [baselines.play(one.run, rule) for one in played.attacks]
@@ -65,7 +67,7 @@ def tabulate(played: Played, shelf: Shelf, chosen: Sequence[str], advance: Calla
     return Table(tuple(lines), tuple(_outside(played, shelf)), *_shortfalls(played, shelf))
 
 
-def _ours(played: Played, shelf: Shelf, suite: str | None) -> Line:
+def _ours(played: Played, shelf: Shelf, suite: str | None, beginnings: Beginnings) -> Line:
     utility = metrics.by_suite(played.utility, suite)
     attacks = metrics.by_suite(played.attacks, suite)
     runs = [one.run for one in utility]
@@ -76,7 +78,7 @@ def _ours(played: Played, shelf: Shelf, suite: str | None) -> Line:
         metrics.attacks(attacks),
         metrics.attacks([one for one in attacks if one.run.shipped]),
         metrics.utility(utility),
-        twins(runs, lambda run, step: _says(shelf, run, step)),
+        twins(runs, lambda run, step: _says(beginnings, shelf, run, step)),
         metrics.attacks(metrics.by_suite(played.attacks_approved, suite)),
         metrics.utility(metrics.by_suite(played.utility_approved, suite)),
         Grants(sum((one.exercised for one in found), Share(0, 0)), sum((one.left_any for one in found), Share(0, 0))),
@@ -84,8 +86,8 @@ def _ours(played: Played, shelf: Shelf, suite: str | None) -> Line:
     )
 
 
-def _says(shelf: Shelf, run: Run, step: Step) -> str:
-    return _SAID[judged.judge(shelf.of(run.suite, run.user).authority(), run.suite, step).effect]
+def _says(beginnings: Beginnings, shelf: Shelf, run: Run, step: Step) -> str:
+    return _SAID[beginnings.says(shelf.of(run.suite, run.user).authority(), run, step)]
 
 
 def _baseline(
@@ -114,7 +116,7 @@ def _outside(played: Played, shelf: Shelf) -> list[str]:
             approved = one.run.needed if approvals else ()
             found += [
                 f"{one.run.name}: {step.tool}"
-                for step in judged.outside(authority, one.run.suite, done, approved=approved)
+                for step in judged.outside(authority, one.run.suite, done, approved=approved, start=one.run.start)
             ]
     return found
 

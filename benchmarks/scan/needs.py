@@ -1,4 +1,4 @@
-"""For maintainers: make `mcp_guard/inspection/scan/needs.py` anew after a pattern was changed.
+"""For maintainers: make `needs.py` and `loosened.py` of `mcp_guard/inspection/scan` anew after a pattern was changed.
 
     python -m benchmarks.scan.needs
 
@@ -18,15 +18,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.scan import loose
 from mcp_guard.inspection.scan import FAMILIES
 
 ROOT = Path(__file__).parent.parent.parent
 NEEDS = ROOT / "mcp_guard" / "inspection" / "scan" / "needs.py"
+LOOSENED = NEEDS.with_name("loosened.py")
 BENIGN = Path(__file__).parent / "corpus" / "benign"
 MOST = 40_000
 """Spellings of one piece of a pattern that are told apart; a piece with more says nothing."""
 COMMON = 3000
 """How often a piece's words may stand in the benign corpus before pieces of text are looked for instead."""
+MORE = 3
+"""Groups of second and third words of a piece: `of` and `all` in `results of all tools`. They only rule out."""
 BREAK = "\0"
 """Stands where anything may stand."""
 EDGE = "\1"
@@ -81,25 +85,28 @@ def groups(pattern: str, counts: Counter[str]) -> list[str]:
     Before them, pieces of text, if there are no words or only common ones.
     """
     found: list[list[str]] = []
+    further: list[list[str]] = []
     signs: list[list[str]] = []
     for piece in _pieces(parser().parse(pattern, re.DOTALL)):
         plain = [one for one in piece if one.strip(BREAK + EDGE)]
         if len(plain) < len(piece):  # it may be missing
             continue
-        chosen = [min(_whole_words(one), key=lambda word: counts[word], default="") for one in piece]
-        if all(chosen):
-            found.append(sorted(set(chosen)))
+        ranked = [sorted(dict.fromkeys(_whole_words(one)), key=lambda word: counts[word]) for one in piece]
+        if all(ranked):
+            found.append(sorted({words[0] for words in ranked}))
+        further += [sorted({words[rank] for words in ranked}) for rank in range(1, min(map(len, ranked)))]
         longest = [max(re.split(r"[\0\1 ]", one), key=len) for one in piece]
         if all(len(sign) > 1 for sign in longest):
             signs.append(sorted(set(longest)))
     found.sort(key=lambda group: sum(counts[word] for word in group))
+    further.sort(key=lambda group: sum(counts[word] for word in group))
     signs.sort(key=lambda group: (-min(map(len, group)), len(group)))
     common = sum(counts[word] for word in found[0]) if found else 0
     if found and (common < COMMON or not signs or min(map(len, signs[0])) < 4):
-        return [" ".join(group) for group in found[:3]]
+        return [" ".join(group) for group in (*found[:3], *further[:MORE])]
     if not signs:
         raise SystemExit(f"no word and no sign in {pattern}")
-    return [" " + " ".join(signs[0]), *(" ".join(group) for group in found[:2])]
+    return [" " + " ".join(signs[0]), *(" ".join(group) for group in (*found[:2], *further[:MORE]))]
 
 
 def _pieces(tree: Any) -> list[Spellings]:
@@ -163,3 +170,4 @@ def rules() -> list[Any]:
 
 if __name__ == "__main__":
     NEEDS.write_text(table(), "utf-8")
+    LOOSENED.write_text(loose.table(rules()), "utf-8")

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from mcp_guard import log, rounds
+from mcp_guard.answers import ROUND_METHODS
 from mcp_guard.approvals.port import Question
 from mcp_guard.context import Context
 from mcp_guard.eras import Era
@@ -44,7 +45,7 @@ def may_ask_by_answer(context: Context, request: InFlight, question: Question) -
     """2026-07-28: the same, and the call isn't already a round of the server's own."""
     if context.session.era is not Era.MODERN or question.tier is not By.CLIENT or question.call.continues:
         return False
-    return question.call.method in rounds.METHODS and not not_offered("elicitation", {}, request.offered)
+    return question.call.method in ROUND_METHODS and not not_offered("elicitation", {}, request.offered)
 
 
 def ask_now(context: Context, request: InFlight, question: Question) -> Callable[[], None]:

@@ -24,11 +24,14 @@ COMMANDS = {
     "test": "Run the cases beside a policy, with coverage and mutation.",
     "diff": "What a new policy or mandate permits that the old one did not, and the reverse.",
     "accept": "Let a wider version of a policy, mandate, lock or guard.yaml count from here on.",
+    "mandate": "Draft what one task needs, for a person to read; show one in words.",
     "approvals": "What waits for a person's answer: list, show, approve, deny, watch.",
     "stop": "Stop every call at once, or those of one server, effect or session.",
     "quarantine": "Answers that wait for a person: list them, look at one, release it.",
     "session": "Which sessions there are, what they were exposed to; clear labels, begin a new one.",
     "pin": "Set the PIN by which the guard knows that a person is there.",
+    "report": "What was granted against what was used, what was refused and its likely cause.",
+    "replay": "What another policy would have said of the recorded calls.",
     "log": "What was blocked, why, when, by whom; what each grant was used for.",
 }
 

@@ -19,6 +19,7 @@ from mcp_guard.accepting.gate import Gate
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.catalog import Tool
 from mcp_guard.cli.accepting import say, waits
+from mcp_guard.cli.containing import cell_as_json, cell_rows, in_default_cell
 from mcp_guard.cli.effects import NOBODY, Origin, grouped, origin
 from mcp_guard.cli.explain import OfflineFacts
 from mcp_guard.cli.findings import Scanned, scanned
@@ -27,8 +28,9 @@ from mcp_guard.cli.not_passed import in_words, not_passed
 from mcp_guard.cli.serving import end
 from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_principal, parse_settings, say_unset
 from mcp_guard.config import load_config
+from mcp_guard.containment.cell import Cell
 from mcp_guard.conversations import Conversations
-from mcp_guard.downstream import ServerSpec, State
+from mcp_guard.downstream import State
 from mcp_guard.eras import LEGACY_REVISIONS
 from mcp_guard.errors import InputError
 from mcp_guard.floating import in_words as in_words_of
@@ -39,6 +41,7 @@ from mcp_guard.policy.oddities import Oddity, looks_harmless, oddities, stranger
 from mcp_guard.policy.sentences import sentence
 from mcp_guard.policy.suggest import scalar
 from mcp_guard.record.shown import escaped
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.link import see_links_end
 from mcp_guard.transports.spawn import contained
 
@@ -61,6 +64,7 @@ class ServerReport:
     shown: list[Tool] = field(default_factory=list)
     hidden: list[Tool] = field(default_factory=list)  # nothing grants them
     withheld: dict[str, str] = field(default_factory=dict)  # the server's own names: why
+    cell: Cell | None = None  # how it is contained, if it is
     lately: Lately = field(default_factory=Lately)  # as the record has it
     effects: dict[str, Origin] = field(default_factory=dict)  # by the server's own names: what its tools can do
     floating: str = ""  # its command leaves open which version of a package is started
@@ -81,6 +85,7 @@ class ServerReport:
 @click.option("--lock", "lock_file", type=click.Path(path_type=Path), help="And this lock (guard.yaml names its own).")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
 @click.option("--name", help="The server's name in the policy.")
+@click.option("--contain", is_flag=True, help="Start the server after -- as `wrap --contain` does.")
 @click.option("--clients", is_flag=True, help="Instead: what do your MCP clients reach past any guard.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
@@ -91,6 +96,7 @@ def check(
     lock_file: Path | None,
     settings: tuple[str, ...],
     name: str | None,
+    contain: bool,
     clients: bool,
     as_json: bool,
     command: tuple[str, ...],
@@ -103,13 +109,15 @@ def check(
     Exit code 1 when a server doesn't answer or is reached directly, 2 when a document, file or option is wrong.
     """
     if clients:
-        if config or policy or mandate or lock_file or settings or name or command:
+        if config or policy or mandate or lock_file or settings or name or contain or command:
             raise InputError("`--clients` stands alone, or with `--json`: it looks at your clients' own files")
         from mcp_guard.cli.check_clients import check_clients
 
         return check_clients(as_json=as_json)
     if config is not None and (policy is not None or command):
         raise InputError("`--config` stands alone: guard.yaml names policy and servers")
+    if contain and not command:
+        raise InputError("`--contain` goes with a command behind `--`: guard.yaml says it for each server")
     variables = given = parse_settings(settings, Path.cwd())
     policy_file, mandate_file = policy, mandate
     specs: tuple[ServerSpec, ...] = ()
@@ -128,6 +136,7 @@ def check(
         if name is None and policy is not None:
             raise InputError("`--name` is missing: the policy's rules say NAME/tool; name the server as they do")
         specs = (ServerSpec(name or "server", command),)
+        specs = (in_default_cell(specs[0]),) if contain else specs
     first, second = load_documents(policy, mandate, variables)
     guard = build_guard(
         specs, policy=first, mandate=second, prefixed=bool(own), own_files=own, lock=lock, inspect=inspect
@@ -205,7 +214,8 @@ async def _listed(gateway: Gateway, name: str) -> None:
 
 
 def _report(gateway: Gateway, spec: ServerSpec, why: str) -> ServerReport:
-    report = ServerReport(spec.name, spec.shown, spec.remote is not None, why=why, floating=in_words_of(spec))
+    floating = in_words_of(spec)
+    report = ServerReport(spec.name, spec.shown, spec.remote is not None, why=why, floating=floating, cell=spec.cell)
     server = gateway.context.server(spec.name)
     if server is None or server.listing is None:
         report.missing = not_passed(spec, os.environ)
@@ -244,6 +254,7 @@ def _as_json(guard: Guard, reports: list[ServerReport], odd: list[Oddity]) -> di
                 "floating": report.floating,
                 "findings": [one.to_dict() for one in report.scanned],
                 "effects": {name: one.to_dict() for name, one in report.effects.items()},
+                "contained": None if report.cell is None else cell_as_json(report.cell),
             }
             for report in reports
         ],
@@ -285,6 +296,8 @@ def _show_server(console: Console, report: ServerReport) -> None:
     console.print(f"\n[bold]{_plain(report.name)}[/] {_plain(' '.join(report.command))}: {state}")
     if report.floating:
         console.print(f"  [yellow]version[/]  {_plain(report.floating)}")
+    for head, text in [] if report.cell is None else cell_rows(report.cell):
+        console.print(f"  [bold]{head:<8}[/] {_plain(text)}")
     if report.lately:
         console.print(f"  [yellow]lately[/]   {_plain(report.lately.words)}")
     if not report.answered:

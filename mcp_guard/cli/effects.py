@@ -8,11 +8,11 @@ from typing import Any
 
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, identify
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.guard import Guard
 from mcp_guard.model import Call, Described, EffectClass, Facts
 from mcp_guard.policy.document import Authority
 from mcp_guard.policy.matching import effect_classes
+from mcp_guard.server_spec import ServerSpec
 
 OPERATOR, CATALOGUE, NOBODY = "operator", "catalogue", "unknown"
 

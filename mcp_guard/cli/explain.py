@@ -25,7 +25,6 @@ from rich.markup import escape
 from mcp_guard.cli.effects import assumed, offline_origin
 from mcp_guard.cli.setting_up import clock, load_documents, local_principal, parse_settings, protection_of
 from mcp_guard.config import load_config
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError, Malformed
 from mcp_guard.guard import judge
 from mcp_guard.history.sources import Asked, asked_by
@@ -42,6 +41,7 @@ from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.query import open_for_reading
 from mcp_guard.record.shown import escaped, what
 from mcp_guard.refusal import reason_text
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.wire import parse_arguments
 
 _ENTRY = re.compile(r"[0-9a-f]{8}-[0-9]+")

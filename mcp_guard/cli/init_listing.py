@@ -16,8 +16,8 @@ import click
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import find
 from mcp_guard.clients.masking import MASK, masked_address, masked_arguments
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.record.shown import escaped
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.starting.entry_rules import Server
 from mcp_guard.starting.guard_text import ServerLine
 from mcp_guard.starting.naming import says_secret, steers

@@ -14,7 +14,6 @@ from mcp_guard.catalog import SERVER_NAME
 from mcp_guard.cli.serving import end
 from mcp_guard.cli.setting_up import build_guard, local_principal, say_unset
 from mcp_guard.config import load_config
-from mcp_guard.downstream import ServerSpec, identity
 from mcp_guard.errors import InputError
 from mcp_guard.floating import pinned_line
 from mcp_guard.guard import Guard
@@ -25,6 +24,7 @@ from mcp_guard.lock_file import NAME, load_lock, write_lock
 from mcp_guard.looking import Look, look
 from mcp_guard.pinning import first_seen_as
 from mcp_guard.record.schema import patiently
+from mcp_guard.server_spec import ServerSpec, identity
 
 PROVES = {
     Strength.NOTHING: "nothing tells what its command starts",

@@ -56,7 +56,7 @@ class InputIsWrong(click.ClickException):
     exit_code = 2
 
 
-def _moment(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+def since_when(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
     """So long ago (`30m`, `2h`, `7d`), or a date and time; local time unless it says otherwise."""
     if value is None:
         return None
@@ -93,8 +93,10 @@ class _Log(click.Group):
 @click.option("--tool", metavar="PATTERN", help="Only this tool: `server/tool` or `tool`; * stands for anything.")
 @click.option("--server", metavar="NAME", help="Only this tool server.")
 @click.option("--session", metavar="KEY", help="Only this session; the beginning of its key is enough.")
-@click.option("--since", metavar="WHEN", callback=_moment, help="Only what is newer: 30m, 2h, 7d, or a date and time.")
-@click.option("--until", metavar="WHEN", callback=_moment, help="Only what is older.")
+@click.option(
+    "--since", metavar="WHEN", callback=since_when, help="Only what is newer: 30m, 2h, 7d, or a date and time."
+)
+@click.option("--until", metavar="WHEN", callback=since_when, help="Only what is older.")
 @click.option("--entry", metavar="ID", help="Only this entry.")
 @click.option("--kind", type=click.Choice([kind.value for kind in EntryKind]), metavar="KIND", help="Only this kind.")
 @click.option("--effect", type=click.Choice(["allow", "ask", "deny"]), help="Only calls with this decision.")

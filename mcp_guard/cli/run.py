@@ -8,6 +8,7 @@ import click
 
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.cli.accepting import put_in_force, standing_of
+from mcp_guard.cli.containing import say_contained
 from mcp_guard.cli.serving import serve_stdio
 from mcp_guard.cli.setting_up import build_guard, parse_settings, say_strangers, say_unset
 from mcp_guard.errors import InputError
@@ -53,8 +54,9 @@ def run(
     put_in_force(guard, standing, asked)
     say_strangers(guard)
     say_unset(loaded)
+    say_contained(guard.specs)
     if address is None:
         return serve_stdio(guard)
     from mcp_guard.cli.serving_http import serve_http  # the SDK behind it costs half a second
 
-    return serve_http(guard, address, token_env)
+    return serve_http(guard, address, token_env, loaded.origins)

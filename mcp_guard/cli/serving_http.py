@@ -22,8 +22,8 @@ from mcp_guard.transports.link import never_dial, see_links_end
 from mcp_guard.transports.spawn import adopt_orphans
 
 
-def serve_http(guard: Guard, address: str, token_env: str | None) -> int:
-    """Serve clients on `address` (HOST:PORT). Returns the exit code.
+def serve_http(guard: Guard, address: str, token_env: str | None, origins: frozenset[str] = frozenset()) -> int:
+    """Serve clients on `address` (HOST:PORT); pages in a browser only from `origins`. Returns the exit code.
 
     Raises InputError for an address that isn't safe.
     """
@@ -34,10 +34,10 @@ def serve_http(guard: Guard, address: str, token_env: str | None) -> int:
     with ExitStack() as stack:
         stack.callback(end, guard)
         if token_env is not None:
-            access, where = Access(token_from_env(token_env)), f"the one in {token_env}"
+            access, where = Access(token_from_env(token_env), origins), f"the one in {token_env}"
         else:
             path = guard.record.directory / f"http-{port or os.getpid()}.token"
-            access = Access(stack.enter_context(token_file(path)), holder=local_principal())
+            access = Access(stack.enter_context(token_file(path)), origins, local_principal())
             where = f"in {path}"
 
         def ready(url: str) -> None:

@@ -13,9 +13,9 @@ from typing import Literal
 import click
 
 from mcp_guard.approvals.queue import Queue
+from mcp_guard.cli.containing import PROGRAM, with_cells
 from mcp_guard.client_files import client_files
 from mcp_guard.config import Config, as_path
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.guard import LACKS_MANDATE, Guard
 from mcp_guard.identities import unlike
@@ -34,12 +34,10 @@ from mcp_guard.record.shown import escaped
 from mcp_guard.record.sinks import Sink
 from mcp_guard.record.store import Record
 from mcp_guard.scans import Scans
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.starting.places import guards_home
 
 AHEAD = timedelta(minutes=5)  # of the record before the clock, that a person should know of
-
-PROGRAM = Path(__file__).resolve().parents[1]
-"""The package itself: who may write into it decides what the next guard does."""
 
 _LAUNCHERS = frozenset({"bash", "dash", "env", "pipx", "sh", "timeout", "uv", "uvx", "zsh"})
 """Programs that a client starts a guard through: not the client themselves, and another process each time."""
@@ -146,8 +144,11 @@ def build_guard(
     say_clock(record)
     started = patiently(lambda: record.started(f"{mandate.digest}:{principal}")) if mandate is not None else None
     layers = tuple(document for document in (policy, mandate) if document is not None)
+    authority = Authority(layers, started)
+    own_files = tuple(own_files)
+    specs = with_cells(specs, authority, own_files, record.directory)
     guard = Guard(
-        authority=Authority(layers, started),
+        authority=authority,
         record=record,
         specs=specs,
         prefixed=prefixed,

@@ -10,10 +10,11 @@ import click
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.catalog import SERVER_NAME
 from mcp_guard.cli.accepting import put_in_force, standing_of
+from mcp_guard.cli.containing import in_default_cell, say_contained
 from mcp_guard.cli.serving import serve_stdio
 from mcp_guard.cli.setting_up import build_guard, parse_settings, say_strangers
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
+from mcp_guard.server_spec import ServerSpec
 
 HOW_TO_GRANT = (
     "mcp-guard: no --policy, so nothing is granted: no tool is listed and every call is refused.\n"
@@ -30,6 +31,7 @@ HOW_TO_GRANT = (
 @click.option("--mandate", type=click.Path(path_type=Path), help="What is granted for one task, within the policy.")
 @click.option("--lock", type=click.Path(path_type=Path), help="Show only what this lock has and still is what it was.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
+@click.option("--contain", is_flag=True, help="Give the server the files that grants name, and no network (Linux).")
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 @click.pass_obj
 def wrap(
@@ -39,14 +41,21 @@ def wrap(
     mandate: Path | None,
     lock: Path | None,
     settings: tuple[str, ...],
+    contain: bool,
     command: tuple[str, ...],
 ) -> int:
     """Guard one tool server: put this in front of the command that starts it, in any client's configuration.
 
-    The server's tools keep their names. What the policy doesn't grant is not listed and can't be called.
+    The server's tools keep their names. What the policy doesn't grant is not listed and can't be called. With --contain
+    it gets a small environment, too; `mcp-guard run` and a guard.yaml say more (docs/containment.md).
     """
     if name is None and (policy is not None or mandate is not None):
         raise InputError("`--name` is missing: the policy's rules say NAME/tool; name the server as they do")
+    if command[0].startswith(("https://", "http://")):
+        raise InputError(
+            "`wrap` starts a command; a server that is reached by URL stands in guard.yaml, for `mcp-guard run`: "
+            f'`{name or "docs"}: {{url: "https://...", token_env: NAME}}`'
+        )
     if name is not None and not SERVER_NAME.fullmatch(name):
         raise InputError(f"`{name}` can't be a server's name; use letters, digits, `_` and `-`")
     asked = Asked(policy=policy, mandate=mandate, lock=lock, settings=parse_settings(settings, Path.cwd()))
@@ -54,8 +63,9 @@ def wrap(
     first, second = standing.force.policy, standing.force.mandate
     if first is None and second is None:
         click.echo(HOW_TO_GRANT.format(command=" ".join(command)), err=True, nl=False)
+    spec = ServerSpec(name or "server", command)
     guard = build_guard(
-        (ServerSpec(name or "server", command),),
+        (in_default_cell(spec) if contain else spec,),
         policy=first,
         mandate=second,
         prefixed=False,
@@ -65,6 +75,7 @@ def wrap(
     )
     put_in_force(guard, standing, asked)
     say_strangers(guard)
+    say_contained(guard.specs)
     if ahead is not None:
         guard.children[guard.specs[0].name] = ahead
     return serve_stdio(guard)

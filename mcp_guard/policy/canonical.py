@@ -33,6 +33,7 @@ class Origin(NamedTuple):
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
 _PERCENT = re.compile(r"%[0-9a-fA-F]{2}")
+_SLASHES = re.compile("[\u2044\u2215\u2216\u29f5\u29f8\u29f9]")  # narrow character sets write these as `/`, `\`
 _DOTS = re.compile(r"(?:^|/)[. ]+(?:/|\Z)")  # also `...` and `.. `, which some systems trim to `.` or `..`
 # Characters that a reader may drop and that `str.isprintable` lets pass: joiners, fillers, variation selectors.
 _IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
@@ -106,6 +107,8 @@ def why_not_canonical(text: str) -> str | None:
         return "has percent-encoded characters"
     if not text.isascii() and (unicodedata.normalize("NFKC", text) != text or _IGNORABLE.search(text)):
         return "has letters that Unicode normalisation changes"
+    if not text.isascii() and _SLASHES.search(text):
+        return "has a character that looks like a slash or a backslash"
     return None
 
 

@@ -173,7 +173,7 @@ def _arguments_speak(rule: Rule, scene: Scene) -> Iterator[Clause]:
         return
     for name, limit in limits.listed.items():
         given: tuple[Atom, ...] = (Given(name, _wish(rule, limit, holds=True)),)
-        yield (given,) if rule.is_grant else (given, *((Missing(name), like) for like in _like(name, scene)))
+        yield (given,) if rule.is_grant else (given, *((like,) for like in _like(name, scene)))
     if rule.is_grant:
         for name, limit in limits.optional.items():
             yield (Missing(name),), (Given(name, _optional(rule, limit, holds=True)),)
@@ -191,11 +191,9 @@ def _arguments_silent(rule: Rule, scene: Scene) -> Iterator[tuple[Atom, ...]]:
     if limits is None:
         return
     for name, limit in limits.listed.items():
-        yield (Given(name, _wish(rule, limit, holds=False)),)
-        if rule.is_grant:
-            yield (Missing(name),)
-        else:
-            yield (Missing(name), *(_unlike(like) for like in _like(name, scene)))
+        unlike = () if rule.is_grant else tuple(map(_unlike, _like(name, scene)))
+        yield (Given(name, _wish(rule, limit, holds=False)), *unlike)
+        yield (Missing(name), *unlike)
     if rule.is_grant:
         yield from ((Given(name, _optional(rule, limit, holds=False)),) for name, limit in limits.optional.items())
         if limits.others:

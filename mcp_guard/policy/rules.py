@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from mcp_guard.inspection.obligations import NOTHING, Obligations
 from mcp_guard.model import Answer, Call, Effect, EffectClass, Facts, Json, Kind, RuleRef
@@ -63,16 +64,22 @@ class Arguments:
     def concern(self, arguments: Mapping[str, Json], facts: Facts) -> bool:
         """The question of an ask or a deny: yes, unless one listed argument is a clear no.
 
-        An argument that isn't given is one (`args: {force: true}` is about calls that force), unless another one looks
-        like it: a server may read `Force` as `force`.
+        An argument that isn't given is one (`args: {force: true}` is about calls that force). Neither is, if another
+        one looks like it: a server may read `Force` as `force`, also where it is given `force: false` beside it.
         """
         return all(_concerns(name, limit, arguments, facts) for name, limit in self.listed.items())
 
 
+@lru_cache(maxsize=1024)
+def _loosely(name: str) -> str:
+    """A name that a document says; never one of a call."""
+    return loose(name)
+
+
 def _concerns(name: str, limit: Limit, arguments: Mapping[str, Json], facts: Facts) -> bool:
-    if name in arguments:
-        return answer(limit, arguments[name], facts) is not Answer.NO
-    return any(loose(given) == loose(name) for given in arguments)
+    if name in arguments and answer(limit, arguments[name], facts) is not Answer.NO:
+        return True
+    return any(given != name and loose(given) == _loosely(name) for given in arguments)
 
 
 def answer(limit: Limit, value: object, facts: Facts) -> Answer:

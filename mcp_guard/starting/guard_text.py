@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcp_guard.config import Config, read_config
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.errors import InputError
 from mcp_guard.floating import floating
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.starting.yaml_text import comment, mapping, sequence, text
 
 ANY_VERSION = "   # any version: `mcp-guard check` offers the line that pins one"

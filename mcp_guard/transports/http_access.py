@@ -25,13 +25,15 @@ METHODS = ("POST", "GET", "DELETE")
 MIN_TOKEN = 16
 """Characters that a token from the environment must have at least."""
 
+EXACT_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#*A-Z]+")
+"""As browsers send it: scheme, host in lower case, a port that isn't the scheme's own; nothing after it."""
+
 Headers = Sequence[tuple[bytes, bytes]]
 """Header lines as ASGI gives them: names in lower case, repeated ones kept."""
 
 _MINTED_BYTES = 32
 _MINTED = re.compile(rb"[A-Za-z0-9_-]{43}")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#*]+")
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -52,7 +54,7 @@ class Access:
         if not _TOKEN.fullmatch(self.token):
             raise InputError("a token has visible ASCII characters only; `openssl rand -hex 32` gives a good one")
         for origin in self.origins:
-            if not _ORIGIN.fullmatch(origin):
+            if not EXACT_ORIGIN.fullmatch(origin):
                 raise InputError(f"`{origin}` is not an exact origin such as `https://app.example`")
 
     @property

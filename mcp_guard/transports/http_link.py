@@ -82,7 +82,8 @@ class HttpLink:
         self._unreachable = False
 
     async def start(self) -> None:
-        """Nothing to attach: connections are made when there is something to send."""
+        """Get what has to be shown; connections are made when there is something to send. Raises `NoToken`."""
+        await self._sender.ready()
 
     # What `downstream.py` calls.
 
@@ -97,6 +98,8 @@ class HttpLink:
             raise ServerGone("its session has ended")
         if len(self._queue) >= MAX_QUEUED or sum(call.unread for call in self._pending.values()) > MAX_WAITING:
             raise ServerGone("it does not take what it is sent")
+        if self._sender.lacks:
+            raise ServerGone(self._sender.lacks)
         self._last += 1
         call = Call(self._last, method, params, answer, progress)
         try:
@@ -201,7 +204,7 @@ class HttpLink:
         """One message of the server: on the stream of a request, or on the stream that belongs to none."""
         # Invariant: nothing is raised. A connection would end, and somebody would wait for ever.
         try:
-            message = parse(data, "server")
+            message = self._sender.without_credentials(data, parse(data, "server"))
         except Malformed as error:
             self._on_odd(str(error))
             if call is not None and (call.reply is None or not call.reply.opened or answered_id(data) == call.id):
@@ -363,9 +366,11 @@ class HttpLink:
     def _seen(self, ending: Ending, sent: bool) -> None:
         """Tell the person what they can mend: credentials that aren't taken, a server that can't be reached."""
         if ending.status in (401, 403):
-            names = ", ".join(self._remote.variables) or "none: name one with `token_env`"
+            names = ", ".join(self._remote.variables) or "none: name one with `token_env`, or `oauth`"
             why = f"it refuses the guard's credentials (HTTP {ending.status})"
             log.warning("a tool server refuses credentials", server=self._name, why=why, variables=names)
+            if ending.status == 401:
+                self._sender.refused()
         unreachable = not sent
         if unreachable and not self._unreachable:
             log.warning("a tool server can't be reached", server=self._name, why=ending.why)

@@ -25,6 +25,7 @@ _PORTS = {"http": 80, "https": 443}
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SCOPE = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")
 _OURS = frozenset(
     {
         *("accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect"),
@@ -39,17 +40,10 @@ class NoCredential(GuardError):
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
-    """One tool server's address, and the names of the variables that hold what it wants to be shown.
-
-    Raises ValueError, with the way out, for an address that isn't one plain http(s) URL, for plain http beyond this
-    machine unless `plain_http` says that this is meant, and for a header that the guard makes itself.
-    """
+class Place:
+    """One http(s) address. Raises ValueError, with the way out, for what isn't one plain URL."""
 
     url: str
-    token_env: str | None = None
-    headers_env: Mapping[str, str] = field(default_factory=dict)  # header name: variable that holds its value
-    plain_http: bool = False
     tls: bool = field(init=False)
     host: str = field(init=False)  # without brackets
     port: int = field(init=False)
@@ -59,7 +53,67 @@ class Remote:
         scheme, host, port, target = _parts(self.url)
         for name, value in (("tls", scheme == "https"), ("host", host), ("port", port), ("target", target)):
             object.__setattr__(self, name, value)
-        if not self.tls and not self.plain_http and not is_loopback(host):
+
+    @property
+    def authority(self) -> str:
+        """Host and port as the Host header has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS["https" if self.tls else "http"] else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """The address without what may be a secret: some services put a key into the path or the query."""
+        return f"{'https' if self.tls else 'http'}://{self.authority}"
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """How the guard gets an access token of its own: the variables that hold its client id and secret, and where.
+
+    `issuer` is the authorization server that gets them, where that isn't at the server's own origin. Raises ValueError.
+    """
+
+    client_id_env: str
+    client_secret_env: str
+    scope: str | None = None
+    issuer: str | None = None
+
+    def __post_init__(self) -> None:
+        if not all(_VARIABLE.fullmatch(one) for one in self.variables):
+            raise ValueError("a credential is named by the variable that holds it, such as `DOCS_SECRET`")
+        if self.scope is not None and not _SCOPE.fullmatch(self.scope):
+            raise ValueError("a scope is words of visible ASCII characters with one space between them")
+        if self.issuer is not None:
+            place = Place(self.issuer)
+            if "?" in self.issuer or not (place.tls or is_loopback(place.host)):
+                raise ValueError("an issuer is an https URL without a query")
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names of the variables that hold credentials."""
+        return self.client_id_env, self.client_secret_env
+
+    def client(self, environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
+        """Client id and secret. Raises `NoCredential`."""
+        return _credential(self.client_id_env, environ), _credential(self.client_secret_env, environ)
+
+
+@dataclass(frozen=True, slots=True)
+class Remote(Place):
+    """One tool server's address, and the names of the variables that hold what it wants to be shown.
+
+    Raises ValueError, with the way out, for an address that isn't one plain http(s) URL, for plain http beyond this
+    machine unless `plain_http` says that this is meant, and for a header that the guard makes itself.
+    """
+
+    token_env: str | None = None
+    headers_env: Mapping[str, str] = field(default_factory=dict)  # header name: variable that holds its value
+    plain_http: bool = False
+    oauth: OAuth | None = None
+
+    def __post_init__(self) -> None:
+        Place.__post_init__(self)
+        if not self.tls and not self.plain_http and not is_loopback(self.host):
             raise ValueError(
                 "plain http would show every call and its credentials to the network; write https, "
                 "or `plain_http: true` where the network is as trusted as this machine"
@@ -67,7 +121,9 @@ class Remote:
         self._check_references()
 
     def _check_references(self) -> None:
-        seen = {"authorization"} if self.token_env is not None else set[str]()
+        if self.token_env is not None and self.oauth is not None:
+            raise ValueError("`token_env` and `oauth` would both fill one header; keep one of the two")
+        seen = {"authorization"} if self.token_env is not None or self.oauth is not None else set[str]()
         for name in self.headers_env:
             folded = name.lower()
             if not _HEADER.fullmatch(name):
@@ -84,18 +140,8 @@ class Remote:
     @property
     def variables(self) -> tuple[str, ...]:
         """The names of the variables that hold credentials."""
-        return (*([self.token_env] if self.token_env is not None else []), *self.headers_env.values())
-
-    @property
-    def authority(self) -> str:
-        """Host and port as the Host header has them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS["https" if self.tls else "http"] else f"{host}:{self.port}"
-
-    @property
-    def origin(self) -> str:
-        """The address without what may be a secret: some services put a key into the path or the query."""
-        return f"{'https' if self.tls else 'http'}://{self.authority}"
+        own = [self.token_env] if self.token_env is not None else []
+        return (*own, *self.headers_env.values(), *(self.oauth.variables if self.oauth is not None else ()))
 
     @property
     def local_only(self) -> bool:

@@ -6,8 +6,10 @@ computes. Nothing that a client sent as a header gets here.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import h11
 
@@ -16,6 +18,8 @@ from mcp_guard.eras import LEGACY_REVISIONS
 from mcp_guard.transports.http_link_pool import give_back, pool_for
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.http_link_reply import Reply
+from mcp_guard.transports.http_oauth_token import give_back as give_token_back
+from mcp_guard.transports.http_oauth_token import token_for
 
 _BOTH = "application/json, text/event-stream"
 _STREAM = "text/event-stream"
@@ -42,14 +46,43 @@ class Sender:
             ("Accept-Encoding", "identity"),
             *credentials,
         ]
+        self._token = token_for(remote)
         self._pool = pool_for(remote)
         self._closed = False
 
     def masked(self, body: bytes) -> bytes:
         """What a server says of a refusal, less the credentials that it was shown: some repeat what they refuse."""
-        for secret in self._secrets:
-            body = body.replace(secret, b"...") if len(secret) >= LEAST_SECRET else body
+        for secret in self._shown():
+            body = body.replace(secret, b"...")
         return body
+
+    def without_credentials(self, data: bytes, message: dict[str, Any]) -> dict[str, Any]:
+        """A server's message, less the guard's credentials in any text of it: tools that show what they were sent do.
+
+        `data` are its bytes: only where one stands in them is anything looked at. A server that means to give one away
+        finds another spelling; it has the credential, after all.
+        """
+        there = [secret.decode() for secret in self._shown() if secret in data]
+        return _masked(message, there) if there else message
+
+    def _shown(self) -> list[bytes]:
+        token = [self._token.value.encode()] if self._token is not None else []
+        return [secret for secret in (*self._secrets, *token) if len(secret) >= LEAST_SECRET]
+
+    async def ready(self) -> None:
+        """Return once there is all that has to be shown. Raises `http_oauth_metadata.NoToken`."""
+        if self._token is not None:
+            await self._token.ready()
+
+    @property
+    def lacks(self) -> str:
+        """Why nothing may be sent at the moment; empty if all is well."""
+        return "it has no access token" if self._token is not None and not self._token.value else ""
+
+    def refused(self) -> None:
+        """The server doesn't take the credentials."""
+        if self._token is not None:
+            self._token.refused()
 
     @property
     def in_session(self) -> bool:
@@ -82,6 +115,8 @@ class Sender:
         if not self._closed:
             self._closed = True
             give_back(self._pool)
+            if self._token is not None:
+                give_token_back(self._token)
 
     def _of_session(self) -> list[tuple[str, str]]:
         headers = [("Mcp-Session-Id", self.session)] if self.session is not None else []
@@ -90,5 +125,20 @@ class Sender:
         return headers
 
     def _send(self, method: str, headers: list[tuple[str, str]], body: bytes, reply: Reply) -> None:
-        request = h11.Request(method=method, target=self._target, headers=[*self._always, *headers])
+        if self.lacks:  # without credentials nothing is sent at all
+            asyncio.get_running_loop().call_soon(reply.failed, self.lacks)
+            return
+        token = [("Authorization", f"Bearer {self._token.value}")] if self._token is not None else []
+        request = h11.Request(method=method, target=self._target, headers=[*self._always, *token, *headers])
         reply.exchange = self._pool.send(request, body, reply)
+
+
+def _masked(value: Any, secrets: list[str]) -> Any:
+    """Bounded in depth by the parser. The protocol's own words (ids, methods, types) are no credentials' length."""
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "...")
+        return value
+    if isinstance(value, dict):
+        return {_masked(name, secrets): _masked(inner, secrets) for name, inner in value.items()}
+    return [_masked(inner, secrets) for inner in value] if isinstance(value, list) else value

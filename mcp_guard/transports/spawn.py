@@ -54,8 +54,17 @@ class Child:
                 pipe.close()
 
 
-def spawn(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | None = None) -> Child:
-    """Start `command` with pipes for stdin and stdout; stderr is the guard's own.
+def minimal_environment() -> dict[str, str]:
+    """What of the guard's own environment every server gets."""
+    return {name: os.environ[name] for name in MINIMAL_ENVIRONMENT if name in os.environ}
+
+
+def spawn(
+    command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | None = None, temporary: str = ""
+) -> Child:
+    """Start `command` with pipes for stdin and stdout, and no other descriptor; stderr is the guard's own.
+
+    `temporary` is a directory that is made for the server, named by its `TMPDIR`, and removed after it.
 
     Raises OSError or ValueError when the warden can't be started. A command that doesn't exist is a server that ends at
     once (127).
@@ -63,7 +72,7 @@ def spawn(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: 
     life_read, life_write = os.pipe()
     try:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", _WARDEN, str(life_read), str(GRACE_SECONDS), *command],
+            [sys.executable, "-I", "-S", _WARDEN, str(life_read), str(GRACE_SECONDS), temporary, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

@@ -2,13 +2,14 @@
 
 Run by path with `python -I -S`; imports nothing of the package, so that it costs a few milliseconds.
 
-    warden.py LIFE_FD GRACE_SECONDS COMMAND ARG...
+    warden.py LIFE_FD GRACE_SECONDS TEMPORARY COMMAND ARG...
 
 `LIFE_FD` is the read end of a pipe that only the guard holds open. At its end of file (the guard closed it, or was
 killed), or when the server itself has ended, every descendant is ended. On Linux the warden is a subreaper: a
 grandchild whose parent died becomes the warden's child and is found, which a process group or a parent-death signal
 alone would miss (`setsid` leaves the group; the signal reaches only direct children). Elsewhere it ends the server's
-process group; `mcp-guard check` says so.
+process group; `mcp-guard check` says so. `TEMPORARY`, unless it is empty, is a directory that is made for the server
+and removed when all of it has ended.
 """
 
 import contextlib
@@ -110,7 +111,20 @@ def wait_for(fds: list[int], seconds: float | None = None) -> set[int]:
 
 
 def main() -> int:
-    life, grace, command = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
+    life, grace, temporary, command = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], sys.argv[4:]
+    if not temporary:
+        return look_after(life, grace, command)
+    os.mkdir(temporary, 0o700)  # one that is there already is somebody else's
+    os.environ["TMPDIR"] = temporary
+    try:
+        return look_after(life, grace, command)
+    finally:
+        import shutil  # slow, and nobody waits any more
+
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def look_after(life: int, grace: float, command: list[str]) -> int:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     os.set_inheritable(life, False)
     for number in STRAY:

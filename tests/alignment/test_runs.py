@@ -9,13 +9,14 @@ import pytest
 from benchmarks.alignment import metrics
 from benchmarks.alignment.baselines import BASELINES, play
 from benchmarks.alignment.control import Executed
-from benchmarks.alignment.judged import outside
+from benchmarks.alignment.judged import Session, outside
 from benchmarks.alignment.outcome import Outcome
 from benchmarks.alignment.plan import Run, attack_run, utility_run
 from benchmarks.alignment.results import differences, words
 from benchmarks.alignment.running import Played, spread
 from benchmarks.alignment.suites import Step
 from benchmarks.alignment.twins import twins
+from mcp_guard.model import Effect
 from mcp_guard.policy.document import Authority
 from tests.policy.scene import policy
 
@@ -117,3 +118,27 @@ def test_a_part_is_spread_over_all_and_always_the_same() -> None:
     names = [f"t{number}" for number in range(10)]
     assert spread(names, 3) == ["t0", "t4", "t9"]
     assert spread(names, 1) == ["t0"] and spread(names, None) == names and spread(names, 99) == names
+
+
+def test_a_session_knows_what_a_trusted_tool_answered_and_asks_about_what_a_stranger_may_have_written() -> None:
+    text = "\n".join(
+        [
+            "tools:",
+            "  banking/get_iban: {effect: read}",
+            "  banking/read_file: {effect: read, gives: untrusted}",
+            "  banking/send_money: {effect: spend, gives: untrusted}",
+            "grants: [{id: all, tool: 'banking/*', args: any}]",
+            "ask: [{id: whom, tool: banking/send_money, args: {recipient: {not_from: [trusted]}}}]",
+        ]
+    )
+    start = utility_run("banking", "user_task_0").start
+    own = start.bank_account.iban
+    pay = Step("send_money", {"recipient": own, "amount": 1, "subject": "x", "date": "2022-01-01"})
+    for read, wanted in (
+        (Step("get_iban", {}), Effect.ALLOW),
+        (Step("read_file", {"file_path": "bill-december-2023.txt"}), Effect.ASK),
+    ):
+        session = Session(Authority((policy(text),)), "banking", start)
+        assert session.judge(pay).effect is Effect.ASK
+        session.saw(read)
+        assert session.judge(pay).effect is wanted

@@ -113,7 +113,7 @@ async def test_a_yes_to_a_tool_that_was_changed_meanwhile_settles_nothing(tmp_pa
     room.approve()
     room.scene.servers[0].tools[:] = [tool("echo", text={"type": "string"})]
     room.scene.servers[0].listing = None
-    assert decision_in((await room.call(text="hi"))["result"])["kind"] == "pending"
+    assert "error" in await room.call(text="hi")  # it isn't what it was at first sight: as if it weren't there
     assert room.executed() == 0
 
 
@@ -300,7 +300,7 @@ async def test_an_answer_for_the_session_spends_the_budget_like_any_call(tmp_pat
 
 
 async def test_a_stop_binds_at_once_and_until_it_is_undone(tmp_path: Path) -> None:
-    room = Room(tmp_path, 'version: 1\ngrants: [{id: all, tool: "raw/*", args: any}]\n')
+    room = Room(tmp_path, "version: 1\ngrants: [{id: all, tool: raw/echo, args: any}]\n")
     for scope in ("everything", "server:raw", "session:s1", "effect:egress"):
         with room.desk() as desk:
             assert desk.halt(scope, "a test")

@@ -38,3 +38,14 @@ def test_what_some_reader_takes_for_a_granted_number_is_not_granted(value: Any) 
 def test_annotations_that_are_not_known_at_the_moment_count_as_the_worst() -> None:
     facts = LiveFacts(datetime.now(UTC), None, {}, {})  # the server has just said that its tools changed
     assert facts.added_effects("s", "t") == EVERY_EFFECT
+
+
+@pytest.mark.parametrize("given", [{"force": False, "Force": True}, {"force": False, "force ": True}, {"FORCE": True}])
+def test_a_deny_of_an_argument_is_not_silenced_by_giving_it_beside_one_that_looks_like_it(
+    given: dict[str, Any],
+) -> None:
+    policy = "version: 1\ngrants: [{id: all, tool: s/t, args: any}]\ndeny: [{id: no, tool: s/t, args: {force: true}}]\n"
+    document = load_text(policy.encode(), file="policy.yaml", kind="policy")
+    for arguments, allowed in ((given, False), ({"force": False, "other": True}, True)):
+        call = Call("me", "tools/call", "s", "t", {"name": "t", "arguments": arguments})
+        assert decide(Authority((document,)), call, LiveFacts(datetime.now(UTC), None, {}, {})).allowed is allowed

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mcp_guard.catalogue import find
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.model import EVERY_EFFECT, Call
 from mcp_guard.policy.matching import effect_classes
+from mcp_guard.server_spec import ServerSpec
 from tests.catalogue.entries import COMMAND, Catalogue, entry
 from tests.guards import RecordingDownstream, Scene, tool
 

@@ -9,8 +9,8 @@ import pytest
 
 from mcp_guard import shown
 from mcp_guard.answers import URL_ELICITATION_REQUIRED
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.eras import Era
+from mcp_guard.server_spec import ServerSpec
 from tests.guards import RecordingDownstream, Scene
 from tests.test_asking import ASKS, Asked
 from tests.test_rounds import FORM, META, POLICY, asking, modern, question
@@ -43,7 +43,7 @@ class Opening(RecordingDownstream):
         self.reply = reply
         self.spec = ServerSpec("raw", ("double",))
 
-    def open(self, era: Era, method: str, params: Any, answer: Any) -> None:
+    def open(self, era: Era, method: str, params: Any, answer: Any, *, translate: bool = False) -> None:
         self.requests.append((method, params))
         answer(self.reply)
 

@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 
 from mcp_guard import sighting
-from mcp_guard.downstream import Downstream, ServerSpec, State
+from mcp_guard.downstream import Downstream, State
 from mcp_guard.eras import Era
 from mcp_guard.lock.pins import PinKind, pin_of
 from mcp_guard.lock.servers import Lock, ServerPin
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.query import Filter, open_for_reading
 from mcp_guard.record.verify import verify
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.link import see_links_end
 from mcp_guard.wire import digest

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcp_guard.cli.setting_up import protection_of
-from mcp_guard.downstream import ServerSpec
+from mcp_guard.server_spec import ServerSpec
 from tests.fixtures.ledger import executed
 from tests.guards import REPOSITORY, Stand, decision_in
 

@@ -10,9 +10,10 @@ import pytest
 
 from mcp_guard import tasks
 from mcp_guard.deliveries import MAX_TOLD, UPDATED, Deliveries
-from mcp_guard.downstream import ServerSpec, State
+from mcp_guard.downstream import State
 from mcp_guard.eras import Era
 from mcp_guard.model import Reason
+from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.http_link_remote import Remote
 from tests.guards import FullDisk, RecordingDownstream, Scene, decision_in, tool
 from tests.test_asking import ASKS, Asked

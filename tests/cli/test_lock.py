@@ -81,13 +81,13 @@ def test_check_says_what_a_pattern_does_not_reach_until_it_is_locked(place: Plac
 
 
 def test_first_sight_is_accepted_anew_by_a_person(place: Place) -> None:
-    assert "withheld" not in place.run("check").stdout
+    assert "it changed" not in place.run("check").stdout  # the scan has its own say
     place.turn()
     assert "withheld weather: it changed since it was first seen" in place.run("check").stdout
     accepted = place.run("lock", "--accept-first-sight")
     assert accepted.returncode == 0 and "counts as first seen: 2 tools, 1 prompt" in accepted.stdout
     assert not place.lock.exists()
-    assert "withheld" not in place.run("check").stdout
+    assert "it changed" not in place.run("check").stdout  # the scan has its own say
     assert place.run("log").stdout.count("accepted by a person") == 1
 
 
@@ -163,7 +163,7 @@ def test_a_program_that_is_another_one_is_not_the_locked_server(place: Place, tm
     config = place.home / "guard.yaml"
     config.write_text(config.read_text().replace(str(SHIFTY), str(mine)))
     place.run("lock")
-    assert "withheld" not in place.run("check").stdout
+    assert "it changed" not in place.run("check").stdout  # the scan has its own say
     mine.write_text(mine.read_text() + "# changed\n")
     assert "program isn't the one that was locked" in place.run("check").stdout
     assert "~ identity: was content: mine.py" in place.run("lock", "--check").stdout

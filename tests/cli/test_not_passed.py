@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcp_guard.cli.not_passed import in_words, not_passed
-from mcp_guard.downstream import ServerSpec
+from mcp_guard.server_spec import ServerSpec
 from tests.cli.commands import guard
 
 HERE = {"PATH": "/bin", "https_proxy": "http://p", "SSL_CERT_FILE": "/c", "MY_TOKEN": "t"}

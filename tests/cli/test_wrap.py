@@ -112,6 +112,13 @@ def test_a_forgotten_separator_is_said(tmp_path: Path) -> None:
     assert "put `--`" not in other.stderr
 
 
+def test_a_url_in_place_of_a_command_is_told_where_it_belongs(tmp_path: Path) -> None:
+    result = guard(tmp_path / "s", "wrap", "--", "https://docs.example.com/mcp?key=hidden")
+    assert result.returncode == 2
+    assert "guard.yaml, for `mcp-guard run`: `docs: {url: " in result.stderr
+    assert "hidden" not in result.stderr
+
+
 def test_an_address_without_a_host_is_completed_in_the_message(tmp_path: Path) -> None:
     result = guard(tmp_path / "s", "run", "--http", ":8403", cwd=tmp_path)
     assert result.returncode == 2

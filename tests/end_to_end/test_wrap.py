@@ -191,13 +191,13 @@ async def test_a_client_that_asks_for_the_modern_era_first_can_go_on_in_the_othe
     assert len(stand.ledger()) == 1
 
 
-async def test_a_client_that_a_modern_only_server_refuses_can_go_on_in_the_modern_era(tmp_path: Path) -> None:
+async def test_a_server_of_the_modern_era_alone_answers_the_handshake_of_the_legacy_one(tmp_path: Path) -> None:
     async with Stand(tmp_path).wrap("--no-legacy") as client:
-        with pytest.raises(RpcError) as error:
-            await client.initialize()
-        assert error.value.code == -32022
-        await client.discover()
-        assert (await client.call("echo", {"text": "x"}))["content"][0]["text"] == "x"
+        hello = await client.initialize("2025-06-18")
+        assert hello["protocolVersion"] == "2025-06-18"
+        assert hello["serverInfo"]["name"] == "raw"
+        assert hello["capabilities"].keys() == {"tools", "logging"}  # what is granted, as ever
+        assert hello.keys() & {"resultType", "supportedVersions", "ttlMs", "_meta"} == set()
 
 
 async def test_a_modern_client_may_call_before_anything_else(tmp_path: Path) -> None:

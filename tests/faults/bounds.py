@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcp_guard import (
+    answers,
     asking,
     catalog,
     deliveries,
@@ -13,7 +14,6 @@ from mcp_guard import (
     listening,
     listing,
     patience,
-    rounds,
     session,
     shown,
     subscriptions,
@@ -21,6 +21,7 @@ from mcp_guard import (
 )
 from mcp_guard.approvals import asking as approving
 from mcp_guard.config import ServerForm
+from mcp_guard.translation import as_legacy, held, questions, way
 from mcp_guard.transports import (
     http_intake,
     http_link,
@@ -75,6 +76,7 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound("requests under way", session.MAX_IN_FLIGHT, "", "an error"),
         Bound("subscriptions", subscriptions.MAX_SUBSCRIPTIONS, "", "refused, `too_many`"),
         Bound("streams of notifications", listening.MAX_STREAMS, "", "refused, `too_many`"),
+        Bound("tasks that one of them tells of", listening.MAX_TASKS, "", "refused"),
         Bound(
             "notifications kept for a client on HTTP that doesn't read", http_relay.MAX_WAITING, "", "oldest dropped"
         ),
@@ -110,6 +112,13 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound("notifications that it leaves untaken", http_link_asides.MAX_ASIDES, "", "not sent"),
         Bound("time to take one", http_link_asides.DEADLINE, SEC, "given up"),
     ),
+    "A server and a client of different eras": (
+        Bound("a server that refused one era answers for the other", way.DEADLINE, SEC, "it speaks neither"),
+        Bound("times that one call's client is asked", questions.MAX_ROUNDS, "", "the answer is withheld"),
+        Bound("calls that wait for their client's answers", held.MAX_HELD, "", "the server's question is refused"),
+        Bound("resources that a modern server tells a legacy client of", as_legacy.MAX_STREAMS, "", "refused"),
+        Bound("one that waits", held.HELD_SECONDS, SEC, "cancelled there"),
+    ),
     "Listings": (
         Bound("tools, prompts or resources of one server", listing.MAX_ITEMS, "", "none of them is shown; `log` tells"),
         Bound("pages", listing.MAX_PAGES, "", "the same"),
@@ -121,7 +130,7 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound("its requests that wait for the client", server_requests.MAX_ASKED, "", "refused"),
         Bound("its requests that one client looks at", asking.MAX_ASKED, "", "refused"),
         Bound("one that the client doesn't answer", asking.DEADLINE, SEC, "refused; taken back"),
-        Bound("questions in one answer", rounds.MAX_QUESTIONS, "", "the answer is withheld"),
+        Bound("questions in one answer", answers.MAX_QUESTIONS, "", "the answer is withheld"),
         Bound("text of a question", shown.MAX_MESSAGE, "characters", "not shown"),
         Bound("changes that are told together", deliveries.AFTER, SEC, ""),
         Bound("a list that changes all the time is told of once in", deliveries.LONGEST, SEC, "told then"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 from collections import Counter
@@ -86,6 +87,16 @@ def crashed(client: RawClient) -> bool:
     return "mcp_guard/" in client.stderr or "Exception in callback" in client.stderr
 
 
+def granted_after_all(sent: bytes) -> bool:
+    """Did a mutation shorten the text of the call that is to be refused, so that the policy grants it?"""
+    try:
+        params = json.loads(sent)["params"]
+        text, nonce = params["arguments"]["text"], params["arguments"]["nonce"]
+        return nonce == "refused" and isinstance(text, str) and len(text) <= 3
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
 def nothing_unjudged(stand: Stand) -> Counter[str]:
     """Each executed call has an allow decision, and the record holds together."""
     executed = Counter(line["tool"] for line in stand.ledger())
@@ -102,9 +113,10 @@ async def test_mutated_frames_of_a_client_crash_nothing_and_pass_no_judgement(tm
     async with stand.wrap(server=stand.server("raw", "--frames", "0", program=SERVER)) as client:
         await (client.initialize() if era == LEGACY else client.discover())
         await alive(client, 0)
-        before = memory(client.pid)
+        before, granted = memory(client.pid), 0
         for start in range(0, FRAMES, BATCH):
             frames = [mutated(chance, frame(chance, era, start + at)) for at in range(BATCH)]
+            granted += sum(map(granted_after_all, frames))
             await client.send_bytes(b"\n".join(frames) + b"\n")
             await alive(client, start + 1)
             client.received.clear()
@@ -116,7 +128,7 @@ async def test_mutated_frames_of_a_client_crash_nothing_and_pass_no_judgement(tm
     executed = nothing_unjudged(stand)
     assert executed["echo"] > FRAMES / 200
     assert executed["surroundings"] == 0
-    assert all(line["nonce"] != "refused" for line in stand.ledger())
+    assert sum(line["nonce"] == "refused" for line in stand.ledger()) <= granted
     print(f"\n{FRAMES} frames of a client, {era}: {executed.total()} executed, memory grew {growth >> 10} KiB")
 
 

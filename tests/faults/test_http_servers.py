@@ -323,6 +323,25 @@ async def test_credentials_that_are_not_taken_are_told_to_the_person_by_name_and
 
 
 @pytest.mark.parametrize("era", list(Era))
+async def test_a_credential_that_a_server_shows_in_its_answer_does_not_reach_the_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, era: Era
+) -> None:
+    monkeypatch.setenv("DOCS_TOKEN", "hunter2-hunter2")
+    odd = {"headers": [{"Authorization": "Bearer hunter2-hunter2"}, "hunter2"], "hunter2-hunter2": 1.0}
+
+    async def shows(heard: Heard, wire: Wire) -> None:
+        await wire.json(result(heard, {"content": [], "structuredContent": odd, "resultType": "complete"}))
+
+    async with (
+        serving(tools_call=shows) as server,
+        remote_scene(tmp_path, server, era=era, token_env="DOCS_TOKEN") as scene,
+    ):
+        await begin(scene)
+        said = (await scene.call("echo", {"text": "x"}))["result"]["structuredContent"]
+        assert said == {"headers": [{"Authorization": "..."}, "hunter2"], "...": 1.0}
+
+
+@pytest.mark.parametrize("era", list(Era))
 async def test_a_server_that_repeats_a_credential_in_its_refusal_does_not_show_it_to_the_client(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, era: Era
 ) -> None:

@@ -25,7 +25,7 @@ grants:
 MANDATE = f"""version: 1
 task: Pay the rent to {GOOD}, please.
 expires: 2030-01-01T00:00:00Z
-grants: [{{id: all, tool: "*/*", args: any}}]
+grants: [{{id: all, tool: [bank/payees, bank/search, bank/pay, bank/register, mail/read], args: any}}]
 """
 
 

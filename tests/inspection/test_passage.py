@@ -49,7 +49,7 @@ async def test_only_what_a_grant_wants_redacted_is(tmp_path: Path) -> None:
         assert (await guarded.call("plain"))["result"]["content"] == [text(f"the key: {AWS}\u200b")]
         redacted, plain = guarded.rows()
         assert (redacted.outcome, redacted.note) == (Outcome.OK, "redacted aws access key 1, stripped 1")
-        assert plain.note == ""
+        assert plain.note == "scan: stray-hidden"  # told, and passed on
         assert redacted.body["obligations"] == ["redact", "strip_hidden"]
         assert "obligations" not in plain.body
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mcp_guard import pinning
-from mcp_guard.downstream import ServerSpec
 from mcp_guard.lock.pins import PinKind
+from mcp_guard.server_spec import ServerSpec
 from tests.guards import Scene
 
 SPEC = ServerSpec("s", ("server",))

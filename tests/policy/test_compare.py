@@ -353,3 +353,11 @@ def test_naming_a_tool_that_only_a_pattern_reached_widens() -> None:
     pattern = "grants: [{id: g, tool: 's/*', args: any}]"
     assert verdicts(pattern, "grants: [{id: g, tool: ['s/*', s/t], args: any}]") == (WITNESS, PROVED)
     assert verdicts(pattern, pattern) == (PROVED, PROVED)
+
+
+def test_a_deny_that_only_an_imitation_of_its_argument_meets_is_not_proved_to_be_needless() -> None:
+    """With `a` at most 5, `{a: 3, A: 99}` alone meets the deny above 10; nothing does where no more may be given."""
+    deny = "\ndeny: [{id: d, tool: s/t, args: {a: {above: 10}}}]\n"
+    freed, closed = grant("args: {a: {max: 5}}, others: any"), grant("args: {a: {max: 5}}")
+    assert verdicts(f"{freed.rstrip()}{deny}", freed)[0] is not PROVED
+    assert verdicts(f"{closed.rstrip()}{deny}", closed) == (PROVED, PROVED)

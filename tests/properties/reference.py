@@ -46,15 +46,17 @@ def _about(rule: Written, tools: Written, groups: Written, call: Call, facts: Fa
     exposed = set(when.get("labels", [])) <= facts.labels() and not set(when.get("no_labels", [])) & facts.labels()
     if not (late and fri and exposed and any(fits(same(one), same(call.principal)) for one in people)):
         return False
-    seen = facts.known_at_first_sight(call.server, call.target)
     if call.kind is Kind.RESOURCE:
         target = rule.get("resource", {"server": ""})
         return target["server"] == call.server and _fits(target.get("uri", "any"), call.target, facts, grant=grant)
+    entry, described = tools.get(call.name), facts.described(call.server, call.target)
+    known = described.effects if described else EVERY_EFFECT
+    known = frozenset(EffectClass(one) for one in entry["effect"]) if entry else known
+    has = known | facts.added_effects(call.server, call.target)
+    grave = call.kind is Kind.TOOL and bool(has & {EffectClass.DESTRUCTIVE, EffectClass.EGRESS, EffectClass.SPEND})
+    seen = facts.known_at_first_sight(call.server, call.target)
+    seen = seen and (not grave or facts.locked(call.server, call.target))
     if "effect" in rule:
-        entry, described = tools.get(call.name), facts.described(call.server, call.target)
-        known = described.effects if described else EVERY_EFFECT
-        known = frozenset(EffectClass(one) for one in entry["effect"]) if entry else known
-        has = known | facts.added_effects(call.server, call.target)
         named = {EffectClass(one) for one in rule["effect"]}
         return call.kind is Kind.TOOL and (has <= named and seen if grant else bool(has & named))
     names = rule.get("tool" if call.kind is Kind.TOOL else "prompt", [])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from mcp_guard.inspection.scan.automata import may_match
 from mcp_guard.inspection.scan.finding import Place, Severity
 from mcp_guard.inspection.scan.folding import letters, mixes_scripts, unleeted
 from mcp_guard.inspection.scan.matching import Rule, words
@@ -52,12 +53,23 @@ _APART = re.compile(
     r"|(?:ignore|disregard|forget|override)a[il]{2}instruct|(?:donot|dont|never)te[il]{2}(?:the)?user|(?:donot|dont|never)mentionthistotheuser"
     r"|ignorethesystemprompt"
 )
+_LOOKS_LIKE = {"o": "0", "i": "1!", "e": "3", "a": "4@", "s": "5$", "t": "7", "l": "|", "[il]": "il1!|"}
+_APART_ANYHOW = re.sub(
+    r"\[il\]|[a-z]",
+    lambda letter: f"(?:[{letter[0].strip('[]')}{_LOOKS_LIKE.get(letter[0], '')}][^a-z]*)",
+    _APART.pattern,
+)
+"""The same with each letter as it can be swapped, and whatever can set it apart behind it: for an automaton."""
 _BLANK = re.compile(r"[ \t\u00a0]{120,}(?=\S)|(?:[ \t]*\n){24,}[ \t]*(?=\S)")
+_MUCH_BLANK = r"[ \t\x{a0}]{120}|(?:[ \t]*\n){24}"
+_SHORTEST = 24
 _APPENDED = 400
 
 
 def set_apart(folded: str) -> bool:
     """Does it say, letter for letter, what the plain rules look for, but not in plain words?"""
+    if not may_match(_APART_ANYHOW, folded.encode("utf-8", "replace")):
+        return False
     return any(
         any(phrase in plain for phrase in _PHRASES) and _APART.search(plain) is not None
         for plain in (letters(folded), unleeted(folded))
@@ -69,7 +81,7 @@ def found(text: str, folded: str, place: Place) -> Iterator[tuple[Rule, Severity
     mixed = mixes_scripts(text)
     if mixed is not None:
         yield MIXED_SCRIPTS, MIXED_SCRIPTS.severity_in(place), *mixed.span()
-    if "          " in text or "\n\n\n\n" in text or "\n \n" in text:
+    if len(text) > _SHORTEST and may_match(_MUCH_BLANK, text.encode("utf-8", "replace")):
         blank = _BLANK.search(text)
         if blank is not None:
             yield BEHIND_SPACE, BEHIND_SPACE.severity_in(place), blank.end(), min(len(text), blank.end() + _APPENDED)

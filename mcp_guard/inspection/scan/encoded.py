@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
+from mcp_guard.inspection.scan.automata import may_match
 from mcp_guard.inspection.scan.finding import Severity
 from mcp_guard.inspection.scan.matching import Rule, words
 
@@ -43,12 +44,12 @@ DECODE_AND_OBEY = words(
 )
 RULES = (DEMAND, PROSE_INSIDE, DECODE_AND_OBEY)
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
 _ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}){6,}")
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){6,}")
 _ENTITIES = re.compile(r"(?:&#(?:\d{2,5}|x[0-9a-fA-F]{2,4});[ ]?){6,}")
 _OTHERS = bytes(code for code in range(256) if not ((chr(code).isalnum() and code < 128) or chr(code) in "+/_-="))
+_LONG_WORD = f"[A-Za-z0-9+/_=-]{{{SHORTEST}}}"
 _TO_SPACE = bytes.maketrans(_OTHERS, b" " * len(_OTHERS))
 _READABLE = re.compile(r"[\w\s.,;:!?'\"()/~@$%&*#<>={}\[\]`|+\\^-]+")
 _SPOKEN = re.compile(r"[a-z']{2,}(?:[\s,.:;~/]+[a-z'./_]{2,})+", re.IGNORECASE)
@@ -84,6 +85,8 @@ def is_prose(text: str) -> bool:
 
 def _long_words(text: str) -> Iterator[tuple[str, int, int]]:
     """Runs of base64 and of hexadecimal. The quick way past all others: few texts have words so long."""
+    if len(text) < SHORTEST or not may_match(_LONG_WORD, text.encode("utf-8", "replace")):
+        return
     plain = text.encode("ascii", "replace").translate(_TO_SPACE)
     long = [word for word in plain.split() if len(word) >= SHORTEST]
     at = 0

@@ -16,6 +16,8 @@ _MARKS = re.compile("[\u0300-\u036f]")
 _CYRILLIC = str.maketrans("авсеԁһіјӏкԛмопрѕтухѵѡԝгніⅼ", "abcedhijlkqmonpstyxvwwrhil")
 _GREEK = str.maketrans("αβεικνορτυχωγη", "abeikvoptuxwyn")
 _MIXED = re.compile("[a-z][\u0430-\u045f\u0501-\u051d]|[\u0430-\u045f\u0501-\u051d][a-z]")
+_CYRILLIC_LETTER = re.compile("[\u0430-\u045f\u0501-\u051d]")
+_GREEK_LETTER = re.compile("[\u03b1-\u03c9]")
 _MIXED_GREEK = re.compile("[a-z]{2}[\u03b1-\u03c9]|[\u03b1-\u03c9][a-z]{2}")
 _LEET = bytes.maketrans(b"013457@$!|", b"oieastasil")
 _NO_LETTERS = bytes(code for code in range(256) if not 97 <= code <= 122)
@@ -29,16 +31,21 @@ def fold(text: str) -> str:
         return (without_hidden(text) if may_have_hidden(text) else text).lower()
     plain = unicodedata.normalize("NFKD", without_hidden(text)).casefold()
     plain = unicodedata.normalize("NFC", _MARKS.sub("", plain))
-    if _MIXED.search(plain) is not None:
+    if _mixed(plain) is not None:
         plain = plain.translate(_CYRILLIC)
-    if _MIXED_GREEK.search(plain) is not None:
+    if _GREEK_LETTER.search(plain) is not None and _MIXED_GREEK.search(plain) is not None:
         plain = plain.translate(_GREEK)
     return plain
 
 
 def mixes_scripts(text: str) -> re.Match[str] | None:
     """A word of Latin and of Cyrillic letters: to a person it is a plain word, to a program another one."""
-    return None if text.isascii() else _MIXED.search(text.casefold())
+    return None if text.isascii() else _mixed(text.casefold())
+
+
+def _mixed(plain: str) -> re.Match[str] | None:
+    """One class of letters is looked for first: ten times as quick, and most texts have none of them."""
+    return None if _CYRILLIC_LETTER.search(plain) is None else _MIXED.search(plain)
 
 
 def letters(folded: str) -> str:

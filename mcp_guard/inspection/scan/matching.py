@@ -8,11 +8,13 @@ bounded and no stretch is asked twice, so the cost is linear in the text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from functools import cache
 
+from mcp_guard.inspection.scan.automata import Signs, may_match
 from mcp_guard.inspection.scan.finding import Place, Severity
+from mcp_guard.inspection.scan.loosened import LOOSE
 from mcp_guard.inspection.scan.needs import NEEDS
 
 REACH = 160
@@ -20,7 +22,10 @@ REACH = 160
 BLOCK = 240
 """Characters whose words are looked at together in a long text."""
 MAX_WORK = 3000
-"""Stretches of one text that patterns are asked about: some 30 ms. What is honest needs a fraction of it."""
+"""Stretches of one text that patterns are asked about: some 30 ms. What is honest needs a fraction of it. The texts
+of a result have twice as many between them."""
+SHORT = 4096
+"""Characters of a text that an automaton is asked about at once."""
 _WORD = 32
 """The longest word of a rule, at least: one on the edge of a block belongs to both."""
 EVERYWHERE = frozenset({Place.PROSE, Place.VALUE, Place.RESULT})
@@ -65,6 +70,7 @@ class Clue:
 
     rule: Rule
     pattern: str
+    loose: str  # what an automaton is asked first: it matches wherever the pattern does
     near: frozenset[bytes]  # one of these words: the pattern is asked round them
     also: tuple[frozenset[bytes], ...]  # and of each of these one word
     signs: tuple[str, ...]  # or, where it has no whole words, one of these pieces of text
@@ -72,16 +78,16 @@ class Clue:
 
 def clues(rule: Rule) -> list[Clue]:
     """A rule's clues. A pattern that `needs.py` wasn't made for is a defect, told when the package is loaded."""
-    needs = NEEDS.get(rule.id, ())
-    if len(rule.patterns) != len(needs):
+    needs, loose = NEEDS.get(rule.id, ()), LOOSE.get(rule.id, ())
+    if not len(rule.patterns) == len(needs) == len(loose):
         raise ValueError(f"`needs.py` isn't made for the patterns of `{rule.id}`: make it anew")
     found = []
-    for pattern, (near, *also) in zip(rule.patterns, needs, strict=True):
+    for pattern, loosened, (near, *also) in zip(rule.patterns, loose, needs, strict=True):
         groups = tuple(frozenset(group.encode().split()) for group in also)
         if near.startswith(" "):
-            found.append(Clue(rule, pattern, frozenset(), groups, tuple(near.split())))
+            found.append(Clue(rule, pattern, loosened, frozenset(), groups, tuple(near.split())))
         else:
-            found.append(Clue(rule, pattern, frozenset(near.encode().split()), groups, ()))
+            found.append(Clue(rule, pattern, loosened, frozenset(near.encode().split()), groups, ()))
     return found
 
 
@@ -102,68 +108,81 @@ class Table:
     """The rules for one place, by the words and signs that they need."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self._by_word: dict[bytes, list[Clue]] = {}
+        self._clues = [clue for rule in rules for clue in clues(rule)]
+        self._by_word: dict[bytes, list[int]] = {}
         self._by_sign: dict[str, list[Clue]] = {}
         every: set[bytes] = set()
-        for clue in (clue for rule in rules for clue in clues(rule)):
+        for number, clue in enumerate(self._clues):
             every.update(*clue.also)
-            if clue.signs:
-                for sign in clue.signs:
-                    self._by_sign.setdefault(sign, []).append(clue)
+            for sign in clue.signs:
+                self._by_sign.setdefault(sign, []).append(clue)
             for word in clue.near:
-                self._by_word.setdefault(word, []).append(clue)
+                self._by_word.setdefault(word, []).append(number)
         self._words = frozenset(every | self._by_word.keys())
-        self._plain_signs = tuple(sign for sign in self._by_sign if sign.isascii())
+        self._signs = Signs(self._by_sign)
 
     def matches(self, folded: str, work: Work) -> Iterator[tuple[Rule, int, int]]:
         """A match of every rule that has one, as long as there is work left."""
+        if work.left < 0:
+            return
         raw = folded.encode("ascii", "replace").translate(_LETTERS)
         whole = self._words.intersection(raw.split())
-        wanted = {
-            word: possible
-            for word in whole
-            if (possible := [one for one in self._by_word.get(word, ()) if _has_all(whole, one)])
-        }
+        short = folded.encode("utf-8", "replace") if len(folded) <= SHORT else None
         told: set[str] = set()
-        for clue, start, end in (*self._by_signs(folded, whole), *_places(raw, wanted)):
+        stretch, near = (0, 0), b""
+        for clue, start, end in (*self._by_signs(folded, whole, short), *self._by_words(raw, whole, short)):
             if clue.rule.id in told:
                 continue
             work.left -= 1
             if work.left < 0:
                 return
+            if short is None:
+                if stretch != (start, end):
+                    stretch, near = (start, end), folded[start:end].encode("utf-8", "replace")
+                if not may_match(clue.loose, near):
+                    continue
             found = _compiled(clue.pattern).search(folded, start, end)
             if found is not None:
                 told.add(clue.rule.id)
                 yield clue.rule, *found.span()
 
-    def _by_signs(self, folded: str, words: Set[bytes]) -> Iterator[tuple[Clue, int, int]]:
-        for sign in self._plain_signs if folded.isascii() else self._by_sign:
-            at = folded.find(sign)
-            possible = [clue for clue in self._by_sign[sign] if _has_all(words, clue)] if at >= 0 else []
-            while at >= 0 and possible:
+    def _by_signs(self, folded: str, words: Set[bytes], short: bytes | None) -> Iterator[tuple[Clue, int, int]]:
+        for sign in self._signs.present(folded):
+            possible = [clue for clue in self._by_sign[sign] if _is_possible(clue, words, short)]
+            at = folded.find(sign) if possible else -1
+            while at >= 0:
                 for clue in possible:
                     yield clue, max(0, at - REACH), at + 2 * REACH
                 at = folded.find(
                     sign, at + REACH
                 )  # what is nearer is in this one's stretch, which reaches twice as far
 
+    def _by_words(self, raw: bytes, words: Set[bytes], short: bytes | None) -> Iterator[tuple[Clue, int, int]]:
+        """The stretches in which all of a clue's words stand near each other."""
+        asked = {number for word in words for number in self._by_word.get(word, ())}
+        possible = {number for number in asked if _is_possible(self._clues[number], words, short)}
+        if not possible:
+            return
+        wanted = {word: found for word in words if (found := possible.intersection(self._by_word.get(word, ())))}
+        for start in range(0, len(raw), BLOCK):
+            end = start + BLOCK
+            here = wanted.keys() & raw[max(0, start - _WORD) : end + _WORD].split()
+            if not here:
+                continue
+            first, last = max(0, start - REACH), end + REACH
+            around = frozenset(raw[first:last].split())
+            for number in sorted({number for word in here for number in wanted[word]}):
+                if _has_all(around, self._clues[number]):
+                    yield self._clues[number], first, last
+
+
+def _is_possible(clue: Clue, words: Set[bytes], short: bytes | None) -> bool:
+    """Could it match anywhere in the text? A long one is asked about stretch by stretch instead."""
+    return _has_all(words, clue) and (short is None or may_match(clue.loose, short))
+
 
 def _has_all(words: Set[bytes], clue: Clue) -> bool:
-    return not any(words.isdisjoint(group) for group in clue.also)
-
-
-def _places(raw: bytes, wanted: Mapping[bytes, list[Clue]]) -> Iterator[tuple[Clue, int, int]]:
-    """The stretches in which all of a clue's words stand near each other."""
-    if not wanted:
-        return
-    near = frozenset(wanted)
-    for start in range(0, len(raw), BLOCK):
-        end = start + BLOCK
-        words = near.intersection(raw[max(0, start - _WORD) : end + _WORD].split())
-        if not words:
-            continue
-        first, last = max(0, start - REACH), end + REACH
-        around = frozenset(raw[first:last].split())
-        for clue in {clue: None for word in words for clue in wanted[word]}:
-            if _has_all(around, clue):
-                yield clue, first, last
+    for group in clue.also:  # noqa: SIM110 - asked most of all, and `any` over a generator takes three times as long
+        if words.isdisjoint(group):
+            return False
+    return True

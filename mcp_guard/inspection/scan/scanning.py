@@ -24,7 +24,7 @@ from mcp_guard.inspection.scan import (
 )
 from mcp_guard.inspection.scan.finding import Finding, Place, Severity
 from mcp_guard.inspection.scan.folding import fold, original
-from mcp_guard.inspection.scan.matching import Rule, Table, Work
+from mcp_guard.inspection.scan.matching import MAX_WORK, Rule, Table, Work
 from mcp_guard.inspection.scan.texts import TooMuch, joined, texts
 
 MAX_SCANNED = 1 << 20
@@ -61,8 +61,9 @@ _PLAIN_ENOUGH = frozenset({"addressed", "concealed"})
 _SPOKEN = frozenset(rule.id for name in _PLAIN_ENOUGH for rule in FAMILIES[name])
 
 
-def scan_text(text: str, place: Place = Place.RESULT, where: str = "") -> tuple[Finding, ...]:
-    """What one text has in it, each rule at most once; spans are of `text`."""
+def scan_text(text: str, place: Place = Place.RESULT, where: str = "", work: Work | None = None) -> tuple[Finding, ...]:
+    """What one text has in it, each rule at most once; spans are of `text`. Several texts may share their `work`."""
+    work = work or Work()
     findings: list[Finding] = []
     if len(text) > MAX_SCANNED:
         findings.append(_finding(NOT_SCANNED, _unlooked(place), (MAX_SCANNED, len(text)), where))
@@ -71,12 +72,11 @@ def scan_text(text: str, place: Place = Place.RESULT, where: str = "") -> tuple[
         _finding(rule, severity, (start, end), where) for rule, severity, start, end in hidden.found(text, place)
     ]
     folded = fold(text)
-    work = Work()
     for rule, start, end in _table(place).matches(folded, work):
         findings.append(_finding(rule, rule.severity_in(place), original(text, start, end), where))
+    findings += _disguised(text, folded, place, where, findings, work)
     if work.left < 0:
         findings.append(_finding(NOT_SCANNED, _unlooked(place), (0, len(text)), where))
-    findings += _disguised(text, folded, place, where, findings)
     return tuple(findings)
 
 
@@ -95,7 +95,7 @@ def scan_result(result: Any) -> tuple[Finding, ...]:
     """What an answer or an error has in it: all texts of it, each looked at once."""
     seen: set[str] = set()
     findings: list[Finding] = []
-    left = MAX_RESULT
+    left, work = MAX_RESULT, Work(2 * MAX_WORK)  # one for all texts: many small ones block no longer than a large one
     try:
         for where, _, text in texts(result):
             if text in seen:
@@ -103,7 +103,7 @@ def scan_result(result: Any) -> tuple[Finding, ...]:
             seen.add(text)
             if left < len(text):
                 findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (left, len(text)), where))
-            findings += scan_text(text[:left], Place.RESULT, where)
+            findings += scan_text(text[:left], Place.RESULT, where, work)
             left = max(0, left - len(text))
     except TooMuch:
         findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (0, 0), ""))
@@ -125,15 +125,17 @@ def _unlooked(place: Place) -> Severity:
     return Severity.MINOR if place is Place.RESULT else Severity.SEVERE
 
 
-def _disguised(text: str, folded: str, place: Place, where: str, findings: list[Finding]) -> Iterator[Finding]:
+def _disguised(
+    text: str, folded: str, place: Place, where: str, findings: list[Finding], work: Work
+) -> Iterator[Finding]:
     for rule, severity, start, end in disguised.found(text, folded, place):
         yield _finding(rule, severity, (start, end), where)
     for inside, start, end in encoded.decoded(text):
-        speaks = _inside(inside, place)
+        speaks = _inside(inside, place, work)
         if speaks is not None:
             yield _finding(speaks, speaks.severity_in(place), (start, end), where)
             break
-    if any(_speaks(turned) for turned in encoded.turned_round(text)):
+    if any(_speaks(turned, work) for turned in encoded.turned_round(text)):
         yield _finding(encoded.DEMAND, encoded.DEMAND.severity_in(place), (0, len(text)), where)
     spoken = any(one.rule in _SPOKEN for one in findings)
     if not spoken and disguised.set_apart(folded):
@@ -141,16 +143,16 @@ def _disguised(text: str, folded: str, place: Place, where: str, findings: list[
         yield _finding(rule, rule.severity_in(place), (0, len(text)), where)
 
 
-def _inside(text: str, place: Place) -> Rule | None:
+def _inside(text: str, place: Place, work: Work) -> Rule | None:
     """What a decoded text is: a demand, a sentence where none should be hidden, or nothing to speak of."""
-    if _speaks(text):
+    if _speaks(text, work):
         return encoded.DEMAND
     return encoded.PROSE_INSIDE if place in (Place.PROSE, Place.NAME) and encoded.is_prose(text) else None
 
 
-def _speaks(text: str) -> bool:
+def _speaks(text: str, work: Work) -> bool:
     folded = fold(text)
-    return next(_table(Place.PROSE).matches(folded, Work()), None) is not None or disguised.set_apart(folded)
+    return next(_table(Place.PROSE).matches(folded, work), None) is not None or disguised.set_apart(folded)
 
 
 def _finding(rule: Rule, severity: Severity, span: tuple[int, int], where: str) -> Finding:

@@ -17,6 +17,8 @@ from mcp_guard.wire import digest
 
 LOOKED_AT = re.compile(r"[^@\s]{1,300}@[0-9a-f]{16}")
 """`server/name@digest`, as `mcp-guard check` prints it."""
+NOT_LOOKED_AT = frozenset({"_meta", "icons"})
+"""Members that reach no model."""
 
 
 class Act(StrEnum):
@@ -52,4 +54,4 @@ def key_of(thing: Mapping[str, Any] | str) -> str:
     """The digest of all that was looked at, unknown members too: no part may change behind it."""
     if isinstance(thing, str):
         return digest({"text": thing})
-    return digest({name: value for name, value in thing.items() if name not in ("_meta", "icons")})
+    return digest({name: value for name, value in thing.items() if name not in NOT_LOOKED_AT})

@@ -32,19 +32,22 @@ class TooMuch(Exception):
 def joined(value: Any) -> tuple[str, str]:
     """All texts at once, and all names, each once: where these have nothing, no single one has. Raises TooMuch."""
     found: list[str] = []
-    names: dict[str, None] = {}
-    stack = [(value, 0)]
-    while stack:
-        item, depth = stack.pop()
-        if isinstance(item, str):
-            found.append(item)
-        elif isinstance(item, dict):
-            names.update(dict.fromkeys(item))
-            stack.extend((inner, depth + 1) for name, inner in item.items() if name not in _NOT_READ)
-        elif isinstance(item, list):
-            stack.extend((inner, depth + 1) for inner in item)
+    names: dict[str, Any] = {}
+    level, depth = [value], 0
+    while level:
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, str):
+                found.append(item)
+            elif isinstance(item, dict):
+                names.update(item)
+                read = item.keys().isdisjoint(_NOT_READ)
+                below += item.values() if read else [one for name, one in item.items() if name not in _NOT_READ]
+            elif isinstance(item, list):
+                below += item
         if depth > MAX_DEPTH or len(found) + len(names) > MAX_TEXTS:
             raise TooMuch
+        level, depth = below, depth + 1
     return "\n\n".join(found), "\n\n".join(names)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import httpx2
 
-from tests.faults.soak.lanes import GIVEN_UP_AFTER, PATIENCE, Lane
+from tests.faults.soak.lanes import GIVEN_UP_AFTER, Lane
+from tests.faults.soak.observed import ask
 from tests.faults.soak.world import World
 from tests.transports.http_support import LEGACY, events, message, modern
 
@@ -16,11 +18,14 @@ from tests.transports.http_support import LEGACY, events, message, modern
 class HttpLane(Lane):
     """Speaks raw HTTP, so that what is counted is what came over the wire."""
 
-    def __init__(self, world: World, number: int, seed: int, *, url: str, token: str, modern: bool) -> None:
+    def __init__(self, world: World, number: int, seed: int, *, url: str, token: str, pid: int, modern: bool) -> None:
         super().__init__(world, number, seed)
         self._url = url
         self._token = token
+        self._pid = pid
         self._modern = modern
+        self.kind = f"http, {'modern' if modern else 'legacy'}"
+        self._waiting: dict[str, str] = {}  # by request: how far its response has come
         self._headers: dict[str, str] = {}
         self._http: httpx2.AsyncClient | None = None
 
@@ -37,7 +42,7 @@ class HttpLane(Lane):
         }
         # Shorter than the guard keeps an idle connection: else one may end under a request that is just being sent.
         limits = httpx2.Limits(keepalive_expiry=2.0)
-        self._http = httpx2.AsyncClient(headers=headers, timeout=PATIENCE, limits=limits)
+        self._http = httpx2.AsyncClient(headers=headers, timeout=None, limits=limits)
         if self._modern:
             return
         info = {"name": "soak", "version": "1"}
@@ -62,15 +67,33 @@ class HttpLane(Lane):
     async def answer_to(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         number = f"r{self.nonce()}"
         body, headers = self._request(method, params, number)
-        response = await self.http.post(self._url, content=body, headers=headers)
+        text, response = await self._response(number, body, headers)
         streamed = response.headers.get("content-type", "").startswith("text/event-stream")
-        said = events(response.text) if streamed else [response.json()]
+        said = events(text) if streamed else [json.loads(text)]
         answers = [one for one in said if one.get("id") == number and "method" not in one]
         if not answers:
-            self.ledger.broken.append(f"client {self.number}: {method} {response.status_code} {response.text[:300]}")
+            self.ledger.broken.append(f"client {self.number}: {method} {response.status_code} {text[:300]}")
         if len(answers) > 1:
             self.ledger.twice.append(f"client {self.number}: {str(answers)[:200]}")
         return answers[0] if answers else {"error": "none"}
+
+    async def _response(self, number: str, body: bytes, headers: dict[str, str]) -> tuple[str, httpx2.Response]:
+        """The response, and on the way a note of how far it has come: it stays if nobody waits any more."""
+        began, self._waiting[number] = time.monotonic(), "no response"
+        async with self.http.stream("POST", self._url, content=body, headers=headers) as response:
+            text, port = "", response.extensions["network_stream"].get_extra_info("client_addr")
+            self._waiting[number] = f"{response.status_code} from {port} after {time.monotonic() - began:.3f} s"
+            async for part in response.aiter_text():
+                text += part
+                self._waiting[number] = f"{response.status_code} from {port}, {len(text)} characters: {text[-200:]!r}"
+        del self._waiting[number]
+        return text, response
+
+    async def seen(self) -> str:
+        lost, self._waiting = self._waiting, {}
+        return "\n".join(
+            [f"client: {number}: {state}" for number, state in lost.items()] + [await ask(self.world.home, self._pid)]
+        )
 
     async def give_up(self, name: str) -> None:
         self.ledger.asked += 1

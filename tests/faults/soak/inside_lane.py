@@ -19,6 +19,8 @@ from tests.fixtures.client import LEGACY
 class InsideLane(Lane):
     """The legacy era, without pipes on the client's side."""
 
+    kind = "inside, legacy"
+
     def __init__(self, world: World, number: int, seed: int) -> None:
         super().__init__(world, number, seed)
         self._guard: Guard | None = None

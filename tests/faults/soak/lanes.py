@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from tests.faults.soak.ledger import Ledger
+from tests.faults.soak.observed import what_is_held
 from tests.faults.soak.world import World
 
 PAUSE = 0.005  # seconds between two requests of one client
@@ -19,6 +20,8 @@ FAULTS = {"crash": 1, "give up": 4, "garbage": 3, "leave": 1, "list": 4, "fail":
 
 class Lane(ABC):
     """One client."""
+
+    kind: str  # transport and era
 
     def __init__(self, world: World, number: int, seed: int) -> None:
         self.world = world
@@ -87,8 +90,15 @@ class Lane(ABC):
             async with asyncio.timeout(PATIENCE):
                 self.ledger.end(await self.answer_to(method, params))
         except TimeoutError:
-            about = f"client {self.number}, its request {self._asked}: {method} {params.get('name', '')}"
-            self.ledger.unanswered[about] = str(params.get("arguments", {}).get("nonce", ""))
+            nonce = str(params.get("arguments", {}).get("nonce", ""))
+            which = f"{nonce or self._asked}: {method} {params.get('name', '')}"
+            about = f"client {self.number} ({self.kind}), its request {which}"
+            self.ledger.unanswered[about] = nonce
+            self.ledger.seen[about] = await self.seen()
+
+    async def seen(self) -> str:
+        """What is known here of a request that has just gone unanswered, and what the guard holds."""
+        return what_is_held()
 
     @abstractmethod
     async def arrive(self) -> None:

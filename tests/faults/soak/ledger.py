@@ -14,6 +14,7 @@ class Ledger:
     ends: Counter[str] = field(default_factory=Counter)  # results, errors, given up, left behind
     faults: Counter[str] = field(default_factory=Counter)  # what was done to whom
     unanswered: dict[str, str] = field(default_factory=dict)  # what it was, and its nonce if it had one
+    seen: dict[str, str] = field(default_factory=dict)  # of those: what client and guard held when it was noticed
     twice: list[str] = field(default_factory=list)  # answers to what was answered, or never asked
     broken: list[str] = field(default_factory=list)  # what no client should see: no JSON, a wrong status
     remote: Counter[str] = field(default_factory=Counter)  # texts that reached the HTTP servers

@@ -55,7 +55,7 @@ async def soak(home: Path, *, seconds: float, clients: int, servers: int, seed: 
     )
     before = open_files()
     async with world.running(servers), _served(world, report) as (url, token, pid):
-        lanes = _lanes(world, clients, seed, url, token)
+        lanes = _lanes(world, clients, seed, url, token, pid)
         watch = Watch({"the guard that serves HTTP": pid})
         until = asyncio.get_running_loop().time() + seconds
         looking = asyncio.create_task(watch.look_on(max(0.1, seconds / 60), until))
@@ -75,15 +75,15 @@ async def soak(home: Path, *, seconds: float, clients: int, servers: int, seed: 
     return report
 
 
-def _lanes(world: World, clients: int, seed: int, url: str, token: str) -> list[Lane]:
+def _lanes(world: World, clients: int, seed: int, url: str, token: str, pid: int) -> list[Lane]:
     kinds: list[Callable[[int], Lane]] = [
         lambda number: StdioLane(world, number, seed, modern=False, stays=True),
-        lambda number: HttpLane(world, number, seed, url=url, token=token, modern=True),
+        lambda number: HttpLane(world, number, seed, url=url, token=token, pid=pid, modern=True),
         lambda number: StdioLane(world, number, seed, modern=True, stays=True),
-        lambda number: HttpLane(world, number, seed, url=url, token=token, modern=False),
+        lambda number: HttpLane(world, number, seed, url=url, token=token, pid=pid, modern=False),
         lambda number: InsideLane(world, number, seed),
         lambda number: StdioLane(world, number, seed, modern=False, stays=False),
-        lambda number: HttpLane(world, number, seed, url=url, token=token, modern=False),
+        lambda number: HttpLane(world, number, seed, url=url, token=token, pid=pid, modern=False),
         lambda number: StdioLane(world, number, seed, modern=True, stays=False),
     ]
     return [kinds[number % len(kinds)](number) for number in range(clients)]
@@ -170,6 +170,7 @@ def _check_ledgers(world: World, report: Report) -> None:
     report.entries = len(rows)
     for about, nonce in ledger.unanswered.items():
         report.wrong.append(f"unanswered: {about}, executed {executed[nonce]} times; {_entry_of(world, rows, nonce)}")
+        report.wrong.append(ledger.seen.get(about, ""))
     allowed = sum(row.effect == "allow" and row.target == "echo" for row in rows)
     if allowed < report.executed:
         report.wrong.append(f"{report.executed} executed, {allowed} allowed")

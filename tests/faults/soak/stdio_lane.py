@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from tests.faults.soak.lanes import GIVEN_UP_AFTER, PATIENCE, Lane
+from tests.faults.soak.observed import ask
 from tests.faults.soak.world import World
 from tests.faults.test_fuzz import crashed
 from tests.fixtures.client import RawClient
@@ -20,6 +21,7 @@ class StdioLane(Lane):
     def __init__(self, world: World, number: int, seed: int, *, modern: bool, stays: bool) -> None:
         super().__init__(world, number, seed)
         self._modern = modern
+        self.kind = f"stdio, {'modern' if modern else 'legacy'}"
         self._stays = stays
         self._client: RawClient | None = None
 
@@ -27,6 +29,9 @@ class StdioLane(Lane):
     def client(self) -> RawClient:
         assert self._client is not None
         return self._client
+
+    async def seen(self) -> str:
+        return await ask(self.world.home, self.client.pid)
 
     async def arrive(self) -> None:
         if self._client is not None:

@@ -51,7 +51,7 @@ class World:
 
     def guard(self, *more: str) -> list[str]:
         """The command of a guard in front of all servers."""
-        return [sys.executable, "-m", "mcp_guard", "run", "--config", str(self.config), *more]
+        return [sys.executable, "-m", "tests.faults.soak.observed", "run", "--config", str(self.config), *more]
 
     def ledgers(self) -> list[Path]:
         return [self.home / f"{name}.ledger" for name in self.stdio]

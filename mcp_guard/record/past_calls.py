@@ -1,0 +1,46 @@
+"""Decisions of the record as calls that can be judged again (`mcp_guard.report.replay`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mcp_guard.model import Effect, Kind
+from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.events import loaded, seen
+from mcp_guard.record.query import Row
+from mcp_guard.report.replay import EFFECTS, Past
+
+
+def past_calls(rows: Iterable[Row]) -> Iterator[Past]:
+    """In the order of the rows; what names no target was never a call that a policy speaks about."""
+    mandated: set[str] = set()  # chains of guards that a mandate bound
+    for row in rows:
+        chain = str(row.body.get("chain"))
+        if row.kind is EntryKind.LOADED and any(one.kind == "mandate" for one in loaded(row)):
+            mandated.add(chain)
+        elif row.kind is EntryKind.DECISION and row.server and row.target:
+            yield _past(row, mandated=chain in mandated)
+
+
+def _past(row: Row, *, mandated: bool) -> Past:
+    known = seen(row)
+    agreed = bool(row.body.get("approvals"))
+    cut = "…" in row.target or "…" in row.principal or row.detail.startswith("not inspected")
+    return Past(
+        entry=row.id,
+        time=row.time,
+        session=row.session,
+        principal=row.principal,
+        method=row.method,
+        server=row.server,
+        target=row.target,
+        kind=Kind(row.body.get("target_kind", "tool")),
+        effect=Effect.ASK if agreed else EFFECTS.get(row.effect, Effect.DENY),
+        reason=row.reason,
+        given=known.given,
+        values=known.values,
+        count=row.count,
+        certain=not cut,
+        mandated=mandated,
+        refunded=row.outcome == "not_sent",
+    )
