@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mcp_guard.cli.setting_up import check_there
 from mcp_guard.config import load_config
 from mcp_guard.errors import InputError
+from mcp_guard.missing import check_there
 from mcp_guard.policy.cases import HOME, CaseFile, Suite, bind, load_cases
 from mcp_guard.policy.document import Document, load_mandate, load_policy
 from mcp_guard.policy.yaml_source import MAX_BYTES, read_yaml

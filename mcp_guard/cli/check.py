@@ -15,7 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from mcp_guard import __version__, listing, log
+from mcp_guard.accepting.gate import Gate
+from mcp_guard.accepting.stacks import Asked
 from mcp_guard.catalog import Tool
+from mcp_guard.cli.accepting import say, waits
 from mcp_guard.cli.containing import cell_as_json, cell_rows, in_default_cell
 from mcp_guard.cli.effects import NOBODY, Origin, grouped, origin
 from mcp_guard.cli.explain import OfflineFacts
@@ -115,13 +118,15 @@ def check(
         raise InputError("`--config` stands alone: guard.yaml names policy and servers")
     if contain and not command:
         raise InputError("`--contain` goes with a command behind `--`: guard.yaml says it for each server")
-    variables = parse_settings(settings, Path.cwd())
+    variables = given = parse_settings(settings, Path.cwd())
+    policy_file, mandate_file = policy, mandate
     specs: tuple[ServerSpec, ...] = ()
     own: tuple[Path, ...] = ()
     lock = lock_file
     inspect = Inspect()
     if policy is None and not command:
-        loaded = load_config(config or Path("guard.yaml"))
+        config = config or Path("guard.yaml")
+        loaded = load_config(config)
         say_unset(loaded)
         policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
         variables, own = {**loaded.variables, **variables}, (loaded.file, loaded.lock_place)
@@ -136,6 +141,8 @@ def check(
     guard = build_guard(
         specs, policy=first, mandate=second, prefixed=bool(own), own_files=own, lock=lock, inspect=inspect
     )
+    asked = Asked(config, policy_file, mandate_file, lock_file, given)
+    waiting = list(waits(Gate(asked, guard.record.directory).stand(), asked))
     past = lately(guard.record.directory, clock())
     try:
         reports = asyncio.run(ask(guard)) if specs else []
@@ -148,8 +155,10 @@ def check(
         *_oddities(guard, reports, every_server=bool(own)),
     ]
     if as_json:
-        click.echo(json.dumps(_as_json(guard, reports, odd), indent=2))
+        click.echo(json.dumps({**_as_json(guard, reports, odd), "waiting": waiting}, indent=2))
     else:
+        for line in waiting:
+            say(line)
         _show(Console(highlight=False, soft_wrap=True), guard, reports, odd)
     return 0 if all(report.answered for report in reports) else 1
 

@@ -76,7 +76,7 @@ def diff(
     elif markdown:
         click.echo("\n".join(_markdown(found)))
     else:
-        _show(Console(highlight=False, soft_wrap=True), found)
+        show(Console(highlight=False, soft_wrap=True), found)
     return 1 if found.wider else 0
 
 
@@ -98,7 +98,7 @@ def _subject(path: Path) -> _Subject:
     return _Subject(path, None, {})
 
 
-def _show(console: Console, found: Comparison) -> None:
+def show(console: Console, found: Comparison) -> None:
     console.print(f"[bold {_COLOURS[found.gained.verdict]}]{_plain(headline(found))}[/]")
     for title, findings in sections(found):
         console.print(f"\n[bold]{_plain(title)}[/]")

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from mcp_guard.cli.init_accepting import accept_written
 from mcp_guard.cli.init_listing import Lister, on_a_terminal
 from mcp_guard.cli.init_show import as_json, plain, show
 from mcp_guard.cli.init_undo import undo as take_back
@@ -78,7 +79,8 @@ def _put(
     console = Console(highlight=False, soft_wrap=True)
 
     def write() -> list[str]:
-        return put_in_place(planned, setting.guards, state_directory(), datetime.now(UTC))
+        notes = put_in_place(planned, setting.guards, state_directory(), datetime.now(UTC))
+        return [*notes, *accept_written(planned, state_directory())]
 
     notes = write() if apply else []  # before anything is said: whoever reads it may stop reading
     if as_data:

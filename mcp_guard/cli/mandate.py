@@ -15,13 +15,14 @@ from pathlib import Path
 
 import click
 
-from mcp_guard.cli.setting_up import build_guard, check_there, load_documents, parse_settings, say_unset
+from mcp_guard.cli.setting_up import build_guard, load_documents, parse_settings, say_unset
 from mcp_guard.config import Config, load_config
 from mcp_guard.drafting.draft import Draft, draft
 from mcp_guard.drafting.spoken import spoken
 from mcp_guard.drafting.text import as_mandate, mandate_text
 from mcp_guard.drafting.tools import Offered, offered
 from mcp_guard.errors import GuardError, InputError
+from mcp_guard.missing import check_there
 from mcp_guard.model import UNTRUSTED
 from mcp_guard.policy.document import Document, load_mandate
 from mcp_guard.policy.sentences import sentence

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from mcp_guard.accepting.stacks import Asked
+from mcp_guard.cli.accepting import put_in_force, standing_of
 from mcp_guard.cli.containing import say_contained
 from mcp_guard.cli.serving import serve_stdio
-from mcp_guard.cli.setting_up import build_guard, load_documents, parse_settings, say_strangers, say_unset
-from mcp_guard.config import load_config
+from mcp_guard.cli.setting_up import build_guard, parse_settings, say_strangers, say_unset
 from mcp_guard.errors import InputError
 
 DEFAULT_CONFIG = Path("guard.yaml")
@@ -29,9 +30,11 @@ def run(
         raise InputError("`--token-env` goes with `--http HOST:PORT`")
     if address is not None and address.startswith(":"):
         raise InputError(f"`--http {address}` has no host; write `--http 127.0.0.1{address}`")
-    loaded = load_config(config)
-    variables = {**loaded.variables, **parse_settings(settings, Path.cwd())}
-    first, second = load_documents(loaded.policy, mandate or loaded.mandate, variables)
+    asked = Asked(config, mandate=mandate, settings=parse_settings(settings, Path.cwd()))
+    standing = standing_of(asked)
+    force = standing.force
+    loaded, first, second = force.config, force.policy, force.mandate
+    assert loaded is not None  # noqa: S101 - a configuration was asked for
     if first is None and second is None:
         click.echo(f"mcp-guard: {config} names no policy, so nothing is granted; see `mcp-guard check`", err=True)
 
@@ -42,11 +45,13 @@ def run(
         prefixed=True,
         own_files=(config, loaded.lock_place, *loaded.heads_files),
         durability=loaded.durability,
-        lock=loaded.lock,
+        lock=force.lock_file,
+        locked=force.lock,
         heads=loaded.heads,
         limits=loaded.limits,
         inspect=loaded.inspect,
     )
+    put_in_force(guard, standing, asked)
     say_strangers(guard)
     say_unset(loaded)
     say_contained(guard.specs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import pwd
@@ -21,8 +20,10 @@ from mcp_guard.errors import InputError
 from mcp_guard.guard import LACKS_MANDATE, Guard
 from mcp_guard.identities import unlike
 from mcp_guard.inspection.scan.settings import Inspect
+from mcp_guard.lock.servers import Lock
 from mcp_guard.lock.text import lock_text
 from mcp_guard.lock_file import load_lock
+from mcp_guard.missing import check_there
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
 from mcp_guard.policy.oddities import strangers
 from mcp_guard.protection import Protection
@@ -116,19 +117,6 @@ def load_documents(
     return first, second
 
 
-def check_there(path: Path) -> None:
-    """A path that leads nowhere was most likely meant from another directory, or is misspelt."""
-    if path.exists():
-        return
-    directory = path.absolute().parent
-    try:
-        names = [other.name for other in directory.iterdir()]
-    except OSError:
-        raise InputError(f"can't read {path}: there is no directory {directory}") from None
-    close = difflib.get_close_matches(path.name, names, 1, 0.6)
-    raise InputError(f"there is no {path.name} in {directory}{f'; did you mean `{close[0]}`?' if close else ''}")
-
-
 def build_guard(
     specs: tuple[ServerSpec, ...],
     *,
@@ -138,12 +126,17 @@ def build_guard(
     own_files: Iterable[Path],
     durability: Literal["process", "disk"] = "process",
     lock: Path | None = None,
+    locked: Lock | None = None,
     heads: Sink | None = None,
     limits: Limits | None = None,
     inspect: Inspect = Inspect(),  # noqa: B008 - frozen
 ) -> Guard:
-    """Open the record and put the parts together. `lock` has to be there: without one, first sight counts."""
-    locked = load_lock(lock) if lock is not None else None
+    """Open the record and put the parts together. `lock` has to be there: without one, first sight counts.
+
+    `locked` is what that file says, where it has been read already.
+    """
+    if locked is None and lock is not None:
+        locked = load_lock(lock)
     principal = local_principal()
     session = client_session(principal, mandate.digest if mandate is not None else "")
     record = Record.open(session=session, clock=clock, durability=durability, limits=limits)

@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from mcp_guard.accepting.stacks import Asked
 from mcp_guard.catalog import SERVER_NAME
+from mcp_guard.cli.accepting import put_in_force, standing_of
 from mcp_guard.cli.containing import in_default_cell, say_contained
 from mcp_guard.cli.serving import serve_stdio
-from mcp_guard.cli.setting_up import build_guard, load_documents, parse_settings, say_strangers
+from mcp_guard.cli.setting_up import build_guard, parse_settings, say_strangers
 from mcp_guard.errors import InputError
 from mcp_guard.server_spec import ServerSpec
 
@@ -56,7 +58,9 @@ def wrap(
         )
     if name is not None and not SERVER_NAME.fullmatch(name):
         raise InputError(f"`{name}` can't be a server's name; use letters, digits, `_` and `-`")
-    first, second = load_documents(policy, mandate, parse_settings(settings, Path.cwd()))
+    asked = Asked(policy=policy, mandate=mandate, lock=lock, settings=parse_settings(settings, Path.cwd()))
+    standing = standing_of(asked)
+    first, second = standing.force.policy, standing.force.mandate
     if first is None and second is None:
         click.echo(HOW_TO_GRANT.format(command=" ".join(command)), err=True, nl=False)
     spec = ServerSpec(name or "server", command)
@@ -67,7 +71,9 @@ def wrap(
         prefixed=False,
         own_files=(lock,) if lock is not None else (),
         lock=lock,
+        locked=standing.force.lock,
     )
+    put_in_force(guard, standing, asked)
     say_strangers(guard)
     say_contained(guard.specs)
     if ahead is not None:

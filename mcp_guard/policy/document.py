@@ -96,17 +96,31 @@ class Authority:
 
 def load_policy(path: Path, *, variables: Mapping[str, str] | None = None, home: str | None = None) -> Document:
     """Load the policy in file `path`; `$project` is its directory unless `variables` says otherwise."""
+    return read_policy(_read(path), path, variables=variables, home=home)
+
+
+def read_policy(
+    data: bytes, path: Path, *, variables: Mapping[str, str] | None = None, home: str | None = None
+) -> Document:
+    """What the policy at `path` says with this content."""
     # Lexical on purpose: following links is for `Facts.resolve`.
     directory = os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120
     given = dict(variables or {})
     if directory != "/":
         given.setdefault("project", directory)
-    return load_text(_read(path), file=str(path), kind="policy", variables=given, home=home or _home())
+    return load_text(data, file=str(path), kind="policy", variables=given, home=home or _home())
 
 
 def load_mandate(path: Path, *, variables: Mapping[str, str] | None = None, home: str | None = None) -> Document:
     """Load the mandate in file `path`. `$project` is the policy's: pass `variables=policy.variables`."""
-    return load_text(_read(path), file=str(path), kind="mandate", variables=variables or {}, home=home or _home())
+    return read_mandate(_read(path), path, variables=variables, home=home)
+
+
+def read_mandate(
+    data: bytes, path: Path, *, variables: Mapping[str, str] | None = None, home: str | None = None
+) -> Document:
+    """What the mandate at `path` says with this content."""
+    return load_text(data, file=str(path), kind="mandate", variables=variables or {}, home=home or _home())
 
 
 def _home() -> str:

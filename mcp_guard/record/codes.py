@@ -252,6 +252,31 @@ CODES: dict[EntryKind, Code] = {
         _note(EntryKind.CLOCK_SET, **{"from": "2099-01-01T00:00:00.000000Z"}),
         data=an_object({"from": TEXT}),
     ),
+    EntryKind.ACCEPTED: Code(
+        "A file that says what is granted counts from here on with this content; `how` says why it may. `place` is a "
+        "digest of its part and path, `context` of the command line for which it was proved narrower, else empty.",
+        _note(
+            EntryKind.ACCEPTED,
+            part="policy",
+            file="/home/me/project/policy.yaml",
+            place="ab" * 32,
+            context="",
+            sha256="cd" * 32,
+            how="person",
+            by="local:me",
+        ),
+        data=an_object(
+            {
+                "part": one_of("config", "policy", "mandate", "lock"),
+                "file": TEXT,
+                "place": HEX,
+                "context": {"type": "string", "pattern": "^[0-9a-f]*$"},
+                "sha256": {"type": "string", "pattern": "^[0-9a-f]*$"},
+                "how": one_of("first_sight", "narrower", "person", "init"),
+                "by": TEXT,
+            }
+        ),
+    ),
     EntryKind.FOUND: Code(
         "The scan found something in what a server would have a model read, and it is shown all the same.",
         _note(EntryKind.FOUND, server="files", found=[{"name": "read", "rules": ["hidden-text"]}]),

@@ -91,6 +91,8 @@ class EntryKind(StrEnum):
     """Closed files of the record that are older than the retention are about to be removed."""
     CLOCK_SET = "clock_set"
     """A person said that recorded times were ahead of the true one: from here on time runs from the clock again."""
+    ACCEPTED = "accepted"
+    """A file that says what is granted counts from here on as it is now: which one, its digest, and why it may."""
 
 
 NOTES = frozenset(EntryKind) - {
@@ -114,6 +116,7 @@ NOTES = frozenset(EntryKind) - {
     EntryKind.EXPOSED,
     EntryKind.LABELS_CLEARED,
     EntryKind.SESSION_RENEWED,
+    EntryKind.ACCEPTED,
 }
 """The kinds that `Record.note` takes; the others are written together with what they tell about."""
 BINDING = frozenset({EntryKind.OPENED, EntryKind.CHECKPOINT})

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from mcp_guard.record.accepted import AcceptedTold
 from mcp_guard.record.answers_told import AnswersTold
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.ledger_past import Past
@@ -33,6 +34,7 @@ class Ledger:
         self._sightings = SightingsLedger()
         self._answers = AnswersTold()
         self._past = Past()
+        self._accepted = AcceptedTold()
 
     def enter(self, kind: EntryKind, body: dict[str, Any]) -> bool:
         """Take an entry in; False for an outcome that belongs to no open call of its chain and session."""
@@ -53,6 +55,8 @@ class Ledger:
                 self._past.answered(decision, body)
         elif kind is EntryKind.SIGHTED:
             self._sightings.enter(body)
+        elif kind is EntryKind.ACCEPTED:
+            self._accepted.enter(body["data"])
         elif self._answers.enter(kind, body):
             pass
         elif kind is EntryKind.FIRST_SIGHT:
@@ -88,6 +92,7 @@ class Ledger:
         yield from self._sightings.differences(connection)
         yield from self._answers.differences(connection)
         yield from self._past.differences(connection)
+        yield from self._accepted.differences(connection)
 
     def _charge(self, body: dict[str, Any], sign: int) -> None:
         for charge in body.get("charges", ()):

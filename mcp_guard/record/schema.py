@@ -136,6 +136,11 @@ TABLES = {
         fingerprint TEXT NOT NULL,
         calls INTEGER NOT NULL,
         PRIMARY KEY (account, rule, argument, fingerprint)) WITHOUT ROWID""",
+    "accepted": """CREATE TABLE accepted (
+        place TEXT NOT NULL,
+        context TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        PRIMARY KEY (place, context)) WITHOUT ROWID""",
 }
 
 _SYNCHRONOUS = {"process": "NORMAL", "disk": "FULL"}

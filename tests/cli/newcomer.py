@@ -12,8 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mcp_guard.accepting.stacks import Asked
 from mcp_guard.clients import Entry, load_bytes
 from mcp_guard.clients.model import ConfigFile
+from tests.accepting.house import person_accepts
 from tests.clients.files import put_in_place
 from tests.fixtures.client import RAW_SERVER, RawClient
 
@@ -94,6 +96,10 @@ class Newcomer:
             **{name: value or "" for name, value in entry.env.items()},
         }
         return RawClient(entry.command or (), env=env, cwd="/")
+
+    def accepts(self, client: str) -> None:
+        """The person accepts what was made of a client's policy."""
+        person_accepts(Asked(config=self.policy(client).with_name("guard.yaml")), self.home / ".local/state/mcp-guard")
 
     def policy(self, client: str) -> Path:
         return self.home / ".config" / "mcp-guard" / client / "policy.yaml"

@@ -26,6 +26,7 @@ CONTRACT = {
     "test": {"--config", "--policy", "--min-coverage", "--mutate", "--json", "--junit"},
     "lock": {"--config", "--name", "--lock", "--server", "--check", "--accept-first-sight", "--json"},
     "diff": {"--set", "--set-old", "--markdown", "--json"},
+    "accept": {"--config", "--policy", "--mandate", "--lock", "--set", "--show", "--json", "--state"},
     "mandate": set(),
     "approvals": set(),
     "stop": {"--server", "--effect", "--session", "--undo", "--state"},

@@ -44,6 +44,7 @@ async def test_from_each_clients_configuration_to_a_guarded_listing_and_back(new
     assert done.returncode == 0, done.stderr
     assert SECRET not in done.stdout + done.stderr + newcomer.policy(client).read_text()
     put_in_force(newcomer.policy(client), "raw/echo")
+    newcomer.accepts(client)
     entry = newcomer.guard_entry(file)
     assert entry.env["RAW_TOKEN"] == SECRET
     async with newcomer.as_client(entry) as guarded:
@@ -61,6 +62,7 @@ async def test_the_sdks_own_client_starts_what_was_written(newcomer: Newcomer) -
     file = newcomer.configure("claude-code", {"raw": newcomer.raw()})
     assert newcomer.run("init", "--apply", "--list", "raw").returncode == 0
     put_in_force(newcomer.policy("claude-code"), "raw/add")
+    newcomer.accepts("claude-code")
     entry: Entry = newcomer.guard_entry(file)
     env = {name: value or "" for name, value in entry.env.items()}
     words = entry.command or ()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mcp_guard.accepting.stacks import Asked
+from tests.accepting.house import House
 from tests.cli.commands import guard
 from tests.end_to_end.world import PUBLISHED
 from tests.guards import Stand
@@ -64,4 +66,6 @@ async def test_another_version_is_withheld_shown_in_words_and_accepted_by_lockin
     after = (place / "guard.lock").read_text()
     changed = set(after.splitlines()) ^ set(before.splitlines())
     assert 0 < len(changed) < len(after.splitlines())
+    assert {name.partition("__")[0] for name in await shown(place)} == {"time"}  # until a person accepts it
+    House(place, Asked(config=place / "guard.yaml")).accept()
     assert {"memory__create_entities", "time__get_current_time"} <= await shown(place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,14 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
 
 from tests.examples.readme import Asked, Command, Conversation, Shown, Step, Written, matches, steps
-from tests.examples.stage import Stage
+from tests.examples.stage import REPOSITORY, Stage
 from tests.examples.terminal import Terminal, terminal
 
 Started = Callable[[Stage], Any]
 """What the client of a story connects to, by its own file as it is at this moment."""
+
+TYPIST = REPOSITORY / "tests" / "fixtures" / "typist.py"
+"""Types the PIN where a command asks for it, as a person at a terminal."""
 
 Chosen = Callable[[Step], bool]
 
@@ -45,7 +49,8 @@ class Story:
     async def _do(self, step: Step, shell: Terminal) -> None:
         match step:
             case Command(line, output):
-                code, printed = shell.run(self.stage.here(line))
+                asks = f"{sys.executable} {TYPIST} " if line.startswith("mcp-guard accept") else ""
+                code, printed = shell.run(asks + self.stage.here(line))
                 said = (self.stage.root / "stderr").read_text("utf-8", "replace")[-2000:]
                 assert code in (0, 1), f"$ {line}\n{printed}{said}"  # 2: what the README says is wrong
                 real = self.stage.there(printed)

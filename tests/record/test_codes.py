@@ -16,6 +16,7 @@ from mcp_guard.cli.app import app
 from mcp_guard.history.index import TRUSTED, Row
 from mcp_guard.model import By, Charge, Outcome
 from mcp_guard.record import questions, stops
+from mcp_guard.record.accepted import PERSON, Acceptance, accept
 from mcp_guard.record.codes import CODES, json_schema, markdown
 from mcp_guard.record.entries import NOTES, EntryKind
 from mcp_guard.record.keys import signing_seed
@@ -104,6 +105,8 @@ def every_kind(record: Record, clock: Clock) -> None:
     record.clear_labels(record.session, "local:me")
     record.renew(record.session, "local:me")
     answers(record, clock)
+    policy = Acceptance("policy", "/p.yaml", "ab", "", "cd", PERSON)
+    record.change(lambda moment: accept(moment, policy, "local:me"))
     for kind in sorted(NOTES):
         record.note(kind, CODES[kind].example["data"])
     record.checkpoint(Signer(signing_seed(record.directory)))

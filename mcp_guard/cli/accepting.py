@@ -1,0 +1,62 @@
+"""What starting a guard says and writes about acceptance: which versions of its files are in force, and what waits."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from mcp_guard.accepting.gate import Gate, Standing, settle
+from mcp_guard.accepting.stacks import Asked
+from mcp_guard.cli.setting_up import local_principal
+from mcp_guard.guard import Guard
+from mcp_guard.record.place import state_directory
+from mcp_guard.record.shown import escaped
+
+
+def standing_of(asked: Asked) -> Standing:
+    """What is in force for this command line. Raises InputError where nothing is accepted and the files don't load."""
+    return Gate(asked, state_directory()).stand()
+
+
+def put_in_force(guard: Guard, standing: Standing, asked: Asked) -> None:
+    """Write down what counts from here on, and tell the person once. Raises GuardError if it can't be written."""
+    settle(guard.record, guard.record.directory, standing.force, standing.acceptances, local_principal())
+    if standing.first:
+        say(f"accepted at first sight: {_names(standing.first)}; a wider version waits for `mcp-guard accept`")
+    if standing.narrowed:
+        say(f"proved narrower, so it is in force: {_names(standing.narrowed)}")
+    for line in waits(standing, asked):
+        say(line)
+
+
+def waits(standing: Standing, asked: Asked) -> Iterable[str]:
+    """What a person should know of versions that aren't in force."""
+    if standing.broken:
+        yield f"NOT IN FORCE: {standing.broken}"
+        yield "the version that was accepted before stays in force"
+    elif standing.changed:
+        yield f"NOT IN FORCE: {_names(standing.changed)} changed and isn't proved narrower than what was accepted"
+        yield f"the accepted version stays in force; to see the difference and accept it: {command(asked)}"
+
+
+def command(asked: Asked) -> str:
+    """The line by which a person accepts what waits here."""
+    words = ["mcp-guard", "accept"]
+    for option, path in (("config", asked.config), ("policy", asked.policy), ("mandate", asked.mandate)):
+        words += [f"--{option}", str(path.absolute())] if path is not None else []
+    words += ["--lock", str(asked.lock.absolute())] if asked.lock is not None else []
+    for name, value in asked.settings.items():
+        words += ["--set", f"{name}={value}"]
+    return shlex.join(words)
+
+
+def say(line: str) -> None:
+    """One line on stderr: stdout carries the protocol."""
+    click.echo(f"mcp-guard: {escaped(line)}", err=True)
+
+
+def _names(paths: Iterable[Path]) -> str:
+    return ", ".join(map(str, paths))

@@ -1,0 +1,21 @@
+"""What to say of a file that isn't there: was it misspelt, or meant from another directory?"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from mcp_guard.errors import InputError
+
+
+def check_there(path: Path) -> None:
+    """A path that leads nowhere was most likely meant from another directory, or is misspelt."""
+    if path.exists():
+        return
+    directory = path.absolute().parent
+    try:
+        names = [other.name for other in directory.iterdir()]
+    except OSError:
+        raise InputError(f"can't read {path}: there is no directory {directory}") from None
+    close = difflib.get_close_matches(path.name, names, 1, 0.6)
+    raise InputError(f"there is no {path.name} in {directory}{f'; did you mean `{close[0]}`?' if close else ''}")
