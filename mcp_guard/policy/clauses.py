@@ -206,7 +206,7 @@ def _concerned(limits: Arguments) -> Iterator[Clause]:
         given = _given_loosely(name)
         parts = list(_parts(name, limit.constraint, False, _value_of(name)))
         for part in parts or [Clause(f"{name}: given", given)]:
-            yield replace(part, test=_instead(part.test, given))
+            yield replace(part, test=_or_imitated(part.test, given, name))
 
 
 def _beyond(moment: Moment, known: Collection[str], *, nulls: bool) -> list[str]:
@@ -222,12 +222,16 @@ def _given_loosely(name: str) -> Test:
     return lambda moment: name in moment.arguments or any(loose(given) == loose(name) for given in moment.arguments)
 
 
-def _instead(test: Test, given: Test) -> Test:
-    def both(moment: Moment) -> bool | None:
-        said = test(moment)
-        return given(moment) if said is None else said
+def _or_imitated(test: Test, given: Test, name: str) -> Test:
+    """An argument that looks like the one that is named keeps a deny or an ask speaking, whatever that one's value is."""
 
-    return both
+    def either(moment: Moment) -> bool | None:
+        said = test(moment)
+        if said is None:
+            return given(moment)
+        return said or any(other != name and loose(other) == loose(name) for other in moment.arguments)
+
+    return either
 
 
 def _value_of(name: str, *, nulls: bool = False) -> Value:

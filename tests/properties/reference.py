@@ -6,6 +6,7 @@ check of one constraint, how names fit, and how a moment is read.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,7 @@ from mcp_guard.policy.constraints import compile_check, parse_constraint
 from mcp_guard.policy.names import fits
 from mcp_guard.policy.times import parse_moment
 
+KEY = "AKIA" + "EXAMPLEEXAMPLE12"  # the one secret that is drawn
 Written = dict[str, Any]
 
 
@@ -87,7 +89,7 @@ def _carries(rule: Written, key: str, tools: Written, groups: Written, call: Cal
             return False
         if not all(_fits(known[name], value, facts, grant=True) for name, value in counts.items() if name in known):
             return False
-    return _has_room(rule, key, given, facts)
+    return _has_room(rule, key, given, facts) and not ("deny_secrets" in rule and _has_secret(call))
 
 
 def _has_room(rule: Written, key: str, given: Any, facts: Facts) -> bool:
@@ -107,6 +109,10 @@ def _has_room(rule: Written, key: str, given: Any, facts: Facts) -> bool:
     return paced and used.calls < budget.get("calls", 10**9)
 
 
+def _has_secret(call: Call) -> bool:
+    return KEY in json.dumps(call.params)
+
+
 def _fires(rule: Written, tools: Written, groups: Written, call: Call, facts: Facts) -> bool:
     if not _about(rule, tools, groups, call, facts, grant=False):
         return False
@@ -115,7 +121,7 @@ def _fires(rule: Written, tools: Written, groups: Written, call: Call, facts: Fa
     if "after" in rule and sum(done[tool] for tool in named) < rule.get("times", 1):
         return False
     for name, limit in rule.get("args", {}).items():
-        given, like = call.arguments, any(loose(one) == loose(name) for one in call.arguments)
-        if not (_fits(limit, given[name], facts, grant=False) if name in given else like):
+        given, like = call.arguments, any(one != name and loose(one) == loose(name) for one in call.arguments)
+        if not (like or (name in given and _fits(limit, given[name], facts, grant=False))):
             return False
-    return True
+    return "deny_secrets" not in rule or _has_secret(call)

@@ -71,7 +71,7 @@ async def test_no_argument_leaves_a_trace_in_the_record_or_on_standard_error(tmp
         await answer
     assert len(stand.decisions()) >= len(CALLS)
     assert [row.body for row in stand.rows() if SECRET in str(row.body)] == []
-    for file in stand.state.iterdir():
+    for file in (one for one in stand.state.rglob("*") if one.is_file()):
         assert SECRET.encode() not in file.read_bytes(), file.name
     own = [line for line in client.stderr.splitlines() if "Traceback" in line or SECRET in line]
     assert own == []

@@ -79,7 +79,7 @@ async def test_a_client_of_one_era_works_with_a_server_of_either(tmp_path: Path,
             assert told["params"]["notifications"] == wanted
         else:
             assert await client.request("resources/subscribe", {"uri": "fixture://notes/1"}) == {}
-        await client.call("grow", {"name": "echo", "description": "Another one."})
+        await client.call("grow", {"name": "grown", "description": "Another one."})
         changed = (await client.wait_for_notification("notifications/tools/list_changed"))[-1]
         stamped = (changed.get("params") or {}).get("_meta", {}).get("io.modelcontextprotocol/subscriptionId")
         assert stamped == ("mine" if era == MODERN else None)
