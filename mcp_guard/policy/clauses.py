@@ -223,7 +223,7 @@ def _given_loosely(name: str) -> Test:
 
 
 def _or_imitated(test: Test, given: Test, name: str) -> Test:
-    """An argument that looks like the one that is named keeps a deny or an ask speaking, whatever that one's value is."""
+    """An argument that looks like the one that is named keeps a deny or an ask speaking, whatever that one is."""
 
     def either(moment: Moment) -> bool | None:
         said = test(moment)
