@@ -53,9 +53,13 @@ def test_a_case_is_decided_as_the_guard_decides_after_the_same_calls(
         used = {charge.rule: known.done.grants.get(charge.rule, 0) + 1 for charge in decision.charges}
         known.done = Admitted({**known.done.tools, **tools}, {**known.done.grants, **used})
         for charge in decision.charges:
-            old = known.used(charge.rule)
+            old = known.used(*charge.count)  # all at one moment: what counts for a time counts like all else
             sums = {name: old.sums.get(name, 0) + amount for name, amount in charge.sums.items()}
-            usage[charge.rule] = replace(old, calls=old.calls + charge.calls, sums={**old.sums, **sums})
+            key = f"{charge.rule} rate" if charge.seconds and not charge.account else charge.rule
+            usage[key] = replace(old, calls=old.calls + charge.calls, sums={**old.sums, **sums})
+            seen = known.different.get(charge.rule, {})
+            more = {name: frozenset({*seen.get(name, ()), value}) for name, value in charge.values.items()}
+            known.different = {**known.different, charge.rule: {**seen, **more}}
     expected = judge(authority, Protection([], []), last, None, known)
     played = play(suite, suite.cases[0])
     assert played.decision == expected
