@@ -409,6 +409,8 @@ def _grants_of(row: Row) -> Iterator[tuple[str, list[str]]]:
     data = row.body.get("data")
     for document in data.get("documents", []) if isinstance(data, dict) else []:
         if isinstance(document, dict) and isinstance(grants := document.get("grants"), list):
+            if document.get("kind") == "candidate":  # it grants nothing
+                continue
             ids = (str(one) for one in grants if not str(one).startswith("…"))  # a cut list ends in `… 7 more`
             yield str(document.get("file")), [f"{document.get('kind')}/{one}" for one in ids]
 

@@ -19,8 +19,8 @@ from tests.cli.commands import guard
 CONTRACT = {
     "demo": set(),
     "init": {"--apply", "--undo", "--project", "--client", "--list", "--force", "--json"},
-    "wrap": {"--name", "--policy", "--mandate", "--lock", "--set", "--contain"},
-    "run": {"--config", "--mandate", "--set", "--http", "--token-env"},
+    "wrap": {"--name", "--policy", "--mandate", "--lock", "--set", "--contain", "--record", "--candidate"},
+    "run": {"--config", "--mandate", "--set", "--record", "--candidate", "--http", "--token-env"},
     "check": {"--config", "--policy", "--mandate", "--lock", "--set", "--name", "--contain", "--clients", "--json"},
     "explain": {"--config", "--policy", "--mandate", "--lock", "--set", "--label", "--json"},
     "test": {"--config", "--policy", "--min-coverage", "--mutate", "--json", "--junit"},
