@@ -33,7 +33,11 @@ CONTRACT = {
     "quarantine": {"--json", "--state"},
     "session": {"--json", "--state"},
     "pin": set(),
-    "replay": {"--policy", "--set", "--since", "--session", "--state", "--json"},
+    "replay": {"--policy", "--mandate", "--set", "--since", "--session", "--state", "--json"},
+    "suggest": {
+        *("--config", "--policy", "--set", "--since", "--session", "--hold-out", "--output", "--state", "--json"),
+    },
+    "report-failure": {"--reason", "--arguments", "--whole-tool", "--state"},
     "report": {
         *("--since", "--session", "--config", "--policy", "--mandate", "--set", "--html", "--file"),
         *("--json", "--state"),
@@ -56,7 +60,8 @@ CONTRACT = {
 
 
 def command(name: str) -> click.Command:
-    found = getattr(importlib.import_module(f"mcp_guard.cli.{name}"), name)
+    module = name.replace("-", "_")
+    found = getattr(importlib.import_module(f"mcp_guard.cli.{module}"), module)
     assert isinstance(found, click.Command)
     return found
 

@@ -1,0 +1,90 @@
+"""Over-block: how many calls that a suggestion wasn't made from would be refused under it.
+
+Core. Those calls were allowed; asks, denies and conditions are the same under a suggestion, so only the grants that
+carried a call can say something else of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from mcp_guard.model import Facts
+from mcp_guard.policy.budgets import Per
+from mcp_guard.policy.document import Document
+from mcp_guard.policy.rules import Rule
+from mcp_guard.report.seen import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Calls that weren't looked at. `untold`: values that weren't kept decide."""
+
+    calls: int = 0
+    refused: tuple[Seen, ...] = ()
+    untold: tuple[Seen, ...] = ()
+
+    @property
+    def over_block(self) -> float | None:
+        """The share of calls that would surely be refused; None without a call."""
+        return len(self.refused) / self.calls if self.calls else None
+
+
+@dataclass(slots=True)
+class _Counts:
+    used: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def has_room(self, rule: Rule, call: Seen) -> bool:
+        budget = rule.budget
+        if budget is None or budget.calls is None or budget.per is not Per.SESSION:
+            return True
+        return self.used[call.session, rule.key] + 1 <= budget.calls
+
+    def add(self, rule: Rule, call: Seen) -> None:
+        self.used[call.session, rule.key] += 1
+
+
+def tried(document: Document, before: Iterable[Seen], calls: Iterable[Seen], facts: Facts) -> HeldOut:
+    """`calls` under the grants of `document`; `before` were made first, and count."""
+    rules = {rule.key: rule for rule in document.rules if rule.is_grant}
+    counts = _Counts()
+    for call in before:
+        _carried(rules, call, counts, facts)
+    number, refused, untold = 0, [], []
+    for call in calls:
+        number += 1
+        said = _carried(rules, call, counts, facts)
+        if said is None:
+            untold.append(call)
+        elif not said:
+            refused.append(call)
+    return HeldOut(number, tuple(refused), tuple(untold))
+
+
+def _carried(rules: dict[str, Rule], call: Seen, counts: _Counts, facts: Facts) -> bool | None:
+    """Would one of the grants that carried it carry it still? None: that hangs on values that weren't kept."""
+    unknown = False
+    for rule in (rules[key] for key in call.rules if key in rules):
+        server, _, target = call.name.partition("/")
+        if not rule.may_name(server, target) or not counts.has_room(rule, call):
+            continue
+        fits = _fits(rule, call, facts)
+        if fits:
+            counts.add(rule, call)
+            return True
+        unknown = unknown or fits is None
+    return None if unknown else False
+
+
+def _fits(rule: Rule, call: Seen, facts: Facts) -> bool | None:
+    if rule.arguments is None:
+        return True
+    if call.wholly_known:
+        return rule.arguments.permit(call.known, facts)
+    named = rule.arguments.listed.keys() | rule.arguments.optional.keys()
+    beyond = call.given.keys() - named - {"*", "left_out"}
+    missing = rule.arguments.listed.keys() - call.given.keys()
+    if (beyond and not rule.arguments.others) or (missing and not call.given.keys() & {"*", "left_out"}):
+        return False
+    return None

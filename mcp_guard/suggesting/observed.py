@@ -1,0 +1,102 @@
+"""The calls that each grant of a policy carried, as a record tells them; without those that a person reported.
+
+Core. A call that was denied counts as well if a person has changed the documents since, and they permit it now: what a
+person allowed is learned as allowed. All of it may have been chosen by an agent; see the package's docstring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from mcp_guard.report.seen import Event, Loaded, Reported, Seen
+
+Permits = Callable[[Seen], tuple[str, ...]]
+"""The grants of the present policy (keys) that would carry a call that was denied; none: it would still be denied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a suggestion goes by, in the order of the record."""
+
+    calls: tuple[Seen, ...] = ()
+    reported: tuple[Seen, ...] = ()  # calls like one that a person reported: not counted
+    learned: frozenset[str] = frozenset()  # entries of calls that were denied, and that a person permits by now
+    new: frozenset[str] = frozenset()  # grants (keys) that a person added while this was recorded
+    reports: tuple[Reported, ...] = ()
+
+    def by_grant(self) -> dict[str, list[Seen]]:
+        """The calls that each grant carried. One that several carried counts for each of them."""
+        found: dict[str, list[Seen]] = {}
+        for call in self.calls:
+            for key in dict.fromkeys(call.rules):
+                found.setdefault(key, []).append(call)
+        return found
+
+    @property
+    def without_values(self) -> int:
+        """Calls of which some argument isn't known."""
+        return sum(not call.wholly_known for call in self.calls)
+
+
+@dataclass(slots=True)
+class _Collecting:
+    file: str
+    permits: Permits
+    authority: str
+    grants: list[tuple[str, ...]] = field(default_factory=list)  # each time that the policy was loaded
+    calls: list[Seen] = field(default_factory=list)
+    learned: set[str] = field(default_factory=set)
+    reports: list[Reported] = field(default_factory=list)
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, Loaded) and event.kind == "policy" and event.file == self.file:
+            self.grants.append(event.grants)
+        elif isinstance(event, Reported):
+            self.reports.append(event)
+        elif isinstance(event, Seen) and event.effect == "allow" and event.sent:
+            self.calls.append(event)
+        elif isinstance(event, Seen) and event.authority != self.authority and event.wholly_known:
+            self._learn(event, self.permits(event))
+
+    def _learn(self, denied: Seen, grants: tuple[str, ...]) -> None:
+        if grants:
+            self.learned.add(denied.entry)
+            self.calls.append(replace(denied, rules=grants, effect="allow", count=1))
+
+
+def observed(events: Iterable[Event], file: str, authority: str, permits: Permits) -> Observed:
+    """What was done under the policy in `file`. `authority`: the digest of what binds now; by it alone, a denied call
+    isn't learned as allowed.
+    """
+    told = _Collecting(file, permits, authority)
+    for event in events:
+        told.take(event)
+    like = _reported(told.reports)
+    kept = [call for call in told.calls if not like(call)]
+    first = set(told.grants[0]) if told.grants else None
+    latest = set(told.grants[-1]) if told.grants else set()
+    return Observed(
+        calls=tuple(kept),
+        reported=tuple(call for call in told.calls if like(call)),
+        learned=frozenset(told.learned),
+        new=frozenset() if first is None else frozenset(latest - first),
+        reports=tuple(told.reports),
+    )
+
+
+def _reported(reports: Iterable[Reported]) -> Callable[[Seen], bool]:
+    """Is it a call that was reported, or one with the same arguments to the same tool?"""
+    entries = {one.entry for one in reports}
+    exactly = {(one.name, _as_key(one.values)) for one in reports}
+    return lambda call: call.entry in entries or (call.name, _as_key(call.values)) in exactly
+
+
+def _as_key(values: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    return frozenset(values.items())
+
+
+def split(found: Observed, share: float) -> tuple[Observed, tuple[Seen, ...]]:
+    """The older calls to learn from, and the newest `share` of them (0 to below 1) to try the result on."""
+    keep = len(found.calls) - int(len(found.calls) * share)
+    return replace(found, calls=found.calls[:keep]), found.calls[keep:]
