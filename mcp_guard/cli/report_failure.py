@@ -14,9 +14,10 @@ from mcp_guard.cli.report import kept_values
 from mcp_guard.cli.setting_up import local_principal
 from mcp_guard.errors import GuardError, InputError, Malformed
 from mcp_guard.record import place
-from mcp_guard.record.entries import EntryKind, bounded_text, note_body
+from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.keys import digest_key
 from mcp_guard.record.query import Filter, Query, Row, open_for_reading
+from mcp_guard.record.reported import Report, report
 from mcp_guard.record.schema import patiently
 from mcp_guard.record.shown import escaped
 from mcp_guard.record.store import Record
@@ -111,16 +112,9 @@ def _exactly(clauses: Mapping[str, Any]) -> str:
 
 
 def _tell(directory: Path, row: Row, rule: str, reason: str) -> None:
-    said = {
-        "entry": row.id,
-        "server": row.server,
-        "target": row.target,
-        "values": dict(row.body.get("values", {})),
-        "rule": rule,
-        "reason": bounded_text(reason),
-        "by": local_principal(),
-    }
+    said = Report(
+        row.id, row.session, row.server, row.target, row.body.get("values", {}), rule, reason, local_principal()
+    )
     with Record.open(directory, session=SESSION, clock=lambda: datetime.now(UTC)) as record:
-        body = note_body(EntryKind.REPORTED, row.session, said)
-        patiently(lambda: record.change(lambda moment: moment.append(body)))
+        patiently(lambda: record.change(lambda moment: report(moment, said)))
         patiently(lambda: record.note(EntryKind.STOPPED, {}))

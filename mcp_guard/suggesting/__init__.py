@@ -9,6 +9,6 @@
     writing     the document as text, each line explained
     denying     what a reported call suggests to deny more widely, for a person to judge
 
-Core. An agent chooses what is observed, so what it chose may only ever take something away: the proof is against the
+An agent chooses what is observed, so what it chose may only ever take something away: the proof is against the
 document in force, and holds whatever the record says.
 """

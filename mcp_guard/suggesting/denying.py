@@ -1,6 +1,6 @@
 """What a reported call suggests to deny more widely: lines for a person to judge, never put in force by themselves.
 
-Core. The call itself is denied already, exactly. Wider than that, a report says only that something was wrong with it.
+The call itself is denied already, exactly. Wider than that, a report says only that something was wrong with it.
 """
 
 from __future__ import annotations

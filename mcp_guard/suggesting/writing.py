@@ -1,6 +1,6 @@
 """A suggested document as text: each line that says something else than before is explained above it.
 
-Core. Comments of the document it comes from aren't in it, since only its values are read. Names in comments may be an
+Comments of the document it comes from aren't in it, since only its values are read. Names in comments may be an
 attacker's, so they are escaped: nothing ends a comment's line.
 """
 

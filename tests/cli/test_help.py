@@ -35,7 +35,8 @@ CONTRACT = {
     "pin": set(),
     "replay": {"--policy", "--mandate", "--set", "--since", "--session", "--state", "--json"},
     "suggest": {
-        *("--config", "--policy", "--set", "--since", "--session", "--hold-out", "--output", "--state", "--json"),
+        *("--config", "--policy", "--set", "--since", "--session", "--hold-out", "--output", "-o"),
+        *("--state", "--json"),
     },
     "report-failure": {"--reason", "--arguments", "--whole-tool", "--state"},
     "report": {
