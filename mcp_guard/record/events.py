@@ -91,7 +91,7 @@ def loaded(row: Row) -> Iterator[Loaded]:
         kind = str(document.get("kind"))
         if kind == "candidate":  # it grants nothing
             continue
-        yield Loaded(str(document.get("file")), tuple(f"{kind}/{name}" for name in ids), kind)
+        yield Loaded(str(document.get("file")), tuple(f"{kind}/{name}" for name in ids), kind, row.id)
 
 
 def _object(value: Any) -> Mapping[str, Any]:

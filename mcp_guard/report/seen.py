@@ -66,6 +66,7 @@ class Loaded:
     file: str
     grants: tuple[str, ...]
     kind: str = "policy"
+    entry: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class _Collecting:
     grants: list[tuple[str, ...]] = field(default_factory=list)  # each time that the policy was loaded
     calls: list[Seen] = field(default_factory=list)
     learned: set[str] = field(default_factory=set)
+    mandated: set[str] = field(default_factory=set)  # chains of guards that a mandate bound, too
     reports: list[Reported] = field(default_factory=list)
 
     def take(self, event: Event) -> None:
@@ -56,8 +57,16 @@ class _Collecting:
             self.reports.append(event)
         elif isinstance(event, Seen) and event.effect == "allow" and event.sent:
             self.calls.append(event)
-        elif isinstance(event, Seen) and event.authority != self.authority and event.wholly_known:
+        elif isinstance(event, Loaded) and event.kind == "mandate":
+            self.mandated.add(_chain(event.entry))
+        elif isinstance(event, Seen) and self._by_other_documents(event):
             self._learn(event, self.permits(event))
+
+    def _by_other_documents(self, denied: Seen) -> bool:
+        """Was it denied by a policy that was another one then, and by nothing else that a person has said?"""
+        taken_away = any(not key.startswith("policy/") for key in denied.rules)
+        mandated = _chain(denied.entry) in self.mandated
+        return denied.wholly_known and denied.authority != self.authority and not (taken_away or mandated)
 
     def _learn(self, denied: Seen, grants: tuple[str, ...]) -> None:
         if grants:
@@ -90,6 +99,11 @@ def _reported(reports: Iterable[Reported]) -> Callable[[Seen], bool]:
     entries = {one.entry for one in reports}
     exactly = {(one.name, _as_key(one.values)) for one in reports}
     return lambda call: call.entry in entries or (call.name, _as_key(call.values)) in exactly
+
+
+def _chain(entry: str) -> str:
+    """The guard process that an entry is of."""
+    return entry.rpartition("-")[0]
 
 
 def _as_key(values: Mapping[str, str]) -> frozenset[tuple[str, str]]:
