@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
-from mcp_guard.policy.budgets import Per
+from mcp_guard.policy.budgets import Per, exact_amount
 from mcp_guard.policy.rules import Rule
 from mcp_guard.report.seen import Seen
 from mcp_guard.report.slack import Digest
 from mcp_guard.suggesting import rounding
-from mcp_guard.suggesting.shapes import Shape, Written, shapes
+from mcp_guard.suggesting.shapes import Shape, Written, number, shapes
 
 REMOVED = object()
 """Stands for a key, or a whole rule, that is taken out."""
@@ -78,7 +79,7 @@ def edits(plain: Mapping[str, Any], rule: Rule, calls: Sequence[Seen], means: Me
             yield edit(at, *found, of=of)
     elif plain.get("args") == "any" and (opened := _closed({}, {}, calls, means)) is not None:
         yield edit(("args",), *opened)
-    yield from (edit(("budget",), one) for one in _budget(plain, rule, calls))
+    yield from (edit(("budget", *at), one) for at, one in _budget(plain, rule, calls))
 
 
 def _tools(plain: Mapping[str, Any], rule: Rule, calls: Sequence[Seen]) -> Any:
@@ -173,8 +174,8 @@ def _has_two_forms(member: Any) -> bool:
     return isinstance(member, float | int) or (isinstance(member, str) and ("$" in member or member[:1] in "~/"))
 
 
-def _budget(plain: Mapping[str, Any], rule: Rule, calls: Sequence[Seen]) -> Iterator[Alternative]:
-    """Calls a session, with room; a new limit only once there were some sessions to tell it from."""
+def _budget(plain: Mapping[str, Any], rule: Rule, calls: Sequence[Seen]) -> Iterator[tuple[Path, Alternative]]:
+    """Calls and sums a session, with room; a new limit only once there were some sessions to tell it from."""
     if rule.asks or (rule.budget is not None and rule.budget.per is not Per.SESSION):
         return
     counts: dict[str, int] = {}
@@ -183,7 +184,23 @@ def _budget(plain: Mapping[str, Any], rule: Rule, calls: Sequence[Seen]) -> Iter
     most = rounding.calls(max(counts.values()))
     said = plain.get("budget", {}).get("calls")
     if (said is not None and most < said) or (rule.budget is None and len(counts) >= SESSIONS):
-        yield Alternative({("budget", "calls"): most}, f"at most {max(counts.values())} calls in a session, rounded up")
+        name = f"at most {max(counts.values())} in a session, rounded up"
+        yield ("calls",), Alternative({("budget", "calls"): most}, name)
+    for name, limit in (rule.budget.sums if rule.budget is not None else {}).items():
+        if (most_of := _sum(name, calls)) is not None and (summed := rounding.up(most_of)) < limit:
+            found = Alternative({("budget", "sum", name): number(summed)}, f"{name}: at most {most_of} in a session")
+            yield ("sum", name), found
+
+
+def _sum(name: str, calls: Sequence[Seen]) -> Decimal | None:
+    """The largest sum of an argument in one session; None if it isn't known in every call."""
+    sums: dict[str, Decimal] = {}
+    for call in calls:
+        amount = exact_amount(call.known.get(name))
+        if amount is None:
+            return None
+        sums[call.session] = sums.get(call.session, Decimal(0)) + amount
+    return max(sums.values(), default=None)
 
 
 def _some(calls: Sequence[Seen]) -> tuple[str, ...]:

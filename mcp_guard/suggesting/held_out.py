@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from mcp_guard.model import Facts
-from mcp_guard.policy.budgets import Per
+from mcp_guard.policy.budgets import Per, exact_amount
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.rules import Rule
 from mcp_guard.report.seen import Seen
@@ -33,16 +34,27 @@ class HeldOut:
 
 @dataclass(slots=True)
 class _Counts:
-    used: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """What grants have carried so far, by session; a sum of what isn't known counts as nothing."""
+
+    calls: Counter[tuple[str, str]] = field(default_factory=Counter)
+    sums: dict[tuple[str, str, str], Decimal] = field(default_factory=dict)
 
     def has_room(self, rule: Rule, call: Seen) -> bool:
         budget = rule.budget
-        if budget is None or budget.calls is None or budget.per is not Per.SESSION:
+        if budget is None or budget.per is not Per.SESSION:
             return True
-        return self.used[call.session, rule.key] + 1 <= budget.calls
+        if budget.calls is not None and self.calls[call.session, rule.key] + 1 > budget.calls:
+            return False
+        return all(self._summed(rule, call, name) <= limit for name, limit in budget.sums.items())
 
     def add(self, rule: Rule, call: Seen) -> None:
-        self.used[call.session, rule.key] += 1
+        self.calls[call.session, rule.key] += 1
+        for name in rule.budget.sums if rule.budget is not None else ():
+            self.sums[call.session, rule.key, name] = self._summed(rule, call, name)
+
+    def _summed(self, rule: Rule, call: Seen, name: str) -> Decimal:
+        so_far = self.sums.get((call.session, rule.key, name), Decimal(0))
+        return so_far + (exact_amount(call.known.get(name)) or 0)
 
 
 def tried(document: Document, before: Iterable[Seen], calls: Iterable[Seen], facts: Facts) -> HeldOut:

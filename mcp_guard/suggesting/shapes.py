@@ -152,10 +152,10 @@ def _range(given: Sequence[Any], base: dict[str, Any]) -> Iterator[Shape]:
     tight = dict(bounds)
     if said_low is None or low > _exact(said_low):
         tight.pop("above", None)
-        tight["min"] = _number(low)
+        tight["min"] = number(low)
     if said_high is None or high < _exact(said_high):
         tight.pop("below", None)
-        tight["max"] = _number(high)
+        tight["max"] = number(high)
     if tight != bounds:
         rest = {key: value for key, value in base.items() if key not in _BOUNDS}
         yield Shape({**rest, **tight}, "a range, rounded outwards")
@@ -178,8 +178,9 @@ def _exact(number: Any) -> Decimal:
     return Decimal(repr(number))
 
 
-def _number(number: Decimal) -> int | float:
-    return int(number) if number == number.to_integral_value() else float(number)
+def number(exact: Decimal) -> int | float:
+    """As a document writes it."""
+    return int(exact) if exact == exact.to_integral_value() else float(exact)
 
 
 def _literal(value: Any) -> Any:

@@ -49,7 +49,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 async def play(home: Path) -> None:
     """The demo's calls, into a record that stays."""
-    command = [sys.executable, "-m", "mcp_guard", "run", "--config", str(_set_up(home))]
+    command = [sys.executable, "-m", "mcp_guard", "run", "--config", str(_set_up(home)), "--record", "values"]
+    command += ["--candidate", str(home / "tighter.yaml")]
     environment = {**os.environ, "MCP_GUARD_STATE": str(home / "record")}
     async with RawClient(command, env=environment, cwd=home, timeout=60) as client:
         await client.initialize()

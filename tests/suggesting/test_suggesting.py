@@ -232,6 +232,14 @@ def test_a_budget_is_set_in_round_numbers_once_some_sessions_are_known() -> None
     assert "budget" not in made(text, two).proved.plain["grants"][0]
 
 
+def test_a_sum_is_lowered_to_what_a_session_used_and_a_trial_counts_it() -> None:
+    text = "grants:\n  - {id: pay, tool: bank/pay, args: {amount: any}, budget: {sum: {amount: 900}}}\n"
+    calls = [seen(one, "bank/pay", {"amount": 12.5}, ["policy/pay"], session=str(one % 2)) for one in range(7)]
+    assert made(text, calls).proved.plain["grants"][0]["budget"] == {"sum": {"amount": 50}}
+    held = made(text, [*calls[:4], *(replace(one, session="one") for one in calls)], 0.5).held_out
+    assert (held.calls, len(held.refused)) == (5, 3)  # 2 of 4 were used
+
+
 def test_a_trial_on_newer_calls_says_which_of_them_would_be_refused() -> None:
     text = "grants:\n  - {id: pay, tool: bank/pay, args: {amount: any}}\n"
     calls = [("bank/pay", {"amount": amount}, True) for amount in (12, 30, 14, 18, 15, 11, 19, 40, 17, 700)]
