@@ -81,7 +81,7 @@ def test_a_command_prints_what_the_page_shows(played: Played, line: str, output:
 
 
 def test_the_page_has_the_transcripts_that_are_run() -> None:
-    assert [line.split()[1] for line, _ in transcripts()] == ["report", "report", "replay"]
+    assert [line.split()[1] for line, _ in transcripts()] == ["report", "report", "replay", "report", "suggest"]
 
 
 def test_the_same_policy_replayed_loosens_nothing_that_it_can_tell(played: Played) -> None:
