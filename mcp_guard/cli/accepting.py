@@ -9,10 +9,13 @@ from pathlib import Path
 import click
 
 from mcp_guard.accepting.gate import Gate, Standing, settle
+from mcp_guard.accepting.local import Live, place_in
+from mcp_guard.accepting.reload import Reload
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.cli.setting_up import local_principal
 from mcp_guard.guard import Guard
 from mcp_guard.record.place import state_directory
+from mcp_guard.record.schema import patiently
 from mcp_guard.record.shown import escaped
 
 
@@ -30,6 +33,16 @@ def put_in_force(guard: Guard, standing: Standing, asked: Asked) -> None:
         say(f"proved narrower, so it is in force: {_names(standing.narrowed)}")
     for line in waits(standing, asked):
         say(line)
+
+
+def keep_up(guard: Guard, standing: Standing, asked: Asked) -> None:
+    """Have the guard take up its files and local denies as they change. Raises GuardError if the denies are damaged."""
+    record, place = guard.record, place_in(standing.force)
+    if place is not None:
+        guard.local = Live(record.directory, place)
+        patiently(lambda: record.read(guard.renew))
+    reload = Reload(guard, asked, standing.force, say, command(asked), local_principal())
+    guard.upkeep.also.append(reload.look)
 
 
 def waits(standing: Standing, asked: Asked) -> Iterable[str]:
