@@ -99,7 +99,7 @@ def rules(directory: Path, place: str) -> tuple[Rule, ...]:
 
 
 def layer(directory: Path, place: str | None) -> Document | None:
-    """The same as a layer that judges; None where nothing was ever taken away."""
+    """The same as a layer that judges; None where nothing was ever taken away. For commands that say what would be."""
     if place is None or not places.is_there(directory):
         return None
     connection = schema.patiently(lambda: schema.open_for_reading(directory))

@@ -51,15 +51,18 @@ def _taken_away(authority: Authority, call: Call, facts: Facts) -> Decision | No
     """What stands beside the layers can only refuse: a server that is gone, a local deny that fires."""
     if call.server in authority.without:
         return refusals.withheld_server(call.server)
-    if authority.local is None:
-        return None
+    return None if authority.local is None else decide_local(authority.local, call, facts)
+
+
+def decide_local(document: Document, call: Call, facts: Facts) -> Decision | None:
+    """What the local denies say of the call; None if nothing. They name tools, never effects."""
     try:
-        reaches = authority.local.index.speakers(call.kind, call.server, call.target).denies
+        reaches = document.index.speakers(call.kind, call.server, call.target).denies
         arguments = given_arguments(call)
         fired = [reach.rule for reach in reaches if fires(reach, call, arguments, EVERY_EFFECT, facts)]
         return refusals.denied(fired, (), call) if fired else None
     except Exception:
-        return refusals.unevaluable(authority.local.file)
+        return refusals.unevaluable(document.file)
 
 
 def decide_layer(
