@@ -18,7 +18,7 @@ NO_POLICY_CHANGES = frozenset(
         *(Reason.TOO_MANY, Reason.UNRECORDED, Reason.STOPPED, Reason.UNAVAILABLE, Reason.INTERNAL),
     }
 )
-"""Reasons of refusals that stay, whatever a policy says."""
+"""Reasons of refusals that stay, whatever a policy says; so does what was taken away on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Candidate:
 
     def beside(self, decision: Decision, call: Call, facts: Facts) -> Otherwise | None:
         """What it would have said of a call that was decided so; None if that is the same. Never raises."""
-        if decision.reason in NO_POLICY_CHANGES:
+        if decision.reason in NO_POLICY_CHANGES or any(rule.layer == "local" for rule in decision.rules):
             return None
         try:
             other = decide(self.authority, call, facts)

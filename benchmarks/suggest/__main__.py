@@ -1,6 +1,6 @@
-"""`python -m benchmarks.suggest [STORY]...`: each example is played, and a table says what is suggested from its record.
+"""`python -m benchmarks.suggest [STORY]...`: what is suggested from the record of each example, as a table.
 
-Held out are the newest half of the calls: the sessions are short. Prints Markdown, or JSON with --json.
+Each is played as its test does. Held out is the newest half of the calls: sessions are short. --json: as JSON.
 """
 
 from __future__ import annotations

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mcp_guard.accepting import local
 from mcp_guard.record.query import Row
 
 
 def deny(directory: Path, policy: Path, row: Row, clauses: Mapping[str, Any], reason: str, by: str) -> str:
     """The rule's id. Raises InputError for values that no deny can name exactly."""
-    local = importlib.import_module("mcp_guard.accepting.local")
     why = f"report of {row.id}: {reason}" if reason else f"report of {row.id}"
     place = local.place_for(policy)
-    return str(local.add(directory, place, server=row.server, tool=row.target, clauses=clauses, reason=why, by=by))
+    return local.add(directory, place, server=row.server, tool=row.target, clauses=clauses, reason=why, by=by)

@@ -9,7 +9,7 @@ import click
 
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.catalog import SERVER_NAME
-from mcp_guard.cli.accepting import put_in_force, standing_of
+from mcp_guard.cli.accepting import keep_up, put_in_force, standing_of
 from mcp_guard.cli.containing import in_default_cell, say_contained
 from mcp_guard.cli.serving import serve_stdio
 from mcp_guard.cli.setting_up import build_guard, candidate_document, parse_settings, say_strangers
@@ -80,6 +80,7 @@ def wrap(
         candidate=candidate_document(candidate, first, asked.settings),
     )
     put_in_force(guard, standing, asked)
+    keep_up(guard, standing, asked)
     say_strangers(guard)
     say_contained(guard.specs)
     if ahead is not None:

@@ -95,6 +95,10 @@ class EntryKind(StrEnum):
     """A file that says what is granted counts from here on as it is now: which one, its digest, and why it may."""
     REPORTED = "reported"
     """A person reported a call that should not have been allowed: its entry, and the deny that follows from it."""
+    NOT_IN_FORCE = "not_in_force"
+    """A running guard found a file changed that doesn't count as it is now: which one, and why not."""
+    REVOKED = "revoked"
+    """A local deny was added or, with `undone`, taken away again by a person: which tool, which of its arguments."""
 
 
 NOTES = frozenset(EntryKind) - {
@@ -120,6 +124,7 @@ NOTES = frozenset(EntryKind) - {
     EntryKind.SESSION_RENEWED,
     EntryKind.ACCEPTED,
     EntryKind.REPORTED,
+    EntryKind.REVOKED,
 }
 """The kinds that `Record.note` takes; the others are written together with what they tell about."""
 BINDING = frozenset({EntryKind.OPENED, EntryKind.CHECKPOINT})

@@ -100,6 +100,13 @@ def _told(kind: EntryKind, data: Any) -> str:
             return f"stopped: {known.get('scope', '?')} ({known.get('why', '?')})"
         case EntryKind.RESUMED:
             return f"no longer stopped: {known.get('scope', '?')}"
+        case EntryKind.NOT_IN_FORCE:
+            files = known.get("files")
+            names = ", ".join(map(str, files)) if isinstance(files, list) else ""
+            return f"not in force as it is now: {names or 'a file'} ({why})"
+        case EntryKind.REVOKED:
+            said = f"{known.get('tool', '?')} ({known.get('rule', '?')}) by {known.get('by', '?')}"
+            return f"no longer revoked: {said}" if known.get("undone") else f"revoked: {said}: {why}"
         case EntryKind.PIN_SET:
             return "the PIN was changed" if known.get("again") else "the PIN was set"
         case EntryKind.EXPOSED:
@@ -110,8 +117,8 @@ def _told(kind: EntryKind, data: Any) -> str:
             return f"a new history begun by {known.get('by', '?')}, for the next start"
         case EntryKind.REPORTED:
             call = f"{server or '?'}/{known.get('target', '?')}"
-            said = known.get("reason")
-            return f"{known.get('entry', '?')} reported, and such calls of {call} denied{f': {said}' if said else ''}"
+            because = f": {known['reason']}" if known.get("reason") else ""
+            return f"{known.get('entry', '?')} reported, and such calls of {call} denied{because}"
         case EntryKind.FOUND:
             rules = [f"{one.get('name', '?')} ({_listed(one.get('rules'))})" for one in _objects(known.get("found"))]
             more = f" and {len(rules) - _MOST} more" if len(rules) > _MOST else ""
