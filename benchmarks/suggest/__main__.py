@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.suggest.playing import clear, played, records, stories
 from mcp_guard.cli.report import argument_digest, kept_values
-from mcp_guard.cli.suggesting import Present, Suggestion, suggestion
+from mcp_guard.cli.suggesting import Present, Suggestion, left_out_one_by_one, suggestion
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.events import events
 from mcp_guard.record.query import Filter, open_for_reading
@@ -36,6 +36,7 @@ class Line:
     unproved: int
     held_out: int
     refused: int
+    one_by_one: int  # of all calls, those that would be refused by what is made from all others
 
 
 def line(story: str, directory: Path) -> Line | None:
@@ -46,9 +47,10 @@ def line(story: str, directory: Path) -> Line | None:
         if not files or not files[-1].exists():
             return None
         found = list(events(query.entries(Filter()), kept_values(directory)))
-    present = Present.read(files[-1], _variables(files[-1]))
-    made = suggestion(present, found, argument_digest(directory, None, said=False), HELD_OUT)
-    return _line(story, present, made) if made.observed.calls else None
+    present, digest = Present.read(files[-1], _variables(files[-1])), argument_digest(directory, None, said=False)
+    made = suggestion(present, found, digest, HELD_OUT)
+    refused = left_out_one_by_one(present, made.observed, digest)
+    return _line(story, present, made, len(refused)) if made.observed.calls else None
 
 
 def _variables(policy: Path) -> dict[str, str]:
@@ -59,7 +61,7 @@ def _variables(policy: Path) -> dict[str, str]:
     return dict(load_config(beside).variables) if beside.exists() else {}
 
 
-def _line(story: str, present: Present, made: Suggestion) -> Line:
+def _line(story: str, present: Present, made: Suggestion, one_by_one: int) -> Line:
     calls = made.observed.calls
     return Line(
         story=story,
@@ -71,15 +73,19 @@ def _line(story: str, present: Present, made: Suggestion) -> Line:
         unproved=len(made.proved.left),
         held_out=made.held_out.calls,
         refused=len(made.held_out.refused),
+        one_by_one=one_by_one,
     )
 
 
 def table(lines: Iterable[Line]) -> str:
     """As Markdown."""
-    rows = ["| example | grants | allowed calls | with values | lines made closer | held out | of these refused |"]
-    rows.append("|---|---|---|---|---|---|---|")
+    columns = ["example", "grants", "allowed calls", "with values", "lines made closer", "newest half"]
+    columns += ["of these refused", "refused, left out one by one"]
+    rows = [f"| {' | '.join(columns)} |"]
+    rows.append("|---|---|---|---|---|---|---|---|")
     for one in lines:
-        cells = (one.story, one.grants, one.calls, one.with_values, one.changes, one.held_out, one.refused)
+        calls = (one.calls, one.with_values, one.changes, one.held_out, one.refused, one.one_by_one)
+        cells = (one.story, one.grants, *calls)
         rows.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(rows)
 

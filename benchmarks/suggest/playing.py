@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from mcp_guard.record.place import DATABASE
 from tests.examples.following import Story
 from tests.examples.readme import Command, Step
 from tests.examples.stage import STORIES, Stage, program
+from tests.examples.test_agent_http import at_free_ports
+from tests.examples.test_agent_mandate import without_mandate
 
 CLIENTS = {
     "02-claude-desktop": ("test_claude_desktop", "claude_desktop"),
@@ -34,10 +36,10 @@ def stories() -> list[str]:
 
 async def played(name: str, root: Path) -> Stage:
     """One story, up to where it takes the guard out again."""
-    stage = Stage.of(name, root)
+    stage = at_free_ports(root) if name == "07-agent-http" else Stage.of(name, root)
     place = stage.example.parents[1] / ".venv" / "bin"
     program(place / "mcp-guard", KEEPING.format(python=place / "python"))
-    await Story(stage, _client(name)).follow(until=_takes_it_out)
+    await Story(stage, _client(name)).follow(until=_until(name))
     return stage
 
 
@@ -59,3 +61,8 @@ def _client(name: str) -> Any:
 
 def _takes_it_out(step: Step) -> bool:
     return isinstance(step, Command) and "--undo" in step.line
+
+
+def _until(name: str) -> Callable[[Step], bool]:
+    """Story 8 plays three times, each with a new record; the first is the one under its mandate."""
+    return without_mandate if name == "08-agent-mandate" else _takes_it_out

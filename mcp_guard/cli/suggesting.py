@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,17 @@ class Suggestion:
     slipped: HeldOut = field(default_factory=HeldOut)  # the calls that it was made from: none of them may be refused
 
 
-def suggestion(present: Present, events: Iterable[Event], digest: Digest | None, share: float) -> Suggestion:
-    """The tightest policy, made from all calls; and a trial made from the older ones, on the newest `share` of them."""
+def suggestion(
+    present: Present,
+    events: Iterable[Event],
+    digest: Digest | None,
+    share: float,
+    leads: Callable[[str], str | None] = leads,
+) -> Suggestion:
+    """The tightest policy, made from all calls; and a trial made from the older ones, on the newest `share` of them.
+
+    `leads`: where a path leads.
+    """
     world = World(strict=True, seen=lambda server: None, leads=leads)
     found = observed(events, str(present.file.absolute()), present.authority, permitted(present.document, world))
     older, newest = split(found, share)
@@ -79,6 +88,17 @@ def suggestion(present: Present, events: Iterable[Event], digest: Digest | None,
     held = HeldOut() if trial is None else tried(trial.document, older.calls, newest, world)
     proved = _tightened(present, found, digest, world)
     return Suggestion(found, proved, held, len(older.calls), tried(proved.document, (), found.calls, world))
+
+
+def left_out_one_by_one(present: Present, found: Observed, digest: Digest | None) -> list[Seen]:
+    """The calls that would be refused if the suggestion had been made from all the others: for short records."""
+    world = World(strict=True, seen=lambda server: None, leads=leads)
+    refused: list[Seen] = []
+    for number, call in enumerate(found.calls):
+        others = (*found.calls[:number], *found.calls[number + 1 :])
+        trial = _tightened(present, replace(found, calls=others), digest, world)
+        refused += tried(trial.document, (), (call,), world).refused
+    return refused
 
 
 def _tightened(present: Present, found: Observed, digest: Digest | None, facts: Facts) -> Proved:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mcp_guard.cli import suggesting
 from mcp_guard.cli.suggesting import Suggestion, suggestion
 from mcp_guard.policy.compare import compare
 from mcp_guard.policy.compare_verdicts import Verdict
@@ -64,12 +63,9 @@ CALLS = st.lists(st.tuples(st.sampled_from(["bank/pay", "bank/read"]), ARGUMENTS
 
 
 def made(text: str, events: Sequence[Event], share: float = 0.0) -> Suggestion:
-    return suggestion(present(text), events, lambda name, value: value_digest(KEY, name, value), share)
-
-
-@pytest.fixture(autouse=True)
-def paths_lead_to_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suggesting, "leads", lambda path: path)
+    return suggestion(
+        present(text), events, lambda name, value: value_digest(KEY, name, value), share, lambda path: path
+    )
 
 
 def recorded(text: str, calls: Sequence[tuple[str, Mapping[str, Any], bool]], repeat: int = 1) -> list[Seen]:
