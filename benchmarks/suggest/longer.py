@@ -27,8 +27,8 @@ BEGIN = datetime(2026, 1, 5, 9, tzinfo=UTC)
 KEY = bytes(32)
 POLICY = b"""version: 1
 grants:
-  - {id: read, tool: [files/read_text_file, files/list_directory], args: {path: {under: /srv/shop}}}
-  - {id: write, tool: files/write_file, args: {path: {under: /srv/shop}, content: any}}
+  - {id: read, tool: [files/read_text_file, files/list_directory], args: {path: {under: $project}}}
+  - {id: write, tool: files/write_file, args: {path: {under: $project}, content: any}}
   - {id: docs, tool: web/fetch, args: {url: {host_in: [.python.org, .example.com]}}, others: any}
   - {id: mail, tool: mail/send_email, args: {to: {each: {domain_in: [.example.com, example.com]}}, body: any}}
   - {id: pay, tool: bank/transfer_money, args: {amount: {above: 0, max: 500}, recipient: any}, budget: {calls: 50}}
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def present() -> Present:
-    document = load_text(POLICY, file="shop.yaml", kind="policy")
+    document = load_text(POLICY, file="shop.yaml", kind="policy", variables={"project": "/srv/shop"})
     return Present(Path("shop.yaml"), read_yaml(POLICY, "shop.yaml").value, document, Authority((document,)).digest)
 
 

@@ -20,8 +20,8 @@ from mcp_guard.report.replay import World
 from mcp_guard.report.seen import Event, Seen
 from mcp_guard.report.slack import Digest
 from mcp_guard.suggesting.edits import Edit, Means, edits
-from mcp_guard.suggesting.held_out import HeldOut, tried
-from mcp_guard.suggesting.observed import Observed, observed, split
+from mcp_guard.suggesting.held_out import HeldOut, carries, tried
+from mcp_guard.suggesting.observed import Observed, observed, permitted_now, split
 from mcp_guard.suggesting.proving import Proved, tightest
 from mcp_guard.suggesting.shapes import Written
 from mcp_guard.suggesting.writing import document_text
@@ -83,11 +83,20 @@ def suggestion(
     """
     world = World(strict=True, seen=lambda server: None, leads=leads)
     found = observed(events, str(present.file.absolute()), present.authority, permitted(present.document, world))
+    found = permitted_now(found, _permits(present.document, world))
     older, newest = split(found, share)
     trial = _tightened(present, older, digest, world) if newest else None
     held = HeldOut() if trial is None else tried(trial.document, older.calls, newest, world)
     proved = _tightened(present, found, digest, world)
-    return Suggestion(found, proved, held, len(older.calls), tried(proved.document, (), found.calls, world))
+    slipped = tried(proved.document, (), found.calls, world)
+    spent = {call.entry for call in tried(present.document, (), found.calls, world).refused}  # a budget is lower now
+    slipped = replace(slipped, refused=tuple(call for call in slipped.refused if call.entry not in spent))
+    return Suggestion(found, proved, held, len(older.calls), slipped)
+
+
+def _permits(document: Document, facts: Facts) -> Callable[[Seen, str], bool]:
+    rules = {rule.key: rule for rule in document.rules if rule.is_grant}
+    return lambda call, key: key in rules and carries(rules[key], call, facts) is not False
 
 
 def left_out_one_by_one(present: Present, found: Observed, digest: Digest | None) -> list[Seen]:

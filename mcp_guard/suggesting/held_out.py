@@ -57,6 +57,12 @@ class _Counts:
         return so_far + (exact_amount(call.known.get(name)) or 0)
 
 
+def carries(rule: Rule, call: Seen, facts: Facts) -> bool | None:
+    """Would this grant carry the call, whatever was used? None: that hangs on values that weren't kept."""
+    server, _, target = call.name.partition("/")
+    return _fits(rule, call, facts) if rule.may_name(server, target) else False
+
+
 def tried(document: Document, before: Iterable[Seen], calls: Iterable[Seen], facts: Facts) -> HeldOut:
     """`calls` under the grants of `document`; `before` were made first, and count."""
     rules = {rule.key: rule for rule in document.rules if rule.is_grant}
@@ -78,10 +84,7 @@ def _carried(rules: dict[str, Rule], call: Seen, counts: _Counts, facts: Facts) 
     """Would one of the grants that carried it carry it still? None: that hangs on values that weren't kept."""
     unknown = False
     for rule in (rules[key] for key in call.rules if key in rules):
-        server, _, target = call.name.partition("/")
-        if not rule.may_name(server, target) or not counts.has_room(rule, call):
-            continue
-        fits = _fits(rule, call, facts)
+        fits = carries(rule, call, facts) if counts.has_room(rule, call) else False
         if fits:
             counts.add(rule, call)
             return True

@@ -110,6 +110,15 @@ def _as_key(values: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     return frozenset(values.items())
 
 
+def permitted_now(found: Observed, permits: Callable[[Seen, str], bool]) -> Observed:
+    """Without what a grant (by its key) doesn't permit any more: a person took that away, and it isn't given back."""
+    kept = []
+    for call in found.calls:
+        if rules := tuple(key for key in call.rules if permits(call, key)):
+            kept.append(replace(call, rules=rules))
+    return replace(found, calls=tuple(kept))
+
+
 def split(found: Observed, share: float) -> tuple[Observed, tuple[Seen, ...]]:
     """The older calls to learn from, and the newest `share` of them (0 to below 1) to try the result on."""
     keep = len(found.calls) - int(len(found.calls) * share)

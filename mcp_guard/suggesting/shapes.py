@@ -115,11 +115,20 @@ def _directory(given: Sequence[str], base: dict[str, Any], written: Written) -> 
         common = posixpath.commonpath([posixpath.dirname(one) for one in given])
     said = base.get("under")
     root = written.root_of(said) if said is not None else written.variables.get("project", "")
-    text = _below(common, root, str(said) if said is not None else "$project")
+    text = _below(common, root, _root_text(said, root, written))
     if text is None and said is None and common.strip("/"):
         text = _dollars(common)
     if text is not None:
         yield Shape({"under": text, **{key: value for key, value in base.items() if key != "under"}}, "a directory")
+
+
+def _root_text(said: Any, root: str, written: Written) -> str:
+    """How a directory is written whose parts are named. From a variable, if it can be: a path below a variable has to
+    lead below it, where one that is written out may be a link to anywhere, and so isn't proved narrower.
+    """
+    if said is not None and "$" in str(said):
+        return str(said)
+    return next((f"${name}" for name, value in written.variables.items() if value == root), str(said))
 
 
 def _below(path: str, root: str, said: str) -> str | None:

@@ -212,6 +212,21 @@ def test_what_a_person_has_permitted_since_counts_and_what_else_was_denied_does_
         assert found.proved.plain["grants"][0]["args"] == {"amount": {"min": 2, "max": 5}}
 
 
+def test_what_a_person_has_taken_away_since_does_not_come_back() -> None:
+    text = "grants:\n  - {id: pay, tool: bank/pay, args: {amount: {max: 50}}, budget: {calls: 2}}\n"
+    calls = [seen(one, "bank/pay", {"amount": 3 * one}, ["policy/pay", "policy/gone"]) for one in range(1, 31)]
+    found = made(text, calls)
+    assert (len(found.observed.calls), found.slipped.refused) == (16, ())
+    assert found.proved.plain["grants"][0]["args"] == {"amount": {"max": 50, "min": 2}}
+
+
+def test_a_directory_that_is_written_out_is_made_closer_by_a_variable_only() -> None:
+    """A link in it may lead anywhere; below a variable it has to lead below that."""
+    text = "grants:\n  - {id: pay, tool: bank/pay, args: {path: {under: %s}}}\n"
+    assert tight(text % "/p", {"path": "/p/a/x"})["args"]["path"] == {"under": "$project/a"}
+    assert tight(text % "/q", {"path": "/q/a/x"})["args"]["path"] == {"under": "/q"}
+
+
 def test_a_grant_that_a_person_added_meanwhile_stays_until_it_was_used() -> None:
     text = "grants:\n  - {id: pay, tool: bank/pay, args: {}}\n  - {id: new, tool: bank/read, args: any}\n"
     loaded: list[Event] = [Loaded(str(FILE), ("policy/pay",)), Loaded(str(FILE), ("policy/pay", "policy/new"))]
