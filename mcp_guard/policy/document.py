@@ -96,7 +96,7 @@ class Authority:
 
 def load_policy(path: Path, *, variables: Mapping[str, str] | None = None, home: str | None = None) -> Document:
     """Load the policy in file `path`; `$project` is its directory unless `variables` says otherwise."""
-    return read_policy(_read(path), path, variables=variables, home=home)
+    return read_policy(bytes_of(path), path, variables=variables, home=home)
 
 
 def read_policy(
@@ -113,7 +113,7 @@ def read_policy(
 
 def load_mandate(path: Path, *, variables: Mapping[str, str] | None = None, home: str | None = None) -> Document:
     """Load the mandate in file `path`. `$project` is the policy's: pass `variables=policy.variables`."""
-    return read_mandate(_read(path), path, variables=variables, home=home)
+    return read_mandate(bytes_of(path), path, variables=variables, home=home)
 
 
 def read_mandate(
@@ -127,8 +127,8 @@ def _home() -> str:
     return os.path.expanduser("~")  # noqa: PTH111 - where there is none this stays `~`, which no constraint takes
 
 
-def _read(path: Path) -> bytes:
-    """The only place that touches a file."""
+def bytes_of(path: Path) -> bytes:
+    """What the file says, up to one byte more than a document may have. The only place that touches a file."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)

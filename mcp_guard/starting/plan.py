@@ -22,6 +22,7 @@ from mcp_guard.starting.entry_rules import Server
 from mcp_guard.starting.guard_text import ServerLine
 from mcp_guard.starting.naming import server_name, variable_names
 from mcp_guard.starting.places import Program, directory_for, inside, real
+from mcp_guard.schemas import in_editors
 from mcp_guard.starting.policy_text import policy_text, suggestions
 from mcp_guard.starting.recognise import GuardEntry
 from mcp_guard.starting.survey import Table
@@ -200,6 +201,7 @@ def _guard_file(standing: _Standing, lines: Sequence[ServerLine], table: Table, 
         text = guard_text.added_text(old.decode(), config, lines)
     else:
         heading = [
+            in_editors("guard"),
             f"Servers of {table.client.title}, out of {table.loaded.file.path} by `mcp-guard init` on {setting.today}.",
             "Secrets are named here, never written: their values stay in that file, in the guard's own entry.",
             f"To see what is offered and shown: mcp-guard check --config {shlex.quote(str(config))}",
@@ -233,6 +235,7 @@ def _policy_file(policy: Path, views: Sequence[ServerView], table: Table, settin
 def _heading(table: Table, setting: Setting) -> list[str]:
     opened = f"$project is {setting.project}, set in {GUARD_FILE}." if setting.project else "No directory is opened."
     return [
+        in_editors("policy"),
         f"A first policy for {table.client.title}, written by `mcp-guard init` on {setting.today}; it is yours now.",
         f"Granted is what is known to only read. {opened}",
         "What would be wider stands here as comments, with the reason. To grant one, take the `# ` away, and its",
