@@ -201,7 +201,9 @@ def _range(bounds: Mapping[str, object], path: Path) -> Range:
     if low is not None and high is not None:
         is_open = constraint.low_open or constraint.high_open
         if exact(low) > exact(high) or (exact(low) == exact(high) and is_open):
-            raise ConstraintError("no number satisfies these limits", path, "the lower one comes first: {min: 1, max: 5}")
+            raise ConstraintError(
+                "no number satisfies these limits", path, "the lower one comes first: {min: 1, max: 5}"
+            )
     return constraint
 
 

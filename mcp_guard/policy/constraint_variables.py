@@ -75,7 +75,9 @@ def absolute(text: str, scope: Scope, path: Path) -> str:
     if text == "~" or text.startswith("~/"):
         home = without_trailing_slash(scope.home)
         if home == "/" or why_not_absolute(home) is not None:
-            raise ConstraintError("`~` needs a home directory that is a canonical absolute path, and not `/`", path, "write it out")
+            raise ConstraintError(
+                "`~` needs a home directory that is a canonical absolute path, and not `/`", path, "write it out"
+            )
         text = home + text[1:]
     if reason := why_not_absolute(text):
         hint = "write an absolute path, `~/...` or `$project`" if text[:1] != "/" else "write the path in full"

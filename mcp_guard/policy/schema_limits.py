@@ -1,6 +1,6 @@
-"""The JSON Schema of what limits a value: for editors, which know it while a person types. `constraint_parse.py` judges.
+"""The JSON Schema of what limits a value, for editors. `constraint_parse.py` judges.
 
-Never stricter than the parser: what an editor marks as wrong is wrong. It may be milder, where only the parser can know.
+Never stricter than the parser: what an editor marks as wrong is wrong. It may be milder.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _KEYS: dict[str, tuple[Schema, str]] = {
     "below": ({"type": "number"}, "A number less than this."),
     "max_length": (_COUNT, "A text of at most so many characters."),
     "matches": ({"type": "string"}, "A text that the whole of this pattern describes (linear time, anchored)."),
-    "under": ({"type": "string"}, "An absolute path at or below this directory, links followed: `$project`, `~/x`, `/x`."),
+    "under": (
+        {"type": "string"},
+        "An absolute path at or below this directory, links followed: `$project`, `~/x`, `/x`.",
+    ),
     "within": ({"const": "."}, "A relative path that stays below where it starts, without a leading `-`."),
     "not_name": (_WORDS, 'A path in which no part has a name like these: `["*.env", .git]`.'),
     "domain_in": (_WORDS, "A mail address or host of these domains; a leading dot means their sub-domains."),
@@ -70,7 +73,10 @@ def definitions() -> dict[str, Schema]:
                     "type": "object",
                     "properties": {
                         "tool": {"type": "string", "description": "One tool, `server/tool`."},
-                        "field": {"type": "string", "description": "A member of what it answered: `iban`, `payee.iban`."},
+                        "field": {
+                            "type": "string",
+                            "description": "A member of what it answered: `iban`, `payee.iban`.",
+                        },
                     },
                     "required": ["tool"],
                     "additionalProperties": False,

@@ -27,7 +27,7 @@ _ANYWHERE = {
     "budget": "How much may be used in all: calls, a sum, different values.",
     "until": "The point in time at which the grant ends: 2026-12-31T00:00:00Z.",
     "disclose": "`false`: a refusal doesn't name this grant's limits.",
-    "result": "What is done to answers: redact, strip_hidden, quarantine, {truncate: N}, {max_size: N}, {types: [...]}.",
+    "result": "What is done to answers: `redact`, `{truncate: 20000}` and others; one or a list.",
     "once": "`true`: it carries one call in a session.",
     "rate": "So many calls in any second, minute, hour or day of a session: `10/m`.",
     "nulls": "`absent`: an argument that is null counts as not given.",

@@ -16,13 +16,13 @@ from mcp_guard.config import read_config
 from mcp_guard.errors import InputError
 from mcp_guard.policy.document import Document, load_policy, load_text
 from mcp_guard.policy.names import fits
+from mcp_guard.schemas import in_editors
 from mcp_guard.starting import guard_text
 from mcp_guard.starting.client_entry import entry_name, guard_members
 from mcp_guard.starting.entry_rules import Server
 from mcp_guard.starting.guard_text import ServerLine
 from mcp_guard.starting.naming import server_name, variable_names
 from mcp_guard.starting.places import Program, directory_for, inside, real
-from mcp_guard.schemas import in_editors
 from mcp_guard.starting.policy_text import policy_text, suggestions
 from mcp_guard.starting.recognise import GuardEntry
 from mcp_guard.starting.survey import Table

@@ -44,7 +44,11 @@ def format_of(name: str) -> str:
         return "guard"
     if name.endswith(".cases.yaml"):
         return "cases"
-    return "mandate" if "mandate" in name else "policy"
+    return (
+        "mandate"
+        if "/mandates/" in name or ".mandate." in name or name.rpartition("/")[2] == "mandate.yaml"
+        else "policy"
+    )
 
 
 @pytest.mark.parametrize("name", FORMATS)

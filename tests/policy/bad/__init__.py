@@ -12,7 +12,7 @@ from tests.policy.bad.mandates import MANDATES
 from tests.policy.bad.policies import POLICIES
 from tests.policy.bad.traps import YAML_TRAPS
 
-CASES = [
+CASES: list[tuple[Literal["policy", "mandate"], str | bytes, str, str]] = [
     *(("policy", *row) for row in (*YAML_TRAPS, *POLICIES, *LIMITS)),
     *(("mandate", *row) for row in MANDATES),
 ]
