@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mcp_guard.cli.effects import assumed, offline_origin
+from mcp_guard.cli.explain_shown import about, documents_as_json, documents_in_words, nearest_in_words
 from mcp_guard.cli.setting_up import clock, load_documents, local_principal, parse_settings, protection_of
 from mcp_guard.config import load_config
 from mcp_guard.errors import InputError, Malformed
@@ -109,7 +110,7 @@ class OfflineFacts:
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="Explain in a session that has this label.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.argument("subject", metavar="SERVER/TOOL | ENTRY")
+@click.argument("subject", required=False, metavar="SERVER/TOOL | ENTRY")
 @click.argument("arguments", required=False, metavar="JSON")
 def explain(
     config: Path | None,
@@ -119,17 +120,18 @@ def explain(
     settings: tuple[str, ...],
     labels: tuple[str, ...],
     as_json: bool,
-    subject: str,
+    subject: str | None,
     arguments: str | None,
 ) -> int:
     """Say whether a call is allowed, denied or asked about, by which rule in which line, and what would allow it.
 
-    With the id of an entry, as `mcp-guard log` and refusals show it, say what was decided then. Exit code 1 when the
-    answer isn't "allowed".
+    Without JSON, it is the call without arguments, and what the documents say of the tool. With the id of an entry, as
+    `mcp-guard log` and refusals show it, say what was decided then. With neither, say the documents in sentences. Exit
+    code 1 when the answer isn't "allowed".
     """
-    if _ENTRY.fullmatch(subject) and arguments is None:
+    if subject is not None and _ENTRY.fullmatch(subject) and arguments is None:
         return _entry(subject, as_json)
-    server, slash, tool = subject.partition("/")
+    server, slash, tool = (subject or "").partition("/")
     specs: tuple[ServerSpec, ...] = ()
     lock = load_lock(lock_file) if lock_file is not None else None
     variables = parse_settings(settings, Path.cwd())
@@ -142,6 +144,8 @@ def explain(
         _say_config(policy, settings, config)
     first, second = load_documents(policy, mandate, variables)
     layers = tuple(document for document in (first, second) if document is not None)
+    if subject is None:
+        return _documents(layers, as_json)
     if not (server and slash and tool):
         raise InputError(f"`{subject}` is neither SERVER/TOOL nor the id of an entry{_meant(subject, layers, specs)}")
     now = clock()
@@ -158,22 +162,41 @@ def explain(
     own = (config or Path("guard.yaml"),) if specs else ()
     protection = protection_of(specs, layers, own, place.state_directory(None))
     decision = judge(authority, protection, call, None, facts)
-    explanation = explain_call(authority, call, facts)
+    explanation = explain_call(authority, call, facts, lambda other: judge(authority, protection, other, None, facts))
+    said_of_tool = [] if arguments is not None else about(layers, call)
     if as_json:
         shown = explanation.to_dict()
         if decision != explanation.decision:
             shown.update(effect="deny", reason=str(decision.reason), changes=[])
+            shown.pop("nearest", None)
         shown["effects"] = effects.to_dict()
         shown["gives"] = sorted(decision.gives)
+        if arguments is None:
+            shown["about"] = [{"id": rule.ref.id, "file": rule.ref.file, "line": rule.ref.line, "says": text}
+                              for rule, text in said_of_tool]  # fmt: skip
         click.echo(json.dumps(shown, indent=2))
     else:
         console = Console(highlight=False, soft_wrap=True)
+        for rule, text in said_of_tool:
+            console.print(f"{_plain(text)}  [dim]{_plain(f'{rule.ref.file}:{rule.ref.line}:{rule.ref.column}')}[/]")
+        if said_of_tool:
+            console.print("\nWithout arguments:")
         _show(console, explanation, decision, _absolute(layers, call, base))
         if any(rule.effects for layer in layers for rule in layer.rules):
             console.print(f"\nits effects: {_plain(effects.words)}", style="dim")
         if decision.gives:
             console.print(f"it gives the session the label {_plain(', '.join(sorted(decision.gives)))}", style="dim")
     return 0 if decision.allowed else 1
+
+
+def _documents(layers: Sequence[Document], as_json: bool) -> int:
+    if not layers:
+        raise InputError("there is no policy to explain; name one with `--policy`")
+    if as_json:
+        click.echo(json.dumps(documents_as_json(layers), indent=2))
+    else:
+        click.echo("\n".join(documents_in_words(layers)))
+    return 0
 
 
 def _say_config(policy: Path, settings: tuple[str, ...], config: Path | None) -> None:
@@ -256,6 +279,8 @@ def _show(console: Console, explanation: Explanation, decision: Decision, absolu
         console.print(f"\n{_plain(name)} comes {_plain(origin)} (without a session, no result counts)")
     if decision.reason is Reason.PROTECTED:
         console.print("\nno document can allow this: the guard's own files and addresses stay closed")
+    if decision == explanation.decision and explanation.nearest is not None:
+        console.print(f"\n{_plain(nearest_in_words(explanation.nearest))}")
     if decision == explanation.decision and explanation.changes:
         for name, path in absolute.items():
             console.print(f"\nWrite the path absolute: `{_plain(name)}`: {_plain(json.dumps(path))}")
