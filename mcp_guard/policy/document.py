@@ -27,6 +27,7 @@ from mcp_guard.policy.form_errors import first_error, in_rule
 from mcp_guard.policy.index import Index
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.times import parse_moment, parse_span
+from mcp_guard.policy.yaml_slips import hint_for_empty
 from mcp_guard.policy.yaml_source import MAX_BYTES, Place, Source, quoted, read_yaml
 from mcp_guard.wire import digest
 
@@ -199,7 +200,7 @@ def _refuse_empty(source: Source, value: Any, path: tuple[str | int, ...]) -> No
     """A key without a value reads like a limit and would be none (`until:`), so it is an error."""
     if value is None:
         what = quoted(path[-1]) if isinstance(path[-1], str) else "this entry"
-        raise source.error(f"{what} is empty{in_rule(source, path)}", path, "write a value, or leave it out", key=True)
+        raise source.error(f"{what} is empty{in_rule(source, path)}", path, hint_for_empty(path[-1]), key=True)
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     if path and path[-1] in _CONSTRAINTS:
         return

@@ -82,6 +82,7 @@ POLICIES: list[Row] = [
     (G + "{id: a, tool: s/t, args: any, until: 2026-13-31T00:00:00Z}", "3:42", "isn't a point in time"),
     (G + "{id: a, tool: s/t, args: any, until: 0001-01-01T00:00:00+23:00}", "3:42", "isn't a point in time"),
     (G + "{id: a, tool: s/t, args: any, until: 5}", "3:42", "`until` must be text"),
+    (G + "{id: a, tool: s/t, args: any, advice: No, ask a person.}", "3:47", "a comma ends a text: put the text"),
     (G + "{id: a, tool: s/t, args: any, advice: ' '}", "3:43", "an empty text"),
     (G + "{id: a, tool: s/t, args: any, advice: [x]}", "3:43", "`advice` must be text"),
     (G + "{id: read-src, efect: [read], args: any}", "3:20", "unknown key `efect` in grant `read-src`"),
