@@ -26,7 +26,7 @@ from mcp_guard.accepting import local
 from mcp_guard.accepting.stacks import Asked as Named
 from mcp_guard.cli.accepting import in_force
 from mcp_guard.cli.effects import assumed, offline_origin
-from mcp_guard.cli.explain_shown import about, documents_as_json, documents_in_words, nearest_in_words
+from mcp_guard.cli.explain_shown import about, documents_as_json, documents_in_words, nearest_in_words, rules_now
 from mcp_guard.cli.setting_up import clock, load_documents, local_principal, parse_settings, protection_of
 from mcp_guard.config import load_config
 from mcp_guard.errors import InputError, Malformed
@@ -42,7 +42,7 @@ from mcp_guard.policy.explain import Explanation, explain_call
 from mcp_guard.protection import local_resolve
 from mcp_guard.record import place
 from mcp_guard.record.entries import EntryKind
-from mcp_guard.record.query import open_for_reading
+from mcp_guard.record.query import Row, open_for_reading
 from mcp_guard.record.shown import escaped, what
 from mcp_guard.refusal import reason_text
 from mcp_guard.server_spec import ServerSpec
@@ -132,11 +132,14 @@ def explain(
     """Say whether a call is allowed, denied or asked about, by which rule in which line, and what would allow it.
 
     Without JSON, it is the call without arguments, and what the documents say of the tool. With the id of an entry, as
-    `mcp-guard log` and refusals show it, say what was decided then. With neither, say the documents in sentences. Exit
+    `mcp-guard log` and refusals show it, say what was decided then, and with `--policy` or `--config` what its rules
+    say by now. With neither, say the documents in sentences. Exit
     code 1 when the answer isn't "allowed".
     """
     if subject is not None and _ENTRY.fullmatch(subject) and arguments is None:
-        return _entry(subject, as_json)
+        code = _entry(subject, as_json)
+        if as_json or (policy is None and config is None):
+            return code
     server, slash, tool = (subject or "").partition("/")
     specs: tuple[ServerSpec, ...] = ()
     lock = load_lock(lock_file) if lock_file is not None else None
@@ -156,6 +159,8 @@ def explain(
     else:
         first, second = load_documents(policy, mandate, variables)
     layers = tuple(document for document in (first, second) if document is not None)
+    if subject is not None and _ENTRY.fullmatch(subject) and arguments is None:
+        return _rules_now(layers, subject, code)
     if subject is not None and not (server and slash and tool):
         raise InputError(f"`{subject}` is neither SERVER/TOOL nor the id of an entry{_meant(subject, layers, specs)}")
     now = clock()
@@ -202,6 +207,13 @@ def explain(
         if decision.gives:
             console.print(f"it gives the session the label {_plain(', '.join(sorted(decision.gives)))}", style="dim")
     return 0 if decision.allowed else 1
+
+
+def _rules_now(layers: Sequence[Document], entry: str, code: int) -> int:
+    found = _found(entry)
+    for line in rules_now(layers, found.rules if found is not None else ()):
+        click.echo(escaped(line))
+    return code
 
 
 def _documents(layers: Sequence[Document], as_json: bool) -> int:
@@ -310,13 +322,17 @@ def _show(console: Console, explanation: Explanation, decision: Decision, absolu
                 console.print(f"    {_plain(change.line)}", style="cyan")
 
 
+def _found(entry: str) -> Row | None:
+    directory = place.state_directory(None)
+    if not place.is_there(directory):
+        return None
+    with open_for_reading(directory) as query:
+        return query.find(entry)
+
+
 def _entry(entry: str, as_json: bool) -> int:
     """What the record says of one decision."""
-    found = None
-    directory = place.state_directory(None)
-    if place.is_there(directory):
-        with open_for_reading(directory) as query:
-            found = query.find(entry)
+    found = _found(entry)
     if found is None:
         raise InputError(f"no entry `{entry}` is in the record; `mcp-guard log` shows the ids")
     if as_json:

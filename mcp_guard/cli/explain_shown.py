@@ -1,9 +1,9 @@
-"""What `mcp-guard explain` says of whole documents, of a tool, and of the nearest permitted call."""
+"""What `mcp-guard explain` says of documents, of a tool, of an entry's rules, and of the nearest permitted call."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from mcp_guard.escaping import escaped
@@ -40,6 +40,17 @@ def about(documents: Sequence[Document], call: Call) -> list[tuple[Rule, str]]:
     """Each rule that may be about what is called, with its sentence."""
     rules = [rule for document in documents for rule in document.rules if rule.kind is call.kind is Kind.TOOL]
     return [(rule, rule_sentence(rule)) for rule in rules if rule.effects or rule.may_name(call.server, call.target)]
+
+
+def rules_now(documents: Sequence[Document], keys: Iterable[str]) -> Iterator[str]:
+    """What the rules that decided an entry say by now: they may have been changed since, or be gone."""
+    rules = {rule.key: rule for document in documents for rule in document.rules}
+    for key in keys:
+        rule = rules.get(key)
+        if rule is None:
+            yield f"now: there is no {key} any more"
+        else:
+            yield f"now: {rule_sentence(rule)}  {rule.ref.file}:{rule.ref.line}:{rule.ref.column}"
 
 
 def nearest_in_words(nearest: Nearest) -> str:
