@@ -11,12 +11,15 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from mcp_guard.config import read_config
 from mcp_guard.errors import InputError
+from mcp_guard.policy.cases import load_cases
 from mcp_guard.policy.constraint_parse import known_keys
 from mcp_guard.policy.yaml_source import read_yaml
 from mcp_guard.schemas import FORMATS, in_editors, schema_file
 from mcp_guard.schemas.making import schema_text
 from tests.policy.bad import CASES, load
+from tests.policy.bad.derived import derived
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,6 +85,55 @@ def test_what_the_schema_blames_does_not_load() -> None:
             with pytest.raises(InputError):
                 load(kind, text)
     assert blamed > 0.7 * len(CASES) / 2
+
+
+SHOWN = {where: (format_, data) for where, format_, data in good()}
+BENT = ["guard", "policy.md: circumstances.yaml", "policy.md: one-refund.mandate.yaml"]
+BENT += ["testing.md: project.cases.yaml", "policy.md: limits.yaml", "policy.md: much.yaml", "policy.md: answers.yaml"]
+
+
+@pytest.mark.parametrize("where", BENT)
+def test_whatever_slip_the_schema_blames_in_a_good_document_the_loader_blames_too(where: str) -> None:
+    format_, data = SHOWN.get(where, ("guard", GUARD))
+    blamed = 0
+    for what, text in derived(data.decode()):
+        try:
+            value = read_yaml(text.encode(), "doc.yaml").value
+        except InputError:
+            continue
+        if not VALIDATORS[format_].is_valid(value):
+            blamed += 1
+            assert _refused(format_, text.encode()), what
+    assert blamed > 100
+
+
+GUARD = b"""
+version: 1
+policy: p.yaml
+set: {project: .}
+record: {durability: disk, max_size: 5MB, retention: 90d}
+inspect: {severe: mark, looked_at: []}
+listen: {origins: ["https://app.example"]}
+servers:
+  a: {command: [x, y], env: [TOKEN], cwd: ., timeout: 60, max_calls: 8, contain: {files: any, memory: 1GB}}
+  b: {url: "https://b.example/mcp", token_env: TOKEN}
+"""
+
+
+def _refused(format_: str, data: bytes) -> bool:
+    try:
+        _load(format_, data)
+    except InputError:
+        return True
+    return False
+
+
+def _load(format_: str, data: bytes) -> object:
+    if format_ == "cases":
+        return load_cases(data, "doc.yaml")
+    if format_ == "guard":
+        return read_config(data, Path("/srv/guard.yaml"))
+    return load("policy" if format_ == "policy" else "mandate", data)
 
 
 def test_a_limit_has_in_the_schema_the_keys_that_the_parser_knows() -> None:
