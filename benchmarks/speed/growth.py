@@ -54,9 +54,14 @@ def measure(directory: Path, sizes: Sizes, tick: Callable[[str], None]) -> list[
     return curves + _sessions(place, sizes)
 
 
+def _grant(place: Place, tools: list[str]) -> None:
+    named = ", ".join(tools)
+    place.policy.write_text(f"version: 1\ngrants:\n  - {{id: all, tool: [{named}], args: any}}\n")
+
+
 def _tools(place: Place, sizes: Sizes) -> list[Curve]:
-    """One server with more and more tools, which a pattern grants."""
-    place.policy.write_text("version: 1\ngrants:\n  - {id: all, tool: echo/*, args: any}\n")
+    """One server with more and more tools, all of them granted."""
+    _grant(place, ["echo/echo", *(f"echo/tool_{number}" for number in range(max(sizes.tools)))])
     call, listing = Curve("tools", "a call", "µs"), Curve("tools", "a listing", "ms")
     with ExitStack() as stack:
         callers = {}
@@ -76,7 +81,7 @@ def _tools(place: Place, sizes: Sizes) -> list[Curve]:
 
 def _servers(place: Place, sizes: Sizes) -> list[Curve]:
     """One guard before more and more servers; the call is to the last."""
-    place.policy.write_text("version: 1\ngrants:\n  - {id: all, tool: '*/echo', args: any}\n")
+    _grant(place, [f"s{number}/echo" for number in range(max(sizes.servers))])
     call, start = Curve("servers", "a call", "µs"), Curve("servers", "start to first listing", "ms")
     with ExitStack() as stack:
         callers = {}
@@ -106,7 +111,7 @@ def _in_turns(callers: dict[int, StdioCaller], calls: int) -> dict[int, float]:
 
 def _sessions(place: Place, sizes: Sizes) -> list[Curve]:
     """Clients of the handshake era over HTTP, all of one guard, before a server that is reached by its address."""
-    place.policy.write_text("version: 1\ngrants:\n  - {id: all, tool: '*/echo', args: any}\n")
+    _grant(place, ["echo/echo"])
     call, memory = Curve("sessions", "a call", "µs"), Curve("sessions", "memory of the guard", "MB")
     with ExitStack() as stack:
         port, process = _guard_over_http(place, stack)

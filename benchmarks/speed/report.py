@@ -14,8 +14,9 @@ from benchmarks.speed.cells import Amounts, Cell, Measured, Row
 from benchmarks.speed.decisions import Judgement
 from benchmarks.speed.growth import Curve, per_session
 from benchmarks.speed.startup import Start
+from mcp_guard import __version__
 
-STACK = ("mcp-guard", "mcp", "orjson", "uvicorn", "uvloop", "httptools")
+STACK = ("mcp", "orjson", "uvicorn", "uvloop", "httptools")
 
 
 @dataclass
@@ -143,7 +144,7 @@ class Ratio:
 
 def machine() -> dict[str, str]:
     """What a reader needs to judge the numbers: nothing that identifies the machine."""
-    stack = {}
+    stack = {"mcp-guard": __version__}
     for name in STACK:
         try:
             stack[name] = version(name)
