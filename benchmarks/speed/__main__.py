@@ -55,7 +55,7 @@ def run(scratch: Path, options: argparse.Namespace) -> Report:
     place = options.peers or default_place()
     there = not options.no_peers and place.is_dir()
     quick = options.quick
-    report = Report(QUICK if quick else cells.Amounts(), versions(place) if there else {})
+    report = Report(QUICK if quick else cells.Amounts(), versions(place) if there else {}, quick=quick)
     chains = [*ours(Place(scratch)), *(peers(place, scratch / "peers") if there else [])]
 
     def tick(what: str) -> None:

@@ -70,8 +70,8 @@ class Row:
 
     @property
     def p50(self) -> float:
-        """Microseconds: the median of the rounds' medians."""
-        return statistics.median(self.medians)
+        """Microseconds, of all calls."""
+        return statistics.median(self.all) / 1000
 
     @property
     def p99(self) -> float:
@@ -92,8 +92,17 @@ class Row:
         """The quartiles of the rounds' medians: how far to trust the number."""
         if len(self.rounds) < 2:
             return self.p50, self.p50
-        low, _, high = statistics.quantiles(self.medians, n=4)
+        low, _, high = statistics.quantiles(self.medians, n=4, method="inclusive")
         return low, high
+
+    def added(self, base: Row) -> float:
+        """Microseconds over another chain's: round by round, since what else the machine does hits both, then the
+        median of the rounds."""
+        return statistics.median(mine - theirs for mine, theirs in zip(self.medians, base.medians, strict=False))
+
+    def against(self, base: Row) -> float:
+        """How many times the other chain's total, the same way."""
+        return statistics.median(mine / theirs for mine, theirs in zip(self.medians, base.medians, strict=False))
 
 
 @dataclass

@@ -39,8 +39,10 @@ def _head(report: Report) -> Iterator[str]:
     on = ", ".join(f"{name} {value}" for name, value in machine().items())
     peers = "; ".join(f"{name} {value}" for name, value in report.peers.items()) or "none installed"
     rounds = max((len(row.rounds) for row in report.measured.rows), default=0)
-    yield f"One run of {report.seconds / 60:.0f} minutes, {rounds} interleaved rounds ({on}). HTTP stands on uvicorn's"
-    yield f"own choice of loop and parser: asyncio and h11 unless the list says otherwise. Peers: {peers}."
+    kind = "A quick run, which shows that it works and proves nothing," if report.quick else "One run"
+    yield f"{kind} of {report.seconds / 60:.0f} minutes, {rounds} interleaved rounds ({on})."
+    yield "HTTP stands on uvicorn's own choice: asyncio and h11, unless the list has uvloop and httptools."
+    yield f"Peers: {peers}."
     yield ""
 
 
@@ -85,7 +87,7 @@ def _line(report: Report, chain: Chain, era: Era, first: Row) -> Iterator[str]:
     base = report.measured.row("direct", chain.route, chain.server, Cell(era, "20 B", 1))
     standing = next((one for one in report.measured.standing if one.chain == chain and one.era == era), None)
     yield from (chain.name, chain.server, f"{first.p50:,.0f}", "{:,.0f} to {:,.0f}".format(*first.spread))
-    yield "" if base is None or chain.base else f"{first.p50 - base.p50:+,.0f}"
+    yield "" if base is None or chain.base else f"{first.added(base):+,.0f}"
     yield f"{first.p99:,.0f}"
     for size in list(SIZES)[1:]:
         found = _found(report, chain, Cell(era, size, 1))

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from benchmarks.speed.callers import Era
 from benchmarks.speed.cells import Amounts, Cell, Measured, Row
 from benchmarks.speed.decisions import Judgement
 from benchmarks.speed.growth import Curve, per_session
@@ -31,6 +30,7 @@ class Report:
     help_ms: float = 0.0
     curves: list[Curve] = field(default_factory=list)
     seconds: float = 0.0
+    quick: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -38,7 +38,8 @@ class Report:
             "peers": self.peers,
             "amounts": asdict(self.amounts),
             "seconds": round(self.seconds),
-            "calls": [_row(row) for row in self.measured.rows],
+            "quick": self.quick,
+            "calls": [_as_json(row) for row in self.measured.rows],
             "standing": [
                 {**_where(one.chain), "era": one.era, "memory": one.memory, "first_listing_s": one.first_listing}
                 for one in self.measured.standing
@@ -56,62 +57,37 @@ class Report:
         found = [*self._on_stdio(), *self._over_http(), *self._inside()]
         return [one for one in found if one.value is not None]
 
-    def _p50(
-        self, chain: str, route: str, server: str = "sdk", size: str = "20 B", era: Era = "legacy"
-    ) -> float | None:
-        row = self.measured.row(chain, route, server, Cell(era, size, 1))
-        return None if row is None else row.p50
+    def _row(self, chain: str, route: str, size: str = "20 B", many: int = 1, server: str = "sdk") -> Row | None:
+        return self.measured.row(chain, route, server, Cell("legacy", size, many))
 
-    def _rate(self, chain: str, server: str = "sdk") -> float | None:
-        row = self.measured.row(chain, "stdio→stdio", server, Cell("legacy", "20 B", 64))
-        return None if row is None else row.rate
-
-    def _best_peer(self, route: str, size: str = "20 B") -> float | None:
-        cell = Cell("legacy", size, 1)
-        rows = [
-            row for row in self.measured.rows if row.chain.is_peer and row.chain.route == route and row.cell == cell
-        ]
-        return min((row.p50 for row in rows if row.rounds and not row.why_not), default=None)
+    def _best_peer(self, route: str) -> Row | None:
+        rows = [row for row in self.measured.rows if row.chain.is_peer and row.chain.route == route]
+        there = [row for row in rows if row.cell == Cell("legacy", "20 B", 1) and row.rounds and not row.why_not]
+        return min(there, key=lambda row: row.p50, default=None)
 
     def _on_stdio(self) -> list[Ratio]:
-        route, more = "stdio→stdio", []
+        route, found = "stdio→stdio", []
         for size, aim in (("20 B", 250.0), ("10 KB", 400.0)):
-            added = _less(self._p50("guard", route, "sdk", size), self._p50("direct", route, "sdk", size))
-            more.append(Ratio(f"stdio: added at {size}, p50, before the SDK's server", added, aim, "µs"))
-        guard = self._p50("guard", route)
-        more += [
-            Ratio("stdio: total against the bare relay's", _over(guard, self._p50("bare relay", route)), 1.5, "x"),
+            guard, direct = self._row("guard", route, size), self._row("direct", route, size)
+            added = guard.added(direct) if guard is not None and direct is not None else None
+            found.append(Ratio(f"stdio: added at {size}, p50, before the SDK's server", added, aim, "µs"))
+        guard = self._row("guard", route)
+        many, raw = self._row("guard", route, many=64), self._row("guard", route, many=64, server="raw")
+        return [
+            *found,
+            Ratio("stdio: total against the bare relay's", _over(guard, self._row("bare relay", route)), 1.5, "x"),
             Ratio("stdio: total against the quickest peer's", _over(guard, self._best_peer(route)), 1.0, "x"),
-            Ratio(
-                "64 at once: calls/s against fastmcp's",
-                _over(self._rate("guard"), self._rate("fastmcp")),
-                3.0,
-                "x",
-                False,
-            ),
-            Ratio(
-                "64 at once: against direct, SDK server",
-                _over(self._rate("guard"), self._rate("direct")),
-                0.9,
-                "x",
-                False,
-            ),
-            Ratio("64 at once: calls/s before the raw server", self._rate("guard", "raw"), 25_000.0, "/s", False),
+            _rates("64 at once: calls/s against fastmcp's", many, self._row("fastmcp", route, many=64), 3.0),
+            _rates("64 at once: calls/s against direct, SDK server", many, self._row("direct", route, many=64), 0.9),
+            Ratio("64 at once: calls/s before the raw server", None if raw is None else raw.rate, 25_000.0, "/s", False),
         ]
-        return more
 
     def _over_http(self) -> list[Ratio]:
         route = "HTTP→HTTP"
-        guard = self._p50("guard", route)
+        guard, peer = self._row("guard", route), self._best_peer(route)
         return [
-            Ratio("HTTP→HTTP: total against direct", _over(guard, self._p50("direct", route)), 1.8, "x"),
-            Ratio(
-                "HTTP→HTTP: the quickest peer's total against ours",
-                _over(self._best_peer(route), guard),
-                15.0,
-                "x",
-                False,
-            ),
+            Ratio("HTTP→HTTP: total against direct", _over(guard, self._row("direct", route)), 1.8, "x"),
+            Ratio("HTTP→HTTP: the quickest peer's total against ours", _over(peer, guard), 15.0, "x", False),
             Ratio("memory of each further HTTP session", per_session(self.curves), 60.0, "KB"),
         ]
 
@@ -155,19 +131,20 @@ def machine() -> dict[str, str]:
     return {"python": sys.version.split()[0], "system": system, "cores": str(os.cpu_count()), "load": load, **stack}
 
 
-def _over(value: float | None, base: float | None) -> float | None:
-    return None if value is None or not base else value / base
+def _over(row: Row | None, base: Row | None) -> float | None:
+    return None if row is None or base is None else row.against(base)
 
 
-def _less(value: float | None, base: float | None) -> float | None:
-    return None if value is None or base is None else value - base
+def _rates(what: str, row: Row | None, base: Row | None, aim: float) -> Ratio:
+    value = None if row is None or base is None else row.rate / base.rate
+    return Ratio(what, value, aim, "x", at_most=False)
 
 
 def _where(chain: Any) -> dict[str, str]:
     return {"chain": chain.name, "route": chain.route, "server": chain.server}
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _as_json(row: Row) -> dict[str, Any]:
     where = {**_where(row.chain), **asdict(row.cell)}
     if row.why_not or not row.rounds:
         return {**where, "not_measured": row.why_not}
