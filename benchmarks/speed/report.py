@@ -79,7 +79,7 @@ class Report:
             Ratio("stdio: total against the quickest peer's", _over(guard, self._best_peer(route)), 1.0, "x"),
             _rates("64 at once: calls/s against fastmcp's", many, self._row("fastmcp", route, many=64), 3.0),
             _rates("64 at once: calls/s against direct, SDK server", many, self._row("direct", route, many=64), 0.9),
-            Ratio("64 at once: calls/s before the raw server", None if raw is None else raw.rate, 25_000.0, "/s", False),
+            Ratio("64 at once: calls/s, raw server", None if raw is None else raw.rate, 25_000.0, "/s", False),
         ]
 
     def _over_http(self) -> list[Ratio]:
