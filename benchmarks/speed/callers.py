@@ -79,7 +79,8 @@ class Caller(ABC):
         self.last_id += 1
         if self.era == "modern":
             params = {**params, "_meta": MODERN_META}
-        return json.dumps({"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": params}).encode()
+        said = {"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": params}
+        return json.dumps(said, separators=(",", ":")).encode()  # without spaces, as both SDKs write it
 
     def call_message(self, text: str) -> bytes:
         return self.message("tools/call", {"name": self.tool, "arguments": {"text": text}})
