@@ -153,7 +153,7 @@ async def _look_for_leftovers(home: Path, report: Report, before: dict[int, str]
     held = descriptors()
     if len(held) <= len(before):
         return
-    gc.collect()  # what a cancelled connection attempt left to the collector isn't held by anybody
+    gc.collect()  # what is left to the collector isn't held by anybody: say which it is
     kept = descriptors()
     report.wrong.append(f"descriptors of this process: {len(before)} -> {len(held)}, {len(kept)} but for garbage")
     for number, place in held.items():
