@@ -310,7 +310,12 @@ def walls(count: int) -> Iterator[str]:
 
 def test_more_names_than_can_be_looked_at_are_denied_soon(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     followed: list[str] = []
-    monkeypatch.setattr(protection, "real_path", lambda path: followed.append(path) or path)
+
+    def real_path(path: str) -> str:
+        followed.append(path)
+        return path
+
+    monkeypatch.setattr(protection, "real_path", real_path)
     assert house.denies(["a"] * 60_000)
     followed.clear()
     assert house.denies(list(walls(5_000)))
