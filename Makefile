@@ -1,5 +1,5 @@
 # One command for each thing that a person or a CI machine wants; `make` alone lists them.
-# All that is needed beforehand is make and a Python from 3.11 to 3.14 (and npm, for `test-servers` and `conformance`).
+# All that is needed beforehand is make and a Python from 3.11 to 3.14 (and npm, for `test-servers`, `conformance` and `scorecard`).
 # The first run downloads what requirements/ locks by hash; later runs need no network.
 
 PYTHON ?=
@@ -17,13 +17,14 @@ SUITE := $(CONFORMANCE)/.installed
 PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mcp-guard/bench-peers
 PYPI_PEERS := fastmcp mcp-proxy mcp-firewall mcp-gateway
 PEERS_READY := $(PEERS)/.installed
+SCORED := .peers
 
 # Wheels only: building a source distribution would fetch build tools that no hash covers.
 INSTALL := -m pip install --quiet --no-input --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-servers conformance bench bench-peers alignment alignment-subset format lock wheel clean
+.PHONY: help demo test test-servers conformance scorecard bench bench-peers alignment alignment-subset format lock wheel clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -42,6 +43,9 @@ test-servers: $(PROJECT) $(NPM_SERVERS) $(PYPI_SERVERS) ## run the guard in fron
 
 conformance: $(PROJECT) $(SUITE) ## run the official MCP conformance suite with and without the guard, and compare (needs npm); ARGS=--json
 	@$(BIN)/python -m tests.fidelity --suite $(CONFORMANCE) $(ARGS)
+
+scorecard: $(PROJECT) ## install other proxies, ask them and the guard the same, write docs/fidelity.md (needs npm)
+	@$(BIN)/python -m tests.fidelity.probe --peers $(SCORED) --install --write
 
 bench: $(PROJECT) ## measure what the guard costs beside its peers (25 min at most), write docs/performance.md; ARGS=--quick
 	@$(BIN)/python -m benchmarks.speed --peers $(PEERS) $(if $(findstring --quick,$(ARGS)),,--write) $(ARGS)
@@ -79,7 +83,7 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
 clean: ## remove what these commands made
-	rm -rf $(VENV) $(SERVERS) $(ALIGNMENT) $(CONFORMANCE) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SERVERS) $(ALIGNMENT) $(CONFORMANCE) $(PEERS) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # python3 comes first, so that the machine's own choice counts; a pyenv shim may exist and still not run.
