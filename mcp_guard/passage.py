@@ -222,7 +222,8 @@ class Passage:
             decision = replace(decision, otherwise=candidate.beside(decision, self.call, facts))
         if decision.allowed:
             remembering.carry(self.context, self.call, view)
-            return replace(decision, detail=self._remark())
+            remark = self._remark()
+            return replace(decision, detail=remark) if remark != decision.detail else decision
         return without_made_up_names(decision, self.call, self._argument_names)
 
     def _said(self, view: UsageView, approvals: Collection[Approval]) -> Decision:
