@@ -11,6 +11,7 @@ import unicodedata
 from functools import lru_cache
 
 from mcp_guard.inspection.characters import hidden_spans, may_have_hidden, without_hidden
+from mcp_guard.marks import without_long_marks
 
 _MARKS = re.compile("[\u0300-\u036f]")
 _CYRILLIC = str.maketrans("авсеԁһіјӏкԛмопрѕтухѵѡԝгніⅼ", "abcedhijlkqmonpstyxvwwrhil")
@@ -29,7 +30,8 @@ def fold(text: str) -> str:
     """The text in small plain letters, as the rules are written."""
     if text.isascii():
         return (without_hidden(text) if may_have_hidden(text) else text).lower()
-    plain = unicodedata.normalize("NFKD", without_hidden(text)).casefold()
+    plain = without_long_marks(without_hidden(text))
+    plain = unicodedata.normalize("NFKD", plain).casefold()
     plain = unicodedata.normalize("NFC", _MARKS.sub("", plain))
     if _mixed(plain) is not None:
         plain = plain.translate(_CYRILLIC)
