@@ -6,10 +6,11 @@ whoever reads the record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from mcp_guard import log
+from mcp_guard.aside import look
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream
 from mcp_guard.model import Kind
@@ -52,6 +53,25 @@ def may_instruct(context: Context, server: Downstream, text: object) -> bool:
         return False
     _tell_found(context, server, INSTRUCTIONS, [(INSTRUCTIONS, text)])
     return True
+
+
+def tell_of_words(context: Context, server: str, method: str, rules: Collection[str]) -> None:
+    """What a server says unasked has findings: each rule is told once of each sort of message, however many come."""
+    told = context.session.heard_findings.setdefault((server, method), set())
+    if new := [rule for rule in rules if rule not in told]:
+        told.update(new)
+        context.note(EntryKind.FOUND, {"server": server, "found": [{"name": f"({method[:64]})", "rules": new}]})
+
+
+def look_ahead(context: Context, server: Downstream, items: list[Any] | None, then: Callable[[], None]) -> None:
+    """Look at a long listing beside the loop, and go on when its findings are kept."""
+    things = [item for item in items or () if isinstance(item, dict)]
+
+    def job() -> None:
+        for thing in things:
+            context.guard.scans.findings(thing)
+
+    look(server.name, things, job, lambda _: then(), lambda _: then())  # what failed here fails again where it counts
 
 
 def _tell_withheld(context: Context, server: Downstream, what: str, whys: Mapping[str, str]) -> None:

@@ -185,9 +185,12 @@ class _Gathering:
         def show(kept: list[Any]) -> None:
             guarded(self._request, lambda: self._got(server, self._shown(server, kept), frame))
 
-        if self._method in PINNED and items:
-            return sighted_others(self._context, server, self._method, items, show)
-        return show(items or [])
+        def looked_at() -> None:
+            if self._method in PINNED and items:
+                return sighted_others(self._context, server, self._method, items, show)
+            return show(items or [])
+
+        found.look_ahead(self._context, server, items, lambda: guarded(self._request, looked_at))
 
     def _got_tools(self, server: Downstream) -> None:
         listing = server.listing
@@ -303,9 +306,12 @@ def _fetch_tools(
             log.warning("a listing could not be read", server=server.name, error=type(error).__name__)
             return finish()
 
+    def listed(items: list[Any] | None, frame: Mapping[str, Any]) -> None:
+        found.look_ahead(context, server, items, partial(fetched, items, frame))
+
     def ready(is_ready: bool) -> None:
         if is_ready and "tools" in server.capabilities:
-            return fetch(context, server, "tools/list", fetched)
+            return fetch(context, server, "tools/list", listed)
         if is_ready:
             server.listing = Listing()
             context.listed[server.name, PinKind.TOOL] = Listed(asyncio.get_running_loop().time())

@@ -7,19 +7,24 @@ Knows the settings, and neither clients nor servers; `listing` and `lifecycle` d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from mcp_guard.aside import is_light
 from mcp_guard.catalog import Listing, Withheld
 from mcp_guard.inspection.scan import Finding, Place, rule_ids, scan_descriptor, scan_result, scan_text
 from mcp_guard.inspection.scan.names import Named, near_names
+from mcp_guard.inspection.scan.scanning import NOT_SCANNED
 from mcp_guard.inspection.scan.settings import NOT_LOOKED_AT, Act, Inspect, key_of, looked_at
 
 MAX_KEPT = 20_000
 """Things whose findings are kept: two full listings."""
+MAX_LINE = 8_000
+"""Characters of a log message, a line of progress or a notice that are looked at: half a millisecond at most."""
+MOST_NOTED = 8
 INSTRUCTIONS = "(instructions)"
 """The name under which a server's instructions are told of, and looked at."""
 
@@ -85,15 +90,19 @@ class Scans:
             if (tool.server, tool.name) == (named.server, named.name)
         )
 
-    def of_answer(self, answer: Mapping[str, Any]) -> str:
-        """What the record notes of a result or an error: the rules that found something in it, and no text of it."""
+    def in_answer(self, answer: Mapping[str, Any]) -> tuple[str, ...]:
+        """The rules that find something in what a server says (a result, an error, a question), and no text of it."""
         if self._is_off:
-            return ""
+            return ()
         try:
             found = [one for one in scan_result(answer) if self.inspect.act(one.severity) is not Act.OFF]
         except Exception as error:
-            return f"scan: it could not be looked at ({type(error).__name__})"
-        return f"scan: {', '.join(rule_ids(found)[:8])}" if found else ""
+            return (f"it could not be looked at ({type(error).__name__})",)
+        return rule_ids(found)
+
+    def in_passing(self, told: Mapping[str, Any]) -> tuple[str, ...]:
+        """The same of one line of many, which is looked at where it comes: of a long one, only that it is."""
+        return self.in_answer(told) if self._is_off or is_light(told, MAX_LINE) else (NOT_SCANNED.id,)
 
     @property
     def _is_off(self) -> bool:
@@ -107,3 +116,8 @@ def _kept_as(thing: Mapping[str, Any] | str) -> bytes:
         return hashlib.sha256(orjson.dumps(seen)).digest()
     except TypeError:  # numbers that it doesn't know, text that isn't Unicode
         return key_of(thing).encode()
+
+
+def noted(rules: Collection[str]) -> str:
+    """What the record notes of them; empty if there are none."""
+    return f"scan: {', '.join(list(rules)[:MOST_NOTED])}" if rules else ""
