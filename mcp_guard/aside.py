@@ -8,6 +8,8 @@ whatever else holds it hands it on every half millisecond, which is what a short
 from __future__ import annotations
 
 import asyncio
+import atexit
+import importlib
 import sys
 import threading
 from collections.abc import Callable
@@ -19,9 +21,12 @@ LIGHT = 64_000
 _EACH = 16
 """What a string, a number or a list counts for beside its length: ten thousand of them are no light matter."""
 _SWITCH = 0.0005
+_PATIENCE, _LAST_PATIENCE = 0.02, 2.0
+"""Seconds that a thread gets at the end, before and after it is told to give up."""
 
 Job = Callable[[], Any]
-_lanes: dict[str, SimpleQueue[Callable[[], None]]] = {}
+Queue = SimpleQueue[Callable[[], None] | None]
+_lanes: dict[str, tuple[Queue, threading.Thread]] = {}
 
 
 def is_light(value: Any, bound: int = LIGHT) -> bool:
@@ -76,15 +81,32 @@ def _go_on(
     return then(found) if error is None else failed(error)
 
 
-def _lane(name: str) -> SimpleQueue[Callable[[], None]]:
+def _lane(name: str) -> Queue:
     if name not in _lanes:
         sys.setswitchinterval(_SWITCH)
-        queue = _lanes[name] = SimpleQueue()
-        # A daemon: a guard that ends doesn't wait until a long answer is read that nobody wants any more.
-        threading.Thread(target=_work, args=(queue,), name=f"aside {name}", daemon=True).start()
-    return _lanes[name]
+        queue: Queue = SimpleQueue()
+        thread = threading.Thread(target=_work, args=(queue,), name=f"aside {name}", daemon=True)
+        _lanes[name] = queue, thread
+        thread.start()
+    return _lanes[name][0]
 
 
-def _work(queue: SimpleQueue[Callable[[], None]]) -> None:
-    while True:
-        queue.get()()
+def _work(queue: Queue) -> None:
+    while (job := queue.get()) is not None:
+        job()
+
+
+@atexit.register
+def _end() -> None:
+    """A guard that ends doesn't wait until a long answer is read that nobody wants any more.
+
+    Nor does it end over a thread that is inside of RE2, which would abort the process.
+    """
+    for queue, _ in _lanes.values():
+        queue.put(None)
+    for _, thread in _lanes.values():
+        thread.join(_PATIENCE)
+        if thread.is_alive() and thread.ident is not None:
+            ctypes = importlib.import_module("ctypes")
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+            thread.join(_LAST_PATIENCE)
