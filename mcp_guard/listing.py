@@ -78,34 +78,6 @@ def known_tools(context: Context, exposed: str, then: Callable[[], None]) -> Non
     return None
 
 
-def known_prompt(context: Context, server: Downstream, name: str, then: Callable[[bool | None], None]) -> None:
-    """Go on with whether this prompt is the one that was looked at: None if that can't be told at the moment."""
-    lock = context.guard.lock
-    if lock is not None and not lock.pins(server.name, PinKind.PROMPT, name):
-        return then(False)
-
-    def tell(_: object = None) -> None:
-        listed = context.listed.get((server.name, PinKind.PROMPT))
-        then(None if listed is None else not listed.hides(name))
-
-    def ready(is_ready: bool) -> None:
-        if not is_ready:
-            return then(None)
-        if "prompts" not in server.capabilities:
-            return then(lock is None)  # it has none to be listed: nothing of it was ever pinned
-        if not is_old(context, server, PinKind.PROMPT):
-            return tell()
-        context.listed.pop((server.name, PinKind.PROMPT), None)
-        return fetch(
-            context,
-            server,
-            "prompts/list",
-            lambda items, _: tell() if items is None else sighted_others(context, server, "prompts/list", items, tell),
-        )
-
-    return server.when_ready(ready)
-
-
 def shows(context: Context, tool: Tool) -> bool:
     """Is this tool shown to the client? Then it may be called; else it doesn't exist."""
     return shows_call(context, Call(context.session.principal, "tools/call", tool.server, tool.name, {}))
@@ -113,7 +85,7 @@ def shows(context: Context, tool: Tool) -> bool:
 
 def shows_call(context: Context, call: Call) -> bool:
     """Could this target be used at all by this client, whatever the arguments?"""
-    if call.target in context.session.unshown.get((call.server, call.kind), ()):
+    if call.target in context.session.unshown.get((call.server, call.kind), ()) or context.unlocked(call.server):
         return False
     return visible(context.guard.authority, call, context.facts(call.server))
 
