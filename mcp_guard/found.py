@@ -13,6 +13,7 @@ from mcp_guard import log
 from mcp_guard.aside import look
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream
+from mcp_guard.inspection.scan.settings import Act
 from mcp_guard.model import Kind
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.scans import INSTRUCTIONS
@@ -38,9 +39,26 @@ def tell_of_tools(context: Context, server: Downstream) -> None:
     if listing is None:
         return
     _tell_found(context, server, "tools", [(tool.name, tool.descriptor) for tool in listing.tools])
+    _tell_of_several(context)
     for one in context.session.servers:  # a listing that came late can make an earlier one's name a trap
         traps = {gone.name: gone.why for gone in context.session.shared_names() if gone.server == one.name}
         _tell_withheld(context, one, "names", traps)
+
+
+def _tell_of_several(context: Context) -> None:
+    """Tools that are shown and have findings which need other servers' listings."""
+    scans, session = context.guard.scans, context.session
+    listings = [one.listing for one in session.servers if one.listing is not None]
+    between = scans.near(listings)
+    for server in session.servers:
+        marked = [(named, one) for named, one in between.items() if named.server == server.name]
+        told = [
+            {"name": named.name, "rules": [one.rule]}
+            for named, one in marked
+            if scans.inspect.act(one.severity) is Act.MARK
+        ]
+        if _is_new(context, server, "found beside others", told):
+            context.note(EntryKind.FOUND, {"server": server.name, "found": told[:MOST]})
 
 
 def may_instruct(context: Context, server: Downstream, text: object) -> bool:

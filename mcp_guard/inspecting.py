@@ -69,7 +69,7 @@ def look_at(
     def run(readable: Collection[str]) -> tuple[Inspected, tuple[str, ...]]:
         done = job.run(readable)
         goes_on = not done.withheld and not job.wanted.quarantine
-        return done, scans.in_answer(done.answer) if goes_on else ()
+        return done, scans.in_answer(done.answer, lane) if goes_on else ()
 
     def go_on(readable: Collection[str]) -> None:
         look(lane, reply, lambda: run(readable), lambda looked: then(job, *looked), failed)
@@ -175,7 +175,7 @@ def told(
     passed = params if wanted == NOTHING else _in_passing(params, wanted)
     if passed is None:
         return _not_told(context, server, method)
-    found.tell_of_words(context, server, method, context.guard.scans.in_passing(passed))
+    found.tell_of_words(context, server, method, context.guard.scans.in_passing(passed, server))
     return True, passed
 
 
@@ -196,7 +196,7 @@ def question(
 
     def job() -> tuple[dict[str, Any] | None, tuple[str, ...]]:
         passed = params if wanted == NOTHING else _quietly(params, wanted)
-        return passed, () if passed is None else scans.in_answer(passed)
+        return passed, () if passed is None else scans.in_answer(passed, server)
 
     return look(server, params, job, lambda looked: then(*looked), lambda _: then(None, ()))
 

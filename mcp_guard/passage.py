@@ -309,7 +309,7 @@ class Passage:
     def _progress(self, params: dict[str, Any]) -> None:
         told = strip_own_meta(params)
         told = told if self._inspection is None else self._inspection.progress(told)
-        self._found += self.context.guard.scans.in_passing(told)
+        self._found += self.context.guard.scans.in_passing(told, self.server.name)
         self.request.progress(told)
 
     def _answered(self, entry: Entry, reply: dict[str, Any]) -> None:

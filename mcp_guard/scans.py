@@ -7,18 +7,23 @@ Knows the settings, and neither clients nor servers; `listing` and `lifecycle` d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import is_
 from typing import Any
 
 import orjson
 
 from mcp_guard.aside import is_light
-from mcp_guard.catalog import Listing, Withheld
+from mcp_guard.catalog import Listing, Tool, Withheld
 from mcp_guard.inspection.scan import Finding, Place, rule_ids, scan_descriptor, scan_result, scan_text
 from mcp_guard.inspection.scan.names import Named, near_names
-from mcp_guard.inspection.scan.scanning import NOT_SCANNED
+from mcp_guard.inspection.scan.references import References
+from mcp_guard.inspection.scan.scanning import MAX_RESULT, NOT_SCANNED
 from mcp_guard.inspection.scan.settings import NOT_LOOKED_AT, Act, Inspect, key_of, looked_at
+from mcp_guard.inspection.scan.texts import MAX_TEXTS, TooMuch, joined
+from mcp_guard.inspection.walking import strings
 
 MAX_KEPT = 20_000
 """Things whose findings are kept: two full listings."""
@@ -34,6 +39,10 @@ class Scans:
     """The scan of one guard process."""
 
     inspect: Inspect = field(default_factory=Inspect)
+    _references: References | None = None  # by the names that were listed last, of several servers
+    _near: tuple[tuple[Listing, ...], dict[Named, Finding]] = field(
+        default_factory=lambda: ((), {})
+    )  # of the listings that were asked about last
     _kept: dict[bytes, tuple[Finding, ...]] = field(default_factory=dict)
 
     def findings(self, thing: Mapping[str, Any] | str) -> tuple[Finding, ...]:
@@ -77,10 +86,29 @@ class Scans:
         )
 
     def near(self, listings: Sequence[Listing]) -> dict[Named, Finding]:
-        """All names that are nearly an earlier server's, whatever is done about them."""
+        """What is found only where several servers are beside each other, whatever is done about it: names that are
+        nearly an earlier server's, and texts that name another server's tool.
+        """
         if len(listings) < 2 or self._is_off:
             return {}
-        return near_names([Named(tool.server, tool.name) for listing in listings for tool in listing.tools])
+        before, found = self._near
+        if len(before) == len(listings) and all(map(is_, before, listings)):
+            return found
+        named = [Named(tool.server, tool.name) for listing in listings for tool in listing.tools]
+        self._references = references = References(named)
+        found = near_names(named)
+        for tool in (tool for listing in listings for tool in listing.tools):
+            key = Named(tool.server, tool.name)
+            if key not in found and (said := self._refers(references, tool)) is not None:
+                found[key] = said
+        self._near = tuple(listings), found
+        return found
+
+    def _refers(self, references: References, tool: Tool) -> Finding | None:
+        try:
+            return references.found("\n".join(joined(tool.descriptor)), tool.server, "its text")
+        except TooMuch:
+            return None  # found by the scan of the thing itself
 
     def _is_looked_at(self, listings: Sequence[Listing], named: Named) -> bool:
         return bool(self.inspect.looked_at) and any(
@@ -90,19 +118,27 @@ class Scans:
             if (tool.server, tool.name) == (named.server, named.name)
         )
 
-    def in_answer(self, answer: Mapping[str, Any]) -> tuple[str, ...]:
+    def in_answer(self, answer: Mapping[str, Any], server: str = "") -> tuple[str, ...]:
         """The rules that find something in what a server says (a result, an error, a question), and no text of it."""
         if self._is_off:
             return ()
         try:
-            found = [one for one in scan_result(answer) if self.inspect.act(one.severity) is not Act.OFF]
+            said = [*scan_result(answer), *self._named_in(answer, server)]
+            found = [one for one in said if self.inspect.act(one.severity) is not Act.OFF]
         except Exception as error:
             return (f"it could not be looked at ({type(error).__name__})",)
         return rule_ids(found)
 
-    def in_passing(self, told: Mapping[str, Any]) -> tuple[str, ...]:
+    def _named_in(self, answer: Mapping[str, Any], server: str) -> Iterator[Finding]:
+        """Another server's tool, if its text names one; of a text that is too long, its beginning is looked at."""
+        if server and (references := self._references) is not None:
+            text = "\n".join(islice(strings(answer), MAX_TEXTS))[:MAX_RESULT]
+            if (found := references.found(text, server)) is not None:
+                yield found
+
+    def in_passing(self, told: Mapping[str, Any], server: str = "") -> tuple[str, ...]:
         """The same of one line of many, which is looked at where it comes: of a long one, only that it is."""
-        return self.in_answer(told) if self._is_off or is_light(told, MAX_LINE) else (NOT_SCANNED.id,)
+        return self.in_answer(told, server) if self._is_off or is_light(told, MAX_LINE) else (NOT_SCANNED.id,)
 
     @property
     def _is_off(self) -> bool:

@@ -39,17 +39,17 @@ class Waiting(Scans):
         self.may = threading.Event()
         self.looks: list[str] = []
 
-    def in_answer(self, answer: Mapping[str, Any]) -> tuple[str, ...]:
+    def in_answer(self, answer: Mapping[str, Any], server: str = "") -> tuple[str, ...]:
         if not is_light(answer):
             self.looks.append(threading.current_thread().name)
             assert self.may.wait(PATIENCE)
-        return super().in_answer(answer)
+        return super().in_answer(answer, server)
 
 
 class Broken(Scans):
     """Can't look at anything."""
 
-    def in_answer(self, answer: Mapping[str, Any]) -> tuple[str, ...]:
+    def in_answer(self, answer: Mapping[str, Any], server: str = "") -> tuple[str, ...]:
         raise ZeroDivisionError(AWS)
 
 
