@@ -13,10 +13,11 @@ from mcp_guard import log
 from mcp_guard.aside import look
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream
+from mcp_guard.eras import SERVER_INFO_KEY
 from mcp_guard.inspection.scan.settings import Act
 from mcp_guard.model import Kind
 from mcp_guard.record.entries import EntryKind
-from mcp_guard.scans import INSTRUCTIONS
+from mcp_guard.scans import INSTRUCTIONS, INTRODUCTION
 
 MOST = 50
 """Things of one server that one entry names."""
@@ -90,6 +91,26 @@ def look_ahead(context: Context, server: Downstream, items: list[Any] | None, th
             context.guard.scans.findings(thing)
 
     look(server.name, things, job, lambda _: then(), lambda _: then())  # what failed here fails again where it counts
+
+
+def introduced(context: Context, server: Downstream, result: dict[str, Any]) -> dict[str, Any]:
+    """A server's first answer, with what it says that it is called: if that speaks to the model, the document's name.
+
+    Nobody pins it, since it tells of versions; so it is looked at wherever it is passed on.
+    """
+    meta = result.get("_meta")
+    if "serverInfo" in result:
+        result = {**result, "serverInfo": _called(context, server, result["serverInfo"])}
+    if isinstance(meta, dict) and SERVER_INFO_KEY in meta:
+        result = {**result, "_meta": {**meta, SERVER_INFO_KEY: _called(context, server, meta[SERVER_INFO_KEY])}}
+    return result
+
+
+def _called(context: Context, server: Downstream, info: Any) -> Any:
+    if not isinstance(info, dict) or not (why := context.guard.scans.why_withheld(server.name, INTRODUCTION, info)):
+        return info
+    _tell_withheld(context, server, INTRODUCTION, {INTRODUCTION: why})
+    return {"name": server.name, "version": ""}
 
 
 def _tell_withheld(context: Context, server: Downstream, what: str, whys: Mapping[str, str]) -> None:

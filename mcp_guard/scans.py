@@ -30,6 +30,8 @@ MAX_KEPT = 20_000
 MAX_LINE = 8_000
 """Characters of a log message, a line of progress or a notice that are looked at: half a millisecond at most."""
 MOST_NOTED = 8
+INTRODUCTION = "(server)"
+"""The same of what a server says that it is called."""
 INSTRUCTIONS = "(instructions)"
 """The name under which a server's instructions are told of, and looked at."""
 
