@@ -13,15 +13,17 @@ import codecs
 import html
 import re
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 from urllib.parse import unquote
 
-from mcp_guard.inspection.scan.automata import may_match
 from mcp_guard.inspection.scan.finding import Severity
 from mcp_guard.inspection.scan.matching import Rule, words
+from mcp_guard.inspection.secrets import expression, plain
 
 SHORTEST = 16
 """Characters of an encoded run that are worth decoding: below that no demand fits in."""
-LONGEST = 8192
+LONGEST = 65_536
 """Characters of one run that are decoded."""
 
 DEMAND = Rule(
@@ -48,9 +50,7 @@ _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
 _ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}){6,}")
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){6,}")
 _ENTITIES = re.compile(r"(?:&#(?:\d{2,5}|x[0-9a-fA-F]{2,4});[ ]?){6,}")
-_OTHERS = bytes(code for code in range(256) if not ((chr(code).isalnum() and code < 128) or chr(code) in "+/_-="))
-_LONG_WORD = f"[A-Za-z0-9+/_=-]{{{SHORTEST}}}"
-_TO_SPACE = bytes.maketrans(_OTHERS, b" " * len(_OTHERS))
+_LONG_WORD = f"[A-Za-z0-9+/_=-]{{{SHORTEST},}}"
 _READABLE = re.compile(r"[\w\s.,;:!?'\"()/~@$%&*#<>={}\[\]`|+\\^-]+")
 _SPOKEN = re.compile(r"[a-z']{2,}(?:[\s,.:;~/]+[a-z'./_]{2,})+", re.IGNORECASE)
 
@@ -71,11 +71,11 @@ def decoded(text: str) -> Iterator[tuple[str, int, int]]:
 
 def turned_round(text: str) -> Iterator[str]:
     """The whole text as ROT13 and backwards, where it says that it is to be undone."""
-    lowered = text[:LONGEST].lower()
+    lowered = text.lower()
     if "rot13" in lowered or "rot-13" in lowered:
-        yield codecs.decode(text[:LONGEST], "rot13")
+        yield codecs.decode(text, "rot13")
     if "reverse" in lowered or "backward" in lowered:
-        yield text[:LONGEST][::-1]
+        yield text[::-1]
 
 
 def is_prose(text: str) -> bool:
@@ -85,19 +85,17 @@ def is_prose(text: str) -> bool:
 
 def _long_words(text: str) -> Iterator[tuple[str, int, int]]:
     """Runs of base64 and of hexadecimal. The quick way past all others: few texts have words so long."""
-    if len(text) < SHORTEST or not may_match(_LONG_WORD, text.encode("utf-8", "replace")):
+    if len(text) < SHORTEST:
         return
-    plain = text.encode("ascii", "replace").translate(_TO_SPACE)
-    long = [word for word in plain.split() if len(word) >= SHORTEST]
-    at = 0
-    for word in long:
-        run = word.decode()
-        at = text.find(run, at)
-        if at < 0:
-            return
+    for word in _long_word().finditer(plain(text)):
+        run, at = word[0], word.start()
         if (inside := _undone(run[:LONGEST])) is not None:
             yield inside, at, at + len(run)
-        at += len(run)
+
+
+@cache
+def _long_word() -> Any:
+    return expression(_LONG_WORD)
 
 
 def _undone(run: str) -> str | None:
