@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import time
 import unicodedata
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -19,10 +17,11 @@ from mcp_guard.inspection.scan import scan_result
 from mcp_guard.inspection.scan.folding import fold
 from mcp_guard.marks import without_long_marks
 from mcp_guard.protection import Protection
+from tests.growth import TIMES, linear
 
 ALL = Obligations(redact=True, strip_hidden=True, truncate=10**7)
 KEY = "AKIA" + "Q" * 16
-SMALL, LARGER, MARGIN = 4_000, 32, 10
+SMALL = 4_000
 
 
 def of_text(piece: str) -> Callable[[int], Any]:
@@ -67,26 +66,16 @@ HOSTILE = {
 }
 
 
-def seconds(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
-
-
 @pytest.mark.parametrize("name", HOSTILE)
-def test_an_answer_of_32_times_the_size_costs_at_most_10_times_as_much_more(name: str) -> None:
-    make = HOSTILE[name]
-    small, large = make(SMALL), make(SMALL * LARGER)
-    for work in (partial(inspect, obligations=ALL), scan_result):
-        least = max(0.001, min(seconds(partial(work, {"result": small})) for _ in range(3)))
-        assert seconds(partial(work, {"result": large})) < least * LARGER * MARGIN
+def test_an_answer_costs_no_more_than_its_size_whatever_is_in_it(name: str) -> None:
+    made = {size: {"result": HOSTILE[name](size)} for size in (SMALL, SMALL * TIMES)}
+    assert linear(lambda size: inspect(made[size], ALL), SMALL)
+    assert linear(lambda size: scan_result(made[size]), SMALL)
 
 
 def test_arguments_of_marks_in_disorder_are_looked_at_in_linear_time() -> None:
     protection = Protection(["/home/me/.local/state/mcp-guard"], ["/srv"])
-    small, large = ("/a" + "\u0301\u0316" * (SMALL * times) for times in (1, LARGER))
-    least = max(0.001, min(seconds(lambda: protection.named_by(small)) for _ in range(3)))
-    assert seconds(lambda: protection.named_by(large)) < least * LARGER * MARGIN
+    assert linear(lambda size: protection.named_by("/a" + "\u0301\u0316" * size), SMALL)
 
 
 def test_names_that_become_one_stay_apart() -> None:
