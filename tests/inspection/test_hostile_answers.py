@@ -21,7 +21,7 @@ from tests.growth import TIMES, linear
 
 ALL = Obligations(redact=True, strip_hidden=True, truncate=10**7)
 KEY = "AKIA" + "Q" * 16
-SMALL = 4_000
+SMALL = 2_000
 
 
 def of_text(piece: str) -> Callable[[int], Any]:

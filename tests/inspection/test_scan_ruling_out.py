@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks.scan import loose, needs
 from benchmarks.scan.corpus_files import PARTS, benign, poisoned
-from mcp_guard.inspection.scan import FAMILIES, Finding, Place, automata, disguised, matching, scan_text
+from mcp_guard.inspection.scan import FAMILIES, Finding, Place, automata, disguised, encoded, matching, scan_text
 from mcp_guard.inspection.scan.automata import Signs, may_match
 from mcp_guard.inspection.scan.folding import fold
 
@@ -37,7 +37,7 @@ def assembled(seed: int) -> str:
 
 def with_nothing_ruled_out(text: str, place: Place) -> tuple[Finding, ...]:
     with pytest.MonkeyPatch.context() as patched:
-        for module in (matching, disguised):
+        for module in (matching, disguised, encoded):
             patched.setattr(module, "may_match", lambda *_: True)
         patched.setattr(matching, "_has_all", lambda *_: True)
         patched.setattr(matching._Wide, "rules_out", lambda *_: False)

@@ -17,6 +17,10 @@ _BEYOND = re.compile("[^\x00-\x7f]+")
 _MARKS = re.compile("[\u0300-\u036f]")
 _CYRILLIC = str.maketrans("авсеԁһіјӏкԛмопрѕтухѵѡԝгніⅼ", "abcedhijlkqmonpstyxvwwrhil")
 _GREEK = str.maketrans("αβεικνορτυχωγη", "abeikvoptuxwyn")
+_LATIN = str.maketrans(  # dotless and script letters, and small capitals
+    "ıȷɑɡɢɪɴʀʏʙʜʟᴀᴄᴅᴇᴊᴋᴍᴎᴏᴘᴛᴜᴠᴡᴢꜰꜱꞯ", "ijagginrybhlacdejkmnoptuvwzfsq"
+)
+_LATIN_LETTER = re.compile("[\u0131\u0237\u0251-\u029f\u1d00-\u1d22\ua730-\ua731\ua7af]")
 _MIXED = re.compile("[a-z][\u0430-\u045f\u0501-\u051d]|[\u0430-\u045f\u0501-\u051d][a-z]")
 _CYRILLIC_LETTER = re.compile("[\u0430-\u045f\u0501-\u051d]")
 _GREEK_LETTER = re.compile("[\u03b1-\u03c9]")
@@ -37,6 +41,8 @@ def fold(text: str) -> str:
     if _MARKS.search(odd) is not None:
         plain = _MARKS.sub("", plain)
     plain = unicodedata.normalize("NFC", plain)
+    if _LATIN_LETTER.search(odd) is not None:
+        plain = plain.translate(_LATIN)
     if _CYRILLIC_LETTER.search(odd) is not None and _MIXED.search(plain) is not None:
         plain = plain.translate(_CYRILLIC)
     if _GREEK_LETTER.search(odd) is not None and _MIXED_GREEK.search(plain) is not None:
