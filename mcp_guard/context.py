@@ -50,7 +50,10 @@ class Context:
 
     def server(self, name: str) -> Downstream | None:
         """The session's server of this name."""
-        return next((server for server in self.session.servers if server.name == name), None)
+        for server in self.session.servers:
+            if server.spec.name == name:
+                return server
+        return None
 
     def unlocked(self, server: str) -> bool:
         """Is there a lock, and this server not in it as it is started now? Then nothing of it is used or heard."""

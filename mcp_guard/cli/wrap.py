@@ -13,7 +13,7 @@ from mcp_guard.cli.accepting import keep_up, put_in_force, standing_of
 from mcp_guard.cli.containing import in_default_cell, say_contained
 from mcp_guard.cli.inspecting import parse_inspect
 from mcp_guard.cli.serving import serve_stdio
-from mcp_guard.cli.setting_up import build_guard, parse_settings, say_strangers
+from mcp_guard.cli.setting_up import build_guard, candidate_document, parse_settings, say_strangers
 from mcp_guard.errors import InputError
 from mcp_guard.server_spec import ServerSpec
 
@@ -32,6 +32,8 @@ HOW_TO_GRANT = (
 @click.option("--mandate", type=click.Path(path_type=Path), help="What is granted for one task, within the policy.")
 @click.option("--lock", type=click.Path(path_type=Path), help="Show only what this lock has and still is what it was.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
+@click.option("--record", "kept", type=click.Choice(["values"]), help="Keep the arguments of calls (docs/report.md).")
+@click.option("--candidate", type=click.Path(path_type=Path), help="Judge this policy beside the one in force, too.")
 @click.option("--contain", is_flag=True, help="Give the server the files that grants name, and no network (Linux).")
 @click.option(
     "--inspect", "acts", multiple=True, metavar="SEVERITY=ACT", help="What the scan's findings do: docs/scan.md."
@@ -46,6 +48,8 @@ def wrap(
     mandate: Path | None,
     lock: Path | None,
     settings: tuple[str, ...],
+    kept: str | None,
+    candidate: Path | None,
     contain: bool,
     acts: tuple[str, ...],
     looked_at: tuple[str, ...],
@@ -81,6 +85,8 @@ def wrap(
         lock=lock,
         locked=standing.force.lock,
         inspect=inspect,
+        values=kept is not None,
+        candidate=candidate_document(candidate, first, asked.settings),
     )
     put_in_force(guard, standing, asked)
     keep_up(guard, standing, asked)
