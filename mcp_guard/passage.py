@@ -35,6 +35,7 @@ from mcp_guard.record.sightings import Read
 from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight
 from mcp_guard.translation import questions as translated
+from mcp_guard.watch import UNWATCHED, Unwatched
 from mcp_guard.wire import keyed_digest
 
 Refuse = Callable[[Decision, "str | None"], dict[str, Any]]
@@ -71,6 +72,11 @@ class Passage:
     _timer: asyncio.TimerHandle | None = None
     _cancel: Callable[[str | None], None] = field(default=lambda _: None)
     _inspection: Inspection | None = None  # of what the server says, once the call is judged; None: nothing is wanted
+    _watched: Unwatched = UNWATCHED
+
+    def __post_init__(self) -> None:
+        if self.context.guard.watch is not None:
+            self._watched = self.context.guard.watch.of(self.context, self.call, self.request, listed=bool(self.tool))
 
     def begin(self, beside: Collection[str] = ()) -> None:
         """Judge it, then send or refuse it. `beside` are members of `params` that the method doesn't have."""
@@ -81,20 +87,30 @@ class Passage:
         if self.server.resting:
             return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
         self._members = tuple(sorted(beside))
-        return patiently(self._judge, self._unrecorded)
+        if self._watched is UNWATCHED:
+            return patiently(self._judge, self._unrecorded)
+        self.call = self._watched.traced(self.call)
+        return self._watched.looked_at(self.call, lambda: guarded(self.request, self._looked_at))
+
+    def _looked_at(self) -> None:
+        """Scanners have said what they have to say; the client may have given up meanwhile."""
+        if self.request.waiting:
+            patiently(self._judge, self._unrecorded)
 
     def refuse(self, decision: Decision) -> None:
         """Refuse it without a judgement, once that is recorded."""
 
         def step() -> None:
             entry = self.context.guard.record.refuse(self._described(), decision)
+            self._watched.decided(self.call, entry)
             self.request.finish(self.refusal(decision, entry.id))
 
         patiently(step, self._unrecorded)
 
     def _described(self) -> Request:
         session = self.context.session
-        return self.context.guard.describe(self.call, session.key, session.client, self._argument_names)
+        described = self.context.guard.describe(self.call, session.key, session.client, self._argument_names)
+        return self._watched.described(described)
 
     @property
     def _argument_names(self) -> Mapping[str, Any]:
@@ -105,6 +121,7 @@ class Passage:
         guard = self.context.guard
         entry = guard.record.step(self._described(), lambda view: self._judged(view, approvals))
         guard.latest = entry.time
+        self._watched.decided(self.call, entry)
         if entry.decision.effect is Effect.ASK and not approvals:  # asked once: an ask that is new by then refuses
             return self._ask(entry)
         if not entry.decision.allowed:
@@ -217,6 +234,7 @@ class Passage:
             self._sources = remembering.sources(self.context, self.call, view)
         if decision.allowed:
             remembering.carry(self.context, self.call, view)
+            self._watched.budgets(view, decision)
             return replace(decision, detail=self._remark())
         return without_made_up_names(decision, self.call, self._argument_names)
 
@@ -225,7 +243,7 @@ class Passage:
         decision = self.context.judged(self.call, view, self.tool, approvals)
         if self._members and decision.effect is not Effect.DENY:
             decision = self._with_members(decision, view, approvals)
-        return decision
+        return self._watched.narrowed(decision, self.call, view, approvals)
 
     def _with_members(self, decision: Decision, view: UsageView, approvals: Collection[Approval]) -> Decision:
         """Each member is used, as a whole: judged by its name, in the same transaction, under the same yes."""
@@ -314,6 +332,16 @@ class Passage:
             return self._not_sent(entry, str(reply["gone"]))
         if "gone" not in reply:
             self.server.answered()
+        return self._watched.answered(self.call, reply, lambda why: self._scanned(entry, reply, why))
+
+    def _scanned(self, entry: Entry, reply: dict[str, Any], why: str) -> None:
+        """Scanners have looked at the answer: `why` it isn't passed on, or nothing."""
+        if self._settled:  # cancelled, or stopped, meanwhile
+            return None
+        return self.withhold(entry, why) if why else self._read(entry, reply)
+
+    def _read(self, entry: Entry, reply: dict[str, Any]) -> None:
+        """The server's answer, on its way to the client."""
         try:
             if self._inspection is not None and "gone" not in reply:
                 reply = self._inspection.answer(entry, reply)
@@ -397,6 +425,8 @@ class Passage:
             self._timer.cancel()
         if self._inspection is not None and self._inspection.note:
             note = f"{note}; {self._inspection.note}" if note else self._inspection.note
+        note = self._watched.noted(note)
+        self._watched.ended(outcome, answer)
         duration = (asyncio.get_running_loop().time() - self._started) * 1000
 
         def step() -> None:
@@ -415,6 +445,7 @@ class Passage:
         if self.continues is not None:
             self.context.guard.handles.give_back(self.continues)
         record = self.context.guard.record
+        self._watched.ended(Outcome.NOT_SENT, {})
 
         def tell() -> None:
             self.request.finish(self.refusal(Decision(Effect.DENY, Reason.UNAVAILABLE), entry.id))

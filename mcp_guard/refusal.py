@@ -36,6 +36,7 @@ _TEXT = {
     Reason.HISTORY: "what this session has read or done so far closes the grant for this call.",
     Reason.NO_MANDATE: "nothing is granted without a mandate for a task, and this session has none.",
     Reason.TOO_OFTEN: "the grant for this call has been used as much as it may be for now.",
+    Reason.SCANNED: "a scanner that a person set up spoke against this call.",
     Reason.INTERNAL: "the guard could not judge this call, so it was not made.",
 }
 _RETRY = {

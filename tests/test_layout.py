@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mcp_guard"
-CORE = {"model", "errors", "wire", "policy", "history", "catalog", "lock", "inspection", "drafting"}
+CORE = {"model", "errors", "wire", "policy", "history", "catalog", "lock", "inspection", "drafting", "monitor"}
 """Modules and whole packages."""
 
 FORBIDDEN_IN_CORE = {
@@ -30,7 +30,7 @@ FORBIDDEN_IN_CORE = {
 }
 LOADER = "mcp_guard.policy.document"  # may open the file that it is asked to load, and nothing else
 CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}
-HEAVY = {"mcp", "mcp_types", "starlette", "uvicorn", "httpx2", "h11", "truststore", "structlog", "rich"}
+HEAVY = {"mcp", "mcp_types", "starlette", "uvicorn", "httpx2", "h11", "truststore", "structlog", "rich", "opentelemetry"}
 
 
 def dotted(path: Path) -> str:
