@@ -30,7 +30,18 @@ FORBIDDEN_IN_CORE = {
 }
 LOADER = "mcp_guard.policy.document"  # may open the file that it is asked to load, and nothing else
 CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}
-HEAVY = {"mcp", "mcp_types", "starlette", "uvicorn", "httpx2", "h11", "truststore", "structlog", "rich", "opentelemetry"}
+HEAVY = {
+    "mcp",
+    "mcp_types",
+    "starlette",
+    "uvicorn",
+    "httpx2",
+    "h11",
+    "truststore",
+    "structlog",
+    "rich",
+    "opentelemetry",
+}
 
 
 def dotted(path: Path) -> str:

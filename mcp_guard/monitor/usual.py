@@ -25,7 +25,7 @@ FEW = 0.1
 """New places in so large a share of the calls, at most: who visits a new host with every fifth call has no habit."""
 TIMES = 3
 """A rate or a size is out of the ordinary from so many times the highest one on."""
-LEAST_RATE = 10  # calls in a minute
+LEAST_RATE = 20  # calls in a minute
 LEAST_SIZE = 4096  # characters
 LEAST_DAYS = 5  # on which there were calls, before an hour can be an odd one
 LEAST_FOLLOWED = 20  # times that a tool was followed by some other
@@ -126,7 +126,7 @@ class Usual:
             yield Flag(Deviation.NEW_DIRECTORY, f"a directory that {name} was not used with in {seen} calls")
         if tool.calls >= self._learn:
             rate = tool.called_in(_minute(now)) + 1
-            if rate >= max(LEAST_RATE, TIMES * tool.most):
+            if tool.most and rate >= max(LEAST_RATE, TIMES * tool.most):
                 yield Flag(Deviation.RATE, f"{rate} calls of {name} in a minute, where {tool.most} was the most")
             if habits.size >= max(LEAST_SIZE, TIMES * tool.largest):
                 yield Flag(Deviation.SIZE, f"{habits.size} characters for {name}, where {tool.largest} was the most")

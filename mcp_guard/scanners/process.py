@@ -7,6 +7,7 @@ the scanner, and the process is ended, since nobody knows what it is doing; the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 import subprocess
 import sys
@@ -48,8 +49,10 @@ class ScannerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._current: _Job | None = None
         self._closed = False
+        self._ended = False
         self._lock = threading.Lock()
-        threading.Thread(target=self._run, name=f"scanner-{scanner.name}", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name=f"scanner-{scanner.name}", daemon=True)
+        self._thread.start()
 
     def ask(self, line: bytes, then: Then) -> None:
         """Have it look. `then` is called once, on the loop: with what it raised, or None."""
@@ -63,6 +66,7 @@ class ScannerProcess:
         self._closed = True
         self._jobs.put(None)
         self._end()
+        self._thread.join(timeout=1.0)
 
     # --- on the loop ---
 
@@ -83,7 +87,13 @@ class ScannerProcess:
     # --- in the thread ---
 
     def _run(self) -> None:
-        self._ready()
+        try:
+            self._ready()
+            self._serve()
+        finally:
+            self._let_go()
+
+    def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
             with self._lock:
                 if job.over:
@@ -106,11 +116,11 @@ class ScannerProcess:
             process.stdin.flush()
             answer = process.stdout.readline()
             if not answer.endswith(b"\n"):
-                self._end()
+                self._let_go()
                 return self._failed("it ended")
             return self._read(orjson.loads(answer))
         except (OSError, ValueError) as error:
-            self._end()
+            self._let_go()
             return self._failed(type(error).__name__)
 
     def _read(self, answer: dict[str, object]) -> Raised | None:
@@ -124,8 +134,9 @@ class ScannerProcess:
 
     def _ready(self) -> subprocess.Popen[bytes] | None:
         """The process that runs, or a new one that has said that it is ready."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and not self._ended and self._process.poll() is None:
             return self._process
+        self._let_go()
         if self._closed:
             return None
         scanner = self._scanner
@@ -142,17 +153,29 @@ class ScannerProcess:
             )
         except OSError:
             return None
-        self._process = process
+        self._process, self._ended = process, False
         if process.stdout is None or not select.select([process.stdout], [], [], STARTING)[0]:
             self._end()
             return None
         return process if process.stdout.readline() == b"ready\n" else None
 
-    def _end(self) -> None:
-        process = self._process
+    def _let_go(self) -> None:
+        """Of the process before, if there was one: what it was told through is closed here, where it is read."""
+        process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):  # what it didn't read any more
+                        pipe.close()
+
+    def _end(self) -> None:
+        """End it, from any thread: whoever reads from it comes to the end."""
+        self._ended = True  # it may live for another moment, and takes nothing more
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def _failed(self, why: str) -> Raised:
         return Raised(self._scanner, self._scanner.severity, why)
