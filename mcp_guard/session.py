@@ -29,7 +29,20 @@ MAX_COUNTED = 64
 class InFlight:
     """One request of the client. Answered exactly once, or cancelled and then never."""
 
-    __slots__ = ("_answer", "_cancel", "_notify", "_on_done", "ask", "at", "id", "logs", "offered", "over", "to")
+    __slots__ = (
+        "_answer",
+        "_cancel",
+        "_notify",
+        "_on_done",
+        "ask",
+        "at",
+        "id",
+        "logs",
+        "offered",
+        "over",
+        "to",
+        "trace",
+    )
 
     def __init__(
         self,
@@ -45,6 +58,7 @@ class InFlight:
         self.to = ""  # the server that it is for, from before it is known whether that takes it
         self.offered: Mapping[str, Any] = {}  # modern era: what the client said with it that it can be asked
         self.logs = False  # modern era: it wants to be told what the server logs meanwhile
+        self.trace = ""  # the `traceparent` that its HTTP request had
         self.over: Callable[[], None] | None = None  # told once, when nobody waits for an answer any more
         self._answer: Answer | None = answer
         self._notify: Notify | None = notify

@@ -43,7 +43,7 @@ class Watch:
         """Begin to watch one call. `listed`: its name is one that a server lists, and no client has made it up."""
         span = None
         if self.telemetry is not None:
-            span = self.telemetry.begin(context.session, call, request.id, listed=listed)
+            span = self.telemetry.begin(context.session, call, request, listed=listed)
             if request.over is not None:  # the same request, judged anew after a question
                 request.over()
             request.over = span.over

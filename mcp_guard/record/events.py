@@ -59,6 +59,7 @@ def seen(row: Row) -> Seen:
         gives=_texts(row.body.get("gives")),
         digest=str(row.body.get("digest", "")),
         count=row.count,
+        flags=row.flags,
     )
 
 

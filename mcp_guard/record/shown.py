@@ -147,4 +147,5 @@ def why(row: Row) -> str:
     # A refusal of what no rule is about: the detail says whether it was hidden, or isn't there at all.
     detail = row.detail if not rule and row.reason else ""
     agreed = ", ".join(f"approved by {one.get('by', '?')}" for one in _objects(row.body.get("approvals")))
-    return escaped(", ".join(part for part in (row.reason, rule, agreed, detail, times) if part))
+    flags = ", ".join(f"flagged {flag}" for flag in row.flags)
+    return escaped(", ".join(part for part in (row.reason, rule, agreed, detail, flags, times) if part))

@@ -13,6 +13,7 @@ from typing import Any
 
 from mcp_guard.policy.document import Document
 from mcp_guard.report.asked import AskedRule, questions
+from mcp_guard.report.flagged import Flagged, flagged
 from mcp_guard.report.refused import Group, refusals
 from mcp_guard.report.seen import Event, Loaded, Seen
 from mcp_guard.report.slack import Digest, Slack, slack
@@ -32,6 +33,7 @@ class Report:
     refused: tuple[Group, ...]
     asked: tuple[AskedRule, ...]
     slack: tuple[Slack, ...] | None  # None: no document was named
+    flagged: tuple[Flagged, ...] = ()
 
     @property
     def unused(self) -> list[str]:
@@ -68,6 +70,7 @@ def make(events: Iterable[Event], documents: Sequence[Document] = (), digest: Di
         refused=tuple(refusals(all_of_it)),
         asked=tuple(questions(all_of_it)),
         slack=tuple(one for document in documents for one in slack(document, used, digest)) if documents else None,
+        flagged=flagged(decisions),
     )
 
 
@@ -85,6 +88,10 @@ def as_data(report: Report) -> dict[str, Any]:
         "asked": [
             {"rule": one.rule, "asked": one.asked, "became": dict(sorted(one.became.items())), "seconds": one.seconds}
             for one in report.asked
+        ],
+        "flagged": [
+            {"flag": one.flag, "name": one.name, "times": one.times, "allowed": one.allowed, "last": one.last}
+            for one in report.flagged
         ],
         "slack": None
         if report.slack is None

@@ -26,6 +26,7 @@ class Seen:
     gives: tuple[str, ...] = ()  # labels that the session has from here on
     digest: str = ""  # keyed, of the whole call
     count: int = 1
+    flags: tuple[str, ...] = ()  # what the monitor and scanners said of it, each as `kind: reason`
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from queue import SimpleQueue
 
 import orjson
 
+from mcp_guard import log
 from mcp_guard.monitor.severity import WORDS
 from mcp_guard.scanners.settings import Raised, Scanner
 from mcp_guard.transports.spawn import minimal_environment
@@ -154,10 +155,14 @@ class ScannerProcess:
         except OSError:
             return None
         self._process, self._ended = process, False
-        if process.stdout is None or not select.select([process.stdout], [], [], STARTING)[0]:
-            self._end()
-            return None
-        return process if process.stdout.readline() == b"ready\n" else None
+        out = process.stdout
+        if out is not None and select.select([out], [], [], STARTING)[0] and out.readline() == b"ready\n":
+            return process
+        self._let_go()
+        if not self._closed:
+            why = "it can't be imported, isn't the file that guard.yaml names, or took too long"
+            log.warning("a scanner can't be started, which counts as found", scanner=scanner.name, why=why)
+        return None
 
     def _let_go(self) -> None:
         """Of the process before, if there was one: what it was told through is closed here, where it is read."""

@@ -9,7 +9,7 @@ from mcp_guard.model import Call, Decision, Outcome, Reason
 from mcp_guard.policy.document import Authority
 from mcp_guard.record.entries import Entry
 from mcp_guard.record.usage import UsageView
-from mcp_guard.session import Session
+from mcp_guard.session import InFlight, Session
 
 
 class Span(Protocol):
@@ -34,7 +34,7 @@ class Span(Protocol):
 class Telemetry(Protocol):
     """Spans and metrics of one guard process."""
 
-    def begin(self, session: Session, call: Call, request: int | str, *, listed: bool) -> Span:
+    def begin(self, session: Session, call: Call, request: InFlight, *, listed: bool) -> Span:
         """A call came in. `listed`: its target's name is one that a server lists."""
 
     def refused(self, method: str, reason: Reason) -> None:

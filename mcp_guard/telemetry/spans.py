@@ -16,7 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from mcp_guard import __version__
 from mcp_guard.eras import MODERN_REVISIONS, revision_of
@@ -26,12 +26,12 @@ from mcp_guard.policy.budgets import Budget
 from mcp_guard.policy.document import Authority
 from mcp_guard.record.entries import EFFECTS, Entry
 from mcp_guard.record.usage import UsageView
-from mcp_guard.session import Session
+from mcp_guard.session import InFlight, Session
 from mcp_guard.telemetry.collector import Collector
 from mcp_guard.telemetry.instruments import Instruments
 from mcp_guard.telemetry.outbox import Outbox
 from mcp_guard.telemetry.settings import Export
-from mcp_guard.telemetry.trace_context import Parent, parent_in, with_parent
+from mcp_guard.telemetry.trace_context import Parent, parent_in, parent_of, with_parent
 
 _FAILED = {
     Outcome.TOOL_ERROR: "tool_error",
@@ -59,19 +59,25 @@ class OpenTelemetry:
         self._tracer = self._provider.get_tracer("mcp_guard", __version__)
         self.instruments = Instruments(Collector(export), resource, export.every, lambda: self.outbox.lost)
 
-    def begin(self, session: Session, call: Call, request: int | str, *, listed: bool) -> CallSpan:
-        """Start the span of a call, under the client's own if it sent one."""
-        parent = parent_in(call.params)
+    def begin(self, session: Session, call: Call, request: InFlight, *, listed: bool) -> CallSpan:
+        """Start the span of a call, under the client's own if it sent one: in the message, else with the HTTP request.
+
+        Where both came, the request's is a link: one is about the call, the other about its transport.
+        """
+        said, carried = parent_in(call.params), parent_of(request.trace)
+        parent = said or carried
+        links = [Link(_remote(carried))] if said is not None and carried is not None else []
         about = _about(call, listed=listed)
         target = about.get("gen_ai.tool.name") or about.get("gen_ai.prompt.name")
         method = about["mcp.method.name"]
-        seen = {**about, "jsonrpc.request.id": str(request)[:64], "network.transport": _transport(session)}
+        seen = {**about, "jsonrpc.request.id": str(request.id)[:64], "network.transport": _transport(session)}
         if (revision := revision_of(call.params)) in MODERN_REVISIONS:
             seen["mcp.protocol.version"] = revision
         span = self._tracer.start_span(
             f"{method} {target}" if target else method,
             context=_context(parent),
             kind=SpanKind.SERVER,
+            links=links,
             attributes={**seen, "mcp_guard.session": session.key, "mcp_guard.server": call.server},
         )
         return CallSpan(span, self.instruments, about, parent)
@@ -196,5 +202,8 @@ def _context(parent: Parent | None) -> Context:
     """Of the client's span, or of none: whatever is current in this process is no parent of a call."""
     if parent is None:
         return Context()
-    remote = SpanContext(parent.trace, parent.span, is_remote=True, trace_flags=TraceFlags(parent.flags))
-    return trace.set_span_in_context(NonRecordingSpan(remote), Context())
+    return trace.set_span_in_context(NonRecordingSpan(_remote(parent)), Context())
+
+
+def _remote(parent: Parent) -> SpanContext:
+    return SpanContext(parent.trace, parent.span, is_remote=True, trace_flags=TraceFlags(parent.flags))

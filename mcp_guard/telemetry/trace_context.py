@@ -31,12 +31,16 @@ def parent_in(params: Mapping[str, Any]) -> Parent | None:
     meta = params.get("_meta")
     if not isinstance(meta, Mapping) or not isinstance(text := meta.get(PARENT), str):
         return None
+    state = meta.get(STATE)
+    return parent_of(text, state if isinstance(state, str) and len(state) <= MAX_STATE and state.isascii() else "")
+
+
+def parent_of(text: str, state: str = "") -> Parent | None:
+    """What a `traceparent` says; None if it isn't in the form."""
     found = _FORM.fullmatch(text)
     if found is None or not (trace := int(found[1], 16)) or not (span := int(found[2], 16)):
         return None
-    state = meta.get(STATE)
-    kept = state if isinstance(state, str) and len(state) <= MAX_STATE and state.isascii() else ""
-    return Parent(trace, span, int(found[3], 16), kept)
+    return Parent(trace, span, int(found[3], 16), state)
 
 
 def with_parent(params: Mapping[str, Any], parent: Parent) -> dict[str, Any]:

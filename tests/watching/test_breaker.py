@@ -78,7 +78,7 @@ def test_a_session_is_frozen_exactly_when_its_own_refusals_say_so(
                     if severity is None:
                         continue
                     lately[session].append((clock.now, count))
-                    recent = sum(n for at, n in lately[session] if at > clock.now - breaker.within)  # type: ignore[operator]
+                    recent = sum(n for at, n in lately[session] if at > clock.now - breaker.within)  # type: ignore[operator, misc]
                     grave = breaker.severity is not None and severity >= breaker.severity
                     if grave or (breaker.denials is not None and recent >= breaker.denials):
                         expected.add(f"session:{session}")
