@@ -316,6 +316,7 @@ class Passage:
         def step() -> None:
             self.context.guard.record.finish(entry, Outcome.NOT_SENT, duration_ms=0.0, refund=True, note=note)
             quarantining.given(self.context, origin)
+            self._watched.ended(Outcome.OK, shown)
             self.request.finish(shown)
 
         lost = "its outcome could not be recorded"
@@ -387,6 +388,7 @@ class Passage:
 
         def step() -> None:
             self.context.guard.record.finish(entry, outcome, duration_ms=duration, note=note)
+            self._watched.ended(outcome, {})
             then()
 
         why = "its outcome could not be recorded"

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mcp_guard.scanners.scanning import Scanners
     from mcp_guard.telemetry.port import Span, Telemetry
 
+_FIXED = frozenset({"progressToken", "traceparent"})
+_PROTOCOLS_OWN = "io.modelcontextprotocol/"
 _MONITOR = RuleRef("monitor", "flag", Effect.ASK, "guard.yaml", 1, 1)
 
 
@@ -130,8 +132,7 @@ class Watched(Unwatched):
             self._raised = raised
             then()
 
-        said = {name: value for name, value in call.params.items() if name not in ("_meta", "requestState")}
-        return self.watch.scanners.look(On.ARGUMENTS, call.name, said, found)
+        return self.watch.scanners.look(On.ARGUMENTS, call.name, _said(call), found)
 
     def described(self, request: Request) -> Request:
         return request if self.watch.monitor is None else replace(request, habits=self.habits.told())
@@ -224,3 +225,14 @@ class Watched(Unwatched):
                 self.span.budgets(self.context.guard.authority, view, decision)
             except Exception as error:  # a number for a dashboard is no reason to refuse a call
                 log.warning("what is left of a budget could not be told", error=type(error).__name__)
+
+
+def _said(call: Call) -> dict[str, Any]:
+    """All that the client says in a call: not a server's own state that comes back, nor what the protocol fixes."""
+    said = {name: value for name, value in call.params.items() if not (name == "requestState" and call.continues)}
+    meta = said.get("_meta")
+    if isinstance(meta, Mapping):
+        said["_meta"] = {
+            name: value for name, value in meta.items() if name not in _FIXED and not name.startswith(_PROTOCOLS_OWN)
+        }
+    return said

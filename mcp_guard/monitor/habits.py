@@ -6,8 +6,10 @@ No value comes out of here (law 8): a digest says that it was the same host agai
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 MAX_LEAVES = 64
@@ -15,6 +17,9 @@ MAX_LEAVES = 64
 MAX_TEXT = 2048
 """Characters of a text that can be a URL or a path."""
 MAX_DEPTH = 8
+_AUTHORITY = re.compile(r"[/?#\\]")
+_URLS = ("http://", "https://", "HTTP://", "HTTPS://")
+_PATHS = ("/", "~/", "./", "../", "file:/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +47,37 @@ def habits_of(arguments: Mapping[str, Any], key: bytes) -> Habits:
     size = 0
     for text in _texts(arguments):
         size += len(text)
-        if len(text) > MAX_TEXT:
+        if not text or len(text) > MAX_TEXT or text[0] not in "hH/~.f":
             continue
-        if text.startswith(("http://", "https://", "HTTP://", "HTTPS://")):
+        if text.startswith(_URLS):
             hosts[_digest(key, _host(text))] = None
-        elif text.startswith(("/", "~/", "./", "../", "file:/")):
+        elif text.startswith(_PATHS):
             directories[_digest(key, _directory(text))] = None
     return Habits(tuple(hosts), tuple(directories), size)
 
 
-def _texts(arguments: Mapping[str, Any]) -> Iterator[str]:
-    stack: list[tuple[Any, int]] = [(arguments, 0)]
-    seen = 0
-    while stack and seen < MAX_LEAVES:
-        value, depth = stack.pop()
-        if type(value) is str:
-            seen += 1
-            yield value
-        elif depth >= MAX_DEPTH:
-            continue
-        elif isinstance(value, Mapping):
-            stack.extend((inner, depth + 1) for inner in list(value.values())[:MAX_LEAVES])
-        elif isinstance(value, list):
-            stack.extend((inner, depth + 1) for inner in value[:MAX_LEAVES])
+def _texts(arguments: Mapping[str, Any]) -> list[str]:
+    """The texts in it, level by level, as far as they are looked at."""
+    found: list[str] = []
+    level: list[Any] = list(arguments.values())[:MAX_LEAVES]
+    for _ in range(MAX_DEPTH):
+        deeper: list[Any] = []
+        for value in level:
+            if type(value) is str:
+                found.append(value)
+            elif isinstance(value, list):
+                deeper.extend(value[:MAX_LEAVES])
+            elif isinstance(value, Mapping):
+                deeper.extend(list(value.values())[:MAX_LEAVES])
+        if not deeper or len(found) >= MAX_LEAVES:
+            break
+        level = deeper[:MAX_LEAVES]
+    return found[:MAX_LEAVES]
 
 
 def _host(url: str) -> str:
     """Where it leads as far as a habit goes: what stands between the slashes, without a user."""
-    rest = url.partition("//")[2]
-    for end in "/?#\\":
-        rest = rest.partition(end)[0]
-    return rest.rpartition("@")[2].casefold()
+    return _AUTHORITY.split(url.partition("//")[2], maxsplit=1)[0].rpartition("@")[2].casefold()
 
 
 def _directory(path: str) -> str:
@@ -81,5 +86,6 @@ def _directory(path: str) -> str:
     return "/".join(parts[:6])
 
 
+@lru_cache(maxsize=1024)
 def _digest(key: bytes, text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=key, digest_size=8).hexdigest()

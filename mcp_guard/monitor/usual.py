@@ -41,9 +41,9 @@ class _Places:
 
     def strange(self, given: tuple[str, ...], learn: int) -> bool:
         """Is one of these new, where new ones are rare?"""
-        return (
-            self.calls >= learn and self.novelties <= self.calls * FEW and any(one not in self.known for one in given)
-        )
+        if not given or self.calls < learn or self.novelties > self.calls * FEW:
+            return False
+        return not self.known.keys() >= set(given)
 
     def learn(self, given: tuple[str, ...]) -> None:
         if not given:
@@ -109,7 +109,8 @@ class Usual:
             yield Flag(Deviation.NEW_TOOL, f"{name} was not used in {known.calls} calls of this principal")
         else:
             yield from self._of_tool(tool, name, habits, now)
-        if len(known.days) >= LEAST_DAYS and not any(known.hours[(now.hour + by) % 24] for by in (-1, 0, 1)):
+        hours, hour = known.hours, now.hour
+        if len(known.days) >= LEAST_DAYS and not (hours[hour] or hours[hour - 1] or hours[(hour + 1) % 24]):
             yield Flag(Deviation.HOUR, f"nothing was called around {now.hour:02}:00 UTC in {known.calls} calls")
         before = known.tools.get(known.last.get(session, ""))
         if before is not None and tool is not None and name not in before.next:

@@ -54,6 +54,13 @@ async def test_a_scanner_sees_every_text_of_the_call(tmp_path: Path, arguments: 
         assert decision_in((await room.call(**arguments))["result"])["reason"] == "scanned"
 
 
+async def test_what_goes_beside_the_arguments_is_scanned_too(tmp_path: Path) -> None:
+    with watched(tmp_path, pattern("high")) as room:
+        await room.scene.listed()
+        said = await room.scene.call("echo", {"text": "hello"}, _meta={"vendor/x": "AKIA1234", "progressToken": 1})
+        assert decision_in(said["result"])["reason"] == "scanned"
+
+
 async def test_what_cannot_be_read_counts_as_found(tmp_path: Path) -> None:
     with watched(tmp_path, "scanners: [{name: s, pattern: x}]") as room:
         await room.scene.listed()
