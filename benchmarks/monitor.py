@@ -1,4 +1,4 @@
-"""What the monitor costs a call that is as usual: `python -m benchmarks.monitor`. Microseconds, the best of many rounds."""
+"""What the monitor costs a call that is as usual: `python -m benchmarks.monitor`. Microseconds, the best of many."""
 
 from __future__ import annotations
 
