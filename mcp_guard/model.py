@@ -255,7 +255,7 @@ class Facts(Protocol):
 class RuleRef:
     """Where a rule stands: what an entry, a refusal and `explain` say of it."""
 
-    layer: str  # "policy" or "mandate"
+    layer: str  # "policy", "mandate" or "local"
     id: str
     effect: Effect  # ALLOW for a grant, ASK, DENY
     file: str
@@ -267,6 +267,11 @@ class RuleRef:
     def key(self) -> str:
         """Names the rule in charges and counts: `policy/small-transfers`. Stable while the id stays."""
         return f"{self.layer}/{self.id}"
+
+    @property
+    def shown(self) -> str:
+        """What a refusal calls it: its id in its document; of what is in none, that doesn't say enough."""
+        return self.id if self.layer in ("policy", "mandate") else self.key
 
 
 @dataclass(frozen=True, slots=True)
