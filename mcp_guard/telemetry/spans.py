@@ -33,6 +33,8 @@ from mcp_guard.telemetry.outbox import Outbox
 from mcp_guard.telemetry.settings import Export
 from mcp_guard.telemetry.trace_context import Parent, parent_in, parent_of, with_parent
 
+_KNOWN = OWN_CALLS | {"resources/subscribe", "tasks/get", "tasks/update", "tasks/cancel"}
+"""Methods that are named; another one is whatever a client says."""
 _FAILED = {
     Outcome.TOOL_ERROR: "tool_error",
     Outcome.UNKNOWN: "timeout",
@@ -84,7 +86,7 @@ class OpenTelemetry:
 
     def refused(self, method: str, reason: Reason) -> None:
         """Something was refused that never became a call: a number, and no span."""
-        known = method if method in OWN_CALLS else "_OTHER"
+        known = method if method in _KNOWN else "_OTHER"
         said = {"mcp.method.name": known, "mcp_guard.effect": "deny", "mcp_guard.reason": reason.value}
         self.instruments.decisions.add(1, said)
 
@@ -183,7 +185,7 @@ class CallSpan:
 
 def _about(call: Call, *, listed: bool) -> dict[str, str]:
     """What is told of a call everywhere: its method, and its target where a server names that."""
-    method = call.method if call.method in OWN_CALLS else "_OTHER"
+    method = call.method if call.method in _KNOWN else "_OTHER"
     about = {"mcp.method.name": method}
     if call.method == "tools/call":
         about["gen_ai.operation.name"] = "execute_tool"

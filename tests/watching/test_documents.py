@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from mcp_guard.accepting.servers import is_narrower
+from mcp_guard.cli.watching import watched_in_words
 from mcp_guard.config_watch import BreakerForm, MonitorForm, ScannerForm, TelemetryForm
 from mcp_guard.monitor.flags import Deviation, OnFlag
 from mcp_guard.monitor.severity import Severity
 from mcp_guard.scanners.settings import On
-from tests.watching.stage import config
+from tests.watching.stage import config, scanner_file
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text()
 
@@ -41,3 +42,24 @@ def test_every_key_and_word_is_documented() -> None:
 )
 def test_whatever_changes_of_it_waits_for_a_person(old: dict[str, object], new: dict[str, object]) -> None:
     assert not is_narrower({"version": 1, **old}, {"version": 1, **new})
+
+
+def test_check_says_what_is_watched_and_what_would_not_work(tmp_path: Path) -> None:
+    keys = scanner_file(tmp_path, "def look(request): return None\n")
+    text = f"""breaker: {{denials: 3, severity: high}}
+monitor: {{on_flag: ask}}
+scanners:
+  - {{name: good, python: 'mine:look', {keys}}}
+  - {{name: other, python: 'mine:look', path: scanners, sha256: {"ab" * 32}}}
+  - {{name: none, python: 'gone:look', path: scanners, sha256: {"ab" * 32}, on: results, severity: low}}
+telemetry: {{endpoint: 'https://collector.example/secret-path'}}
+"""
+    lines = list(watched_in_words(config(tmp_path, text).watchers))
+    assert lines[:3] == [
+        "breaker: a session is frozen after 3 refusals within 0:05:00 or one of severity high or more",
+        "monitor: after 100 calls, what is out of the ordinary asks a person",
+        "scanner good: arguments, high",
+    ]
+    assert "is another file by now" in lines[3]
+    assert "can't be read" in lines[4] and lines[4].startswith("scanner none: results, low")
+    assert lines[5:] == ["telemetry: to https://collector.example"]
