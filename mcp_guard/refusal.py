@@ -22,7 +22,7 @@ _TEXT = {
     Reason.DENIED: "a rule denies this call.",
     Reason.NEEDS_APPROVAL: "this call needs a person's approval, and there is nobody to ask.",
     Reason.NOT_APPROVED: "a person was asked, or would be, and did not approve this call.",
-    Reason.STOPPED: "a person has stopped this; nothing was sent.",
+    Reason.STOPPED: "this is stopped until a person lets it go on; nothing was sent.",
     Reason.EXPIRED: "the grant for this call has expired.",
     Reason.BUDGET_SPENT: "the budget of the grant for this call is used up.",
     Reason.INVALID_ARGUMENTS: "the arguments do not fit the tool's schema.",

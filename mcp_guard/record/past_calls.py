@@ -22,6 +22,14 @@ def past_calls(rows: Iterable[Row]) -> Iterator[Past]:
             yield _past(row, mandated=chain in mandated)
 
 
+def _watched(row: Row) -> bool:
+    """Did a scanner or the monitor have a person asked? What they would say again, no policy tells."""
+    approvals = row.body.get("approvals")
+    agreed = [key for one in approvals for key in one.get("asks", ())] if isinstance(approvals, list) else []
+    asking = row.rules if row.effect == "ask" else ()
+    return any(str(key).startswith(("scanner/", "monitor/")) for key in (*agreed, *asking))
+
+
 def _past(row: Row, *, mandated: bool) -> Past:
     known = seen(row)
     agreed = bool(row.body.get("approvals"))
@@ -40,7 +48,7 @@ def _past(row: Row, *, mandated: bool) -> Past:
         given=known.given,
         values=known.values,
         count=row.count,
-        certain=not cut,
+        certain=not cut and not _watched(row),
         mandated=mandated,
         refunded=row.outcome == "not_sent",
     )

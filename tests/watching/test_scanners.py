@@ -10,6 +10,13 @@ import pytest
 
 from mcp_guard.errors import InputError
 from mcp_guard.model import Reason
+from mcp_guard.policy.document import load_text
+from mcp_guard.record.events import events
+from mcp_guard.record.past_calls import past_calls
+from mcp_guard.record.query import Filter, open_for_reading
+from mcp_guard.report.making import make
+from mcp_guard.report.refused import Cause
+from mcp_guard.report.replay import Change, replay
 from tests.guards import RecordingDownstream, decision_in, tool
 from tests.watching.stage import ECHO, config, scanner_file, watched
 
@@ -212,3 +219,18 @@ def test_what_is_wrong_in_guard_yaml_is_said_with_its_place(tmp_path: Path, text
 def test_no_call_may_name_the_code_of_a_scanner(tmp_path: Path) -> None:
     found = config(tmp_path, python(tmp_path, "    return None\n")).watchers
     assert found.own_files == (tmp_path / "scanners" / "mine.py",)
+
+
+async def test_what_scanners_did_is_told_from_the_record_for_what_it_was(tmp_path: Path) -> None:
+    """A replay can't tell what a scanner would have asked, and knows that no policy changes what one refused."""
+    text = pattern("medium").replace("}]", "}, {name: t, pattern: BKIA}]")
+    with watched(tmp_path, text) as room:
+        for words in ("AKIA1234", "BKIA", "hello"):
+            await room.start(text=words)
+        with open_for_reading(room.directory) as query:
+            rows = list(query.entries(Filter()))
+    policy = load_text(ECHO.encode(), file="policy.yaml", kind="policy", home="/home/me")
+    replayed = list(replay(past_calls(rows), policy, None, lambda server: None))
+    assert [one.change for one in replayed] == [Change.UNTOLD, Change.SAME, Change.SAME]
+    (refused,) = [one for one in make(events(rows)).refused if one.reason == "scanned"]
+    assert refused.cause is Cause.ATTACK
