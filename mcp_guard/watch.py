@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcp_guard import log
@@ -43,18 +44,25 @@ class Watch:
 
     def of(self, context: Context, call: Call, request: InFlight, *, listed: bool) -> Watched:
         """Begin to watch one call. `listed`: its name is one that a server lists, and no client has made it up."""
-        span = None
-        if self.telemetry is not None:
-            span = self.telemetry.begin(context.session, call, request, listed=listed)
-            if request.over is not None:  # the same request, judged anew after a question
-                request.over()
-            request.over = span.over
-        return Watched(self, context, span)
+        try:
+            return Watched(self, context, self._span(context, call, request, listed))
+        except Exception as error:
+            _not_told(error)
+            return Watched(self, context, None)
+
+    def _span(self, context: Context, call: Call, request: InFlight, listed: bool) -> Span | None:
+        if self.telemetry is None:
+            return None
+        span = self.telemetry.begin(context.session, call, request, listed=listed)
+        if request.over is not None:  # the same request, judged anew after a question
+            request.over()
+        request.over = partial(_tell, span.over)
+        return span
 
     def refused(self, context: Context, method: str, reason: Reason) -> None:
         """Something was refused that never became a call."""
         if self.telemetry is not None:
-            self.telemetry.refused(method, reason)
+            _tell(partial(self.telemetry.refused, method, reason))
 
     def close(self) -> None:
         """End what runs beside the guard."""
@@ -119,7 +127,11 @@ class Watched(Unwatched):
 
     def traced(self, call: Call) -> Call:
         """The server gets the guard's span as its parent, where there is one."""
-        return call if self.span is None else self.span.carried_by(call)
+        try:
+            return call if self.span is None else self.span.carried_by(call)
+        except Exception as error:
+            _not_told(error)
+            return call
 
     def looked_at(self, call: Call, then: Callable[[], None]) -> None:
         """Scanners look at all that the client says."""
@@ -140,6 +152,13 @@ class Watched(Unwatched):
     # --- the judgement
 
     def narrowed(self, decision: Decision, call: Call, view: UsageView, approvals: Collection[Approval]) -> Decision:
+        try:
+            return self._narrowed(decision, call, view, approvals)
+        except Exception as error:  # unclear means no (law 4)
+            log.warning("what watches a call failed, which denies it", error=type(error).__name__)
+            return Decision(Effect.DENY, Reason.INTERNAL, detail=type(error).__name__)
+
+    def _narrowed(self, decision: Decision, call: Call, view: UsageView, approvals: Collection[Approval]) -> Decision:
         flags = [one.says for one in self._raised]
         layers = [decision]
         if decision.effect is not Effect.DENY:
@@ -180,9 +199,9 @@ class Watched(Unwatched):
     def decided(self, call: Call, entry: Entry) -> None:
         monitor = self.watch.monitor
         if monitor is not None and entry.decision.allowed:
-            monitor.learn(call, entry.session, self.habits, entry.time)
+            _tell(partial(monitor.learn, call, entry.session, self.habits, entry.time))
         if self.span is not None:
-            self.span.decided(entry)
+            _tell(partial(self.span.decided, entry))
 
     # --- what came back
 
@@ -200,7 +219,11 @@ class Watched(Unwatched):
             return then("")
 
         said = {name: reply[name] for name in ("result", "error") if name in reply}
-        return self.watch.scanners.look(On.RESULTS, call.name, said, found)
+        try:
+            return self.watch.scanners.look(On.RESULTS, call.name, said, found)
+        except Exception as error:  # what a server says must never leave a client waiting
+            log.warning("an answer could not be scanned", error=type(error).__name__)
+            return then("it could not be scanned")
 
     def _exposed(self, call: Call, raised: tuple[Raised, ...], then: Callable[[str], None]) -> None:
         """The session has read something that a scanner distrusts: rules that go by the label see it from here on."""
@@ -217,14 +240,23 @@ class Watched(Unwatched):
 
     def ended(self, outcome: Outcome, answer: Mapping[str, Any]) -> None:
         if self.span is not None:
-            self.span.ended(outcome, answer)
+            _tell(partial(self.span.ended, outcome, answer))
 
     def budgets(self, view: UsageView, decision: Decision) -> None:
         if self.span is not None:
-            try:
-                self.span.budgets(self.context.guard.authority, view, decision)
-            except Exception as error:  # a number for a dashboard is no reason to refuse a call
-                log.warning("what is left of a budget could not be told", error=type(error).__name__)
+            _tell(partial(self.span.budgets, self.context.guard.authority, view, decision))
+
+
+def _tell(step: Callable[[], object]) -> None:
+    """Tell telemetry, or have the monitor learn: what fails there fails no call."""
+    try:
+        step()
+    except Exception as error:
+        _not_told(error)
+
+
+def _not_told(error: Exception) -> None:
+    log.warning("what watches calls could not be told of one", error=type(error).__name__)
 
 
 def _said(call: Call) -> dict[str, Any]:

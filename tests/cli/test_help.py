@@ -41,6 +41,7 @@ CONTRACT = {
     },
     "log": {
         "--denied",
+        "--flagged",
         "--tool",
         "--server",
         "--session",

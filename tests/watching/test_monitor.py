@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from mcp_guard.monitoring import Monitor
 from tests.approvals.room import Room
 from tests.guards import RecordingDownstream, decision_in, tool
 from tests.watching.stage import watched
@@ -87,6 +90,14 @@ async def test_a_flag_freezes_the_session_where_guard_yaml_says_so_and_no_other(
         assert room.executed() == LEARN
         assert room.scene.record.look("SELECT scope, why FROM stops") == [("session:s1", "monitor: new_host")]
         assert room.verified() == []
+
+
+async def test_a_monitor_that_fails_denies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with watched(tmp_path, monitor("ask"), POLICY, servers=servers()) as room:
+        await room.scene.listed()
+        monkeypatch.setattr(Monitor, "flags", lambda *_: 1 / 0)
+        assert decision_in((await room.call(text="hello"))["result"])["reason"] == "internal"
+        assert room.executed() == 0
 
 
 async def test_a_flag_never_makes_a_decision_milder(tmp_path: Path) -> None:

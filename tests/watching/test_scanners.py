@@ -17,6 +17,7 @@ from mcp_guard.record.query import Filter, open_for_reading
 from mcp_guard.report.making import make
 from mcp_guard.report.refused import Cause
 from mcp_guard.report.replay import Change, replay
+from mcp_guard.scanners.scanning import Scanners
 from tests.guards import RecordingDownstream, decision_in, tool
 from tests.watching.stage import ECHO, config, scanner_file, watched
 
@@ -219,6 +220,13 @@ def test_what_is_wrong_in_guard_yaml_is_said_with_its_place(tmp_path: Path, text
 def test_no_call_may_name_the_code_of_a_scanner(tmp_path: Path) -> None:
     found = config(tmp_path, python(tmp_path, "    return None\n")).watchers
     assert found.own_files == (tmp_path / "scanners" / "mine.py",)
+
+
+async def test_an_answer_that_cannot_be_scanned_is_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with watched(tmp_path, pattern("low", "results"), servers=answering("hello")) as room:
+        await room.scene.listed()
+        monkeypatch.setattr(Scanners, "_matched", lambda *_: 1 / 0)
+        assert "withheld" in text_of(await room.call(text="hello"))
 
 
 async def test_what_scanners_did_is_told_from_the_record_for_what_it_was(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from mcp_guard.eras import Era
 from mcp_guard.telemetry.outbox import Outbox
+from mcp_guard.telemetry.spans import CallSpan, OpenTelemetry
 from tests.approvals.room import Room
 from tests.guards import REPOSITORY, RecordingDownstream, tool
 from tests.watching.receiver import Receiver, attributes
@@ -213,6 +214,26 @@ async def test_nothing_is_sent_anywhere_but_to_the_endpoint(tmp_path: Path, monk
             headers["X-Key"] == "k1" and "authorization" not in map(str.lower, headers) for headers in receiver.headers
         )
         assert not any(b"leaked" in body for body in receiver.bodies)
+
+
+async def test_telemetry_that_fails_at_every_step_fails_no_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = ("carried_by", "budgets", "decided", "ended", "over")
+    with Receiver() as receiver, watched(tmp_path, to(receiver)) as room:
+        await room.scene.listed()
+        for number, step in enumerate(steps):
+            with monkeypatch.context() as patched:
+                patched.setattr(CallSpan, step, lambda *_: 1 / 0)
+                assert "isError" not in (await room.call(text="hello"))["result"], step
+            assert room.executed() == number + 1
+        for step in ("begin", "refused"):
+            with monkeypatch.context() as patched:
+                patched.setattr(OpenTelemetry, step, lambda *_, **__: 1 / 0)
+                await room.call(text="hello")
+                assert "error" in await room.scene.call("nobody")
+        assert room.executed() == len(steps) + 2
+        assert [row.outcome for row in room.scene.rows() if row.effect == "allow"] == ["ok"] * (len(steps) + 2)
 
 
 def test_a_guard_without_telemetry_imports_none_of_it() -> None:
