@@ -80,6 +80,7 @@ class RecordForm(_Form):
     heads: str | None = None
     max_size: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}(MB|GB)$")] | None = None
     retention: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}d$")] | None = None
+    values: bool = False  # the arguments of calls are kept, in a file of their own
 
 
 class InspectForm(_Form):
@@ -132,12 +133,12 @@ class Config:
     inspect: Inspect = field(default_factory=Inspect)
     origins: frozenset[str] = frozenset()  # those of pages in a browser that may talk to the HTTP front
     watchers: Watchers = field(default_factory=Watchers)
+    values: bool = False  # keep the arguments of calls
     unset: tuple[str, ...] = ()  # variables that some `env` names and the environment doesn't have
 
 
 _LATER: dict[tuple[int | str, ...], set[str]] = {
     (): {"bounds", "candidate"},
-    ("record",): {"values"},
 }
 _WITH_COMMAND = ("env", "cwd", "contain")
 _WITH_URL = ("token_env", "headers_env", "plain_http", "oauth")
@@ -198,6 +199,7 @@ def read_config(data: bytes, path: Path) -> Config:
         lock=place if form.lock is not None or os.path.lexists(place) else None,
         heads=_sink(form.record.heads, directory),
         limits=_limits(form.record),
+        values=form.record.values,
         heads_files=_heads_files(form.record.heads, directory),
         inspect=_inspect(form.inspect),
         origins=_origins(source, form.listen),

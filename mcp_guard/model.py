@@ -304,6 +304,15 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class Otherwise:
+    """What a candidate policy would have said, where that is something else. For the record: nothing goes by it."""
+
+    effect: Effect
+    reason: str = ""  # of the closed list, or the name of an error
+    rules: tuple[str, ...] = ()  # keys
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What all verdicts add up to. A refusal shows `rule`, `reason`, `advice` and `permitted`, and nothing else."""
 
@@ -319,6 +328,7 @@ class Decision:
     gives: frozenset[str] = frozenset()  # labels that the session has from here on: set with the admission (law 2)
     flags: tuple[str, ...] = ()  # what is out of the ordinary about the call: for the record and the person, no value
     halts: str = ""  # why the session is frozen together with this refusal; empty: it isn't
+    otherwise: Otherwise | None = None  # what a candidate policy would have said
 
     @property
     def allowed(self) -> bool:

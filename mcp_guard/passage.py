@@ -20,7 +20,7 @@ from mcp_guard.approvals.port import RECALLED_NOTHING, Question, Recalled, Unset
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream
-from mcp_guard.eras import Era, for_one_principal, strip_own_data, strip_own_meta, strip_own_result
+from mcp_guard.eras import Era, for_one_principal, strip_own_data, strip_own_meta, strip_own_reply, strip_own_result
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import without_made_up_names
 from mcp_guard.handles import Opened
@@ -103,6 +103,7 @@ class Passage:
         def step() -> None:
             entry = self.context.guard.record.refuse(self._described(), decision)
             self._watched.decided(self.call, entry)
+            self.context.guard.keep_values(entry, self.call, self._argument_names)
             self.request.finish(self.refusal(decision, entry.id))
 
         patiently(step, self._unrecorded)
@@ -122,6 +123,7 @@ class Passage:
         entry = guard.record.step(self._described(), lambda view: self._judged(view, approvals))
         guard.latest = entry.time
         self._watched.decided(self.call, entry)
+        guard.keep_values(entry, self.call, self._argument_names)
         if entry.decision.effect is Effect.ASK and not approvals:  # asked once: an ask that is new by then refuses
             return self._ask(entry)
         if not entry.decision.allowed:
@@ -232,6 +234,9 @@ class Passage:
                 decision = self._said(view, self._recalled.approvals)
         if decision.effect is Effect.ASK:
             self._sources = remembering.sources(self.context, self.call, view)
+        if (candidate := self.context.guard.candidate) is not None:
+            facts = self.context.facts(self.call.server, view)
+            decision = replace(decision, otherwise=candidate.beside(decision, self.call, facts))
         if decision.allowed:
             remembering.carry(self.context, self.call, view)
             self._watched.budgets(view, decision)
@@ -305,7 +310,7 @@ class Passage:
         if found is None or answer is None or rounds.is_asking(answer, self.call.method, self.context.session.era):
             return False
         give = partial(self._give, entry, found[0])
-        if self.takes is None or not self.takes(entry, _stripped(answer), give):
+        if self.takes is None or not self.takes(entry, strip_own_reply(answer), give):
             give(self._outcome(entry, answer)[1], "")
         return True
 
@@ -352,12 +357,12 @@ class Passage:
                     return self._settle(entry, Outcome.WITHHELD, self._withheld(entry, why), note)
             if look_alikes(reply.get("result", {}), ASKING):
                 return self._asked(entry, None, "it is written so that readers differ on whether it asks")
-            if self.takes is not None and self.takes(entry, _stripped_or_gone(reply), partial(self._asked, entry)):
+            if self.takes is not None and self.takes(entry, strip_own_reply(reply), partial(self._asked, entry)):
                 return None
             if translated.are_for_us(self, reply):
-                return translated.put(self, entry, _stripped(reply))
+                return translated.put(self, entry, strip_own_reply(reply))
             if rounds.is_asking(reply, self.call.method, self.context.session.era):
-                return rounds.deliver(self.context, self.call, entry, _stripped(reply), partial(self._asked, entry))
+                return rounds.deliver(self.context, self.call, entry, strip_own_reply(reply), partial(self._asked, entry))
             outcome, answer, note = self._outcome(entry, reply)
             if outcome in _SAID:
                 note = "; ".join(filter(None, (note, self.context.guard.scans.of_answer(answer))))
@@ -482,14 +487,3 @@ class Passage:
         result = for_one_principal(result)
         self.on_result(result)
         return (Outcome.TOOL_ERROR if result.get("isError") is True else Outcome.OK), {"result": result}, ""
-
-
-def _stripped_or_gone(reply: dict[str, Any]) -> dict[str, Any]:
-    return reply if "gone" in reply else _stripped(reply)
-
-
-def _stripped(reply: dict[str, Any]) -> dict[str, Any]:
-    """A server's answer without the guard's own keys."""
-    if "result" in reply:
-        return {"result": strip_own_result(reply["result"])}
-    return {"error": strip_own_data(reply["error"])}

@@ -123,7 +123,7 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
         ("servers:", "bounds: x\nservers:", ":4:1", "isn't in this version yet"),
         ("servers:", 'listen: {origins: ["https://App.example/"]}\nservers:', ":4:20", "as a browser sends them"),
         ("servers:", "listen: {origin: []}\nservers:", ":4:10", "did you mean `origins`?"),
-        ("servers:", "record: {values: true}\nservers:", ":4:10", "isn't in this version yet"),
+        ("servers:", "record: {values: yes}\nservers:", ":4:18", "boolean"),
         ("servers:", "record: {max_size: big}\nservers:", ":4:20", "pattern"),
         ("servers:", "record: {retention: 0d}\nservers:", ":4:21", "pattern"),
         ("servers:", "inspect: {severe: show}\nservers:", ":4:19", "withhold"),

@@ -33,6 +33,8 @@ COMMANDS = {
     "pin": "Set the PIN by which the guard knows that a person is there.",
     "report": "What was granted against what was used, what was refused and its likely cause.",
     "replay": "What another policy would have said of the recorded calls.",
+    "suggest": "The tightest policy that still allows what was observed, proved narrower.",
+    "report-failure": "Deny a call that should not have been allowed, at once, and learn from it.",
     "log": "What was blocked, why, when, by whom; what each grant was used for.",
 }
 
@@ -46,7 +48,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"mcp_guard.cli.{cmd_name}"), cmd_name)
+        module = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"mcp_guard.cli.{module}"), module)
         assert isinstance(command, click.Command)  # noqa: S101 - a module here holds a command of its own name
         return command
 

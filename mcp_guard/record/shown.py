@@ -115,6 +115,10 @@ def _told(kind: EntryKind, data: Any) -> str:
             return f"labels taken away by {known.get('by', '?')}: {', '.join(map(str, known.get('labels', [])))}"
         case EntryKind.SESSION_RENEWED:
             return f"a new history begun by {known.get('by', '?')}, for the next start"
+        case EntryKind.REPORTED:
+            call = f"{server or '?'}/{known.get('target', '?')}"
+            because = f": {known['reason']}" if known.get("reason") else ""
+            return f"{known.get('entry', '?')} reported, and such calls of {call} denied{because}"
         case EntryKind.FOUND:
             rules = [f"{one.get('name', '?')} ({_listed(one.get('rules'))})" for one in _objects(known.get("found"))]
             more = f" and {len(rules) - _MOST} more" if len(rules) > _MOST else ""
@@ -155,4 +159,6 @@ def why(row: Row) -> str:
     detail = row.detail if not rule and row.reason else ""
     agreed = ", ".join(f"approved by {one.get('by', '?')}" for one in _objects(row.body.get("approvals")))
     flags = ", ".join(f"flagged {flag}" for flag in row.flags)
-    return escaped(", ".join(part for part in (row.reason, rule, agreed, detail, flags, times) if part))
+    other = row.body.get("candidate")
+    candidate = f"candidate: {other.get('effect', '?')}" if isinstance(other, Mapping) else ""
+    return escaped(", ".join(part for part in (row.reason, rule, agreed, detail, candidate, flags, times) if part))

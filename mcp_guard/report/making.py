@@ -13,6 +13,7 @@ from typing import Any
 
 from mcp_guard.policy.document import Document
 from mcp_guard.report.asked import AskedRule, questions
+from mcp_guard.report.beside import Beside, differences
 from mcp_guard.report.flagged import Flagged, flagged
 from mcp_guard.report.refused import Group, refusals
 from mcp_guard.report.seen import Event, Loaded, Seen
@@ -34,6 +35,7 @@ class Report:
     asked: tuple[AskedRule, ...]
     slack: tuple[Slack, ...] | None  # None: no document was named
     flagged: tuple[Flagged, ...] = ()
+    beside: tuple[Beside, ...] = ()  # where a candidate would have said something else
 
     @property
     def unused(self) -> list[str]:
@@ -71,6 +73,7 @@ def make(events: Iterable[Event], documents: Sequence[Document] = (), digest: Di
         asked=tuple(questions(all_of_it)),
         slack=tuple(one for document in documents for one in slack(document, used, digest)) if documents else None,
         flagged=flagged(decisions),
+        beside=tuple(differences(decisions)),
     )
 
 
@@ -98,6 +101,18 @@ def as_data(report: Report) -> dict[str, Any]:
         else [
             {"rule": one.rule, "at": one.at, "argument": one.argument, "says": one.says, "untold": one.untold}
             for one in report.slack
+        ],
+        "candidate": [
+            {
+                "name": one.name,
+                "said": one.said,
+                "candidate": one.candidate,
+                "why": one.why,
+                "count": one.count,
+                "last": one.last,
+                "looser": one.looser,
+            }
+            for one in report.beside
         ],
     }
 

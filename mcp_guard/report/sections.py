@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from mcp_guard.escaping import escaped
 from mcp_guard.report.asked import ANSWERED, SILENT, AskedRule
+from mcp_guard.report.beside import Beside
 from mcp_guard.report.flagged import Flagged
 from mcp_guard.report.making import Report
 from mcp_guard.report.refused import Group
@@ -57,6 +58,7 @@ def sections(report: Report) -> list[Section]:
     """The tables that have something in them."""
     found = [_grants(report), _arguments(report), _slack(report.slack), _refused(report), _asked(report.asked)]
     found.append(_flagged(report.flagged))
+    found.append(_beside(report.beside))
     return [one for one in found if one.rows]
 
 
@@ -125,6 +127,16 @@ def _flagged(found: Sequence[Flagged]) -> Section:
         for one in kept
     )
     return Section("Out of the ordinary", ("flag", "what", "times", "allowed", "because", "last entry"), rows, note)
+
+
+def _beside(found: Sequence[Beside]) -> Section:
+    kept, note = _kept(found, lambda one: one.count)
+    rows = tuple(
+        (named(one.name), named(one.said), named(one.candidate), named(one.why) or "-", str(one.count), named(one.last))
+        for one in kept
+    )
+    columns = ("call", "decided", "candidate", "because", "times", "last entry")
+    return Section("What the candidate would have said", columns, rows, note)
 
 
 def _question(one: AskedRule) -> Iterator[str]:
