@@ -362,7 +362,8 @@ class Passage:
             if translated.are_for_us(self, reply):
                 return translated.put(self, entry, strip_own_reply(reply))
             if rounds.is_asking(reply, self.call.method, self.context.session.era):
-                return rounds.deliver(self.context, self.call, entry, strip_own_reply(reply), partial(self._asked, entry))
+                shown = partial(self._asked, entry)
+                return rounds.deliver(self.context, self.call, entry, strip_own_reply(reply), shown)
             outcome, answer, note = self._outcome(entry, reply)
             if outcome in _SAID:
                 note = "; ".join(filter(None, (note, self.context.guard.scans.of_answer(answer))))
