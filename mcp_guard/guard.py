@@ -9,6 +9,7 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
@@ -74,6 +75,14 @@ class Local(Protocol):
         """Those that count now. Raises GuardError if what counts isn't there any more."""
 
 
+Stack = Callable[[Document | None], Authority]
+"""What binds a view's sessions, beside the policy of this moment."""
+
+
+def _nothing_bound(policy: Document | None) -> Authority:
+    return Authority(())
+
+
 LACKS_MANDATE = "the policy says `mandate: required`, and there is none"
 
 
@@ -131,6 +140,9 @@ class Guard:
     quarantine: Quarantine = field(init=False)  # answers that wait for a person
     local: Local | None = None  # what is taken away on this machine, beside the documents
     rebound: set[Callable[[], None]] = field(default_factory=set)  # conversations: what is granted is another by now
+    views: list[Guard] = field(default_factory=list)  # of sessions with a mandate of their own
+    _stack: Stack = _nothing_bound
+    _good: Callable[[sqlite3.Connection], bool] = field(default=lambda connection: True)
     _wanted: dict[str, Obligations] = field(default_factory=dict)  # by server
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
@@ -147,6 +159,31 @@ class Guard:
         """From here on these documents and this lock judge. Takes no step between calls: no call sees half of it."""
         self.authority, self.lock, self.unlike = authority, lock, unlike
         self._derive()
+        for view in self.views:
+            view._follow(self)
+
+    @property
+    def policy(self) -> Document | None:
+        """The standing document, if there is one."""
+        return next((layer for layer in self.authority.layers if layer.kind == "policy"), None)
+
+    def view(self, stack: Stack, good: Callable[[sqlite3.Connection], bool]) -> Guard:
+        """The same guard for sessions that another stack of documents binds; it follows this one's policy.
+
+        All but documents is shared: record, servers, questions, stops. `good` says whether the stack still counts.
+        """
+        found = copy(self)
+        found.local = copy(self.local)  # each takes up changes by itself
+        found.views, found._stack, found._good = [], stack, good
+        found._follow(self)
+        self.views.append(found)
+        return found
+
+    def _follow(self, main: Guard) -> None:
+        own = self._stack(main.policy)
+        authority = replace(own, local=self.authority.local, without=main.authority.without)
+        self.protection = main.protection
+        self.bind(authority, main.lock, main.unlike)
 
     def _derive(self) -> None:
         self._wanted = {}
@@ -159,9 +196,16 @@ class Guard:
 
         Raises GuardError if they are gone or changed, which denies the call that is being judged.
         """
+        if self.authority.layers and not self._good(connection):  # for good: what ended never begins again
+            self._stack = _nothing_bound
+            self.bind(Authority(()), self.lock, self.unlike)
+            self._tell()
         if self.local is None or not self.local.changed(connection):
             return
         self.authority = replace(self.authority, local=self.local.load(connection))
+        self._tell()
+
+    def _tell(self) -> None:
         for tell in list(self.rebound):
             tell()
 

@@ -53,7 +53,8 @@ class Reload:
     async def look(self) -> None:
         """Once a second. Never raises: what goes wrong changes nothing."""
         try:
-            self.guard.record.read(self.guard.renew)
+            for one in (self.guard, *self.guard.views):
+                self.guard.record.read(one.renew)
             if self._watch.due(self._accepted()):
                 standing = await asyncio.to_thread(self._stand)  # a comparison may take a while
                 self.take_up(standing)
