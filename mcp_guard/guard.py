@@ -79,6 +79,10 @@ Stack = Callable[[Document | None], Authority]
 """What binds a view's sessions, beside the policy of this moment."""
 
 
+Rebound = Callable[[bool], None]
+"""Tells a conversation that what is granted is another by now: documents and lock (True), or what is taken away."""
+
+
 def _nothing_bound(policy: Document | None) -> Authority:
     return Authority(())
 
@@ -139,12 +143,12 @@ class Guard:
     handles: Handles = field(init=False)  # what clients hold beyond one call
     quarantine: Quarantine = field(init=False)  # answers that wait for a person
     local: Local | None = None  # what is taken away on this machine, beside the documents
-    rebound: set[Callable[[], None]] = field(default_factory=set)  # conversations: what is granted is another by now
+    rebound: set[Rebound] = field(default_factory=set)  # conversations
     views: list[Guard] = field(default_factory=list)  # of sessions with a mandate of their own
     _stack: Stack = _nothing_bound
     _good: Callable[[sqlite3.Connection], bool] = field(default=lambda connection: True)
     _wanted: dict[str, Obligations] = field(default_factory=dict)  # by server
-    roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
+    roots: Mapping[str, str | None] = field(default_factory=dict)  # where grants' directories led when first bound
 
     def __post_init__(self) -> None:
         self.upkeep = Upkeep(self.record)
@@ -161,6 +165,7 @@ class Guard:
         self._derive()
         for view in self.views:
             view._follow(self)
+        self._tell(True)
 
     @property
     def policy(self) -> Document | None:
@@ -182,14 +187,16 @@ class Guard:
     def _follow(self, main: Guard) -> None:
         own = self._stack(main.policy)
         authority = replace(own, local=self.authority.local, without=main.authority.without)
-        self.protection = main.protection
-        self.bind(authority, main.lock, main.unlike)
+        self.authority, self.lock, self.unlike, self.protection = authority, main.lock, main.unlike, main.protection
+        self._derive()
 
     def _derive(self) -> None:
         self._wanted = {}
         self.authority_digest = self.authority.digest
         self.asked = asked_by(self.authority)
-        self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}
+        # What was resolved once stays: else an edit would let a grant follow a link that was turned meanwhile.
+        new = {root for layer in self.authority.layers for root in roots_of(layer)} - self.roots.keys()
+        self.roots = {**self.roots, **{root: local_resolve(root) for root in new}}
 
     def renew(self, connection: sqlite3.Connection) -> None:
         """Take up the local denies of this moment, within the transaction that judges: they bind at once.
@@ -198,16 +205,17 @@ class Guard:
         """
         if self.authority.layers and not self._good(connection):  # for good: what ended never begins again
             self._stack = _nothing_bound
-            self.bind(Authority(()), self.lock, self.unlike)
-            self._tell()
+            self.authority = Authority(())
+            self._derive()
+            self._tell(False)
         if self.local is None or not self.local.changed(connection):
             return
         self.authority = replace(self.authority, local=self.local.load(connection))
-        self._tell()
+        self._tell(False)
 
-    def _tell(self) -> None:
+    def _tell(self, documents: bool) -> None:
         for tell in list(self.rebound):
-            tell()
+            tell(documents)
 
     def now(self) -> datetime:
         """The guard's time outside of a transaction: it doesn't go back, whatever the clock does."""

@@ -13,8 +13,12 @@ from mcp_guard.context import Context
 from mcp_guard.deliveries import PROMPTS, RESOURCES
 
 
-def rebound(context: Context) -> None:
-    """Take it up outside of whatever found it out, which may be a judgement."""
+def rebound(context: Context, documents: bool) -> None:
+    """Take it up outside of whatever found it out, which may be a judgement: but what was listed under an old lock is
+    forgotten at once.
+    """
+    if documents:
+        _forget(context)
     asyncio.get_running_loop().call_soon(_take_up, context)
 
 
@@ -22,7 +26,6 @@ def _take_up(context: Context) -> None:
     if context.session.closed:
         return
     try:
-        _forget(context)
         for server, uri in list(context.session.subscriptions):
             if not subscriptions.readable(context, server, uri):
                 subscriptions.end(context, server, uri)

@@ -18,6 +18,7 @@ from mcp_guard.accepting.loaded import loaded
 from mcp_guard.errors import GuardError, InputError
 from mcp_guard.guard import Guard
 from mcp_guard.policy.document import Authority, Document, read_mandate
+from mcp_guard.record import accepted as table
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.transports.front import Holder
 
@@ -66,7 +67,8 @@ class Bearers:
         return given if given is not None and given.beside == self.beside else None
 
     def _good(self, connection: sqlite3.Connection, grant: str) -> bool:
-        return tokens.held(connection, self.guard.record.directory, grant) is not None
+        """Wasn't it revoked? Asked in each judgement."""
+        return bool(table.counting(connection, grant))
 
     def _mandate(self, given: tokens.Given, policy: Document | None) -> Document:
         return read_mandate(given.text, Path(given.file), variables=self.variables(policy))
