@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any, Protocol
+from typing import Any
 
 from mcp_guard.approvals.port import Approver, Memory, Nobody, nothing
 from mcp_guard.approvals.under_way import UnderWay
+from mcp_guard.binding import Local, Rebound, Stack, nothing_bound
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.errors import GuardError
@@ -63,29 +64,6 @@ from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.spawn import Child
 from mcp_guard.upkeep import Upkeep
 from mcp_guard.wire import keyed_digest, shape
-
-
-class Local(Protocol):
-    """Where local denies come from (`accepting/local.py`)."""
-
-    def changed(self, connection: sqlite3.Connection) -> bool:
-        """Are they others than those that `load` gave last?"""
-
-    def load(self, connection: sqlite3.Connection) -> Document | None:
-        """Those that count now. Raises GuardError if what counts isn't there any more."""
-
-
-Stack = Callable[[Document | None], Authority]
-"""What binds a view's sessions, beside the policy of this moment."""
-
-
-Rebound = Callable[[bool], None]
-"""Tells a conversation that what is granted is another by now: documents and lock (True), or what is taken away."""
-
-
-def _nothing_bound(policy: Document | None) -> Authority:
-    return Authority(())
-
 
 LACKS_MANDATE = "the policy says `mandate: required`, and there is none"
 
@@ -145,7 +123,7 @@ class Guard:
     local: Local | None = None  # what is taken away on this machine, beside the documents
     rebound: set[Rebound] = field(default_factory=set)  # conversations
     views: list[Guard] = field(default_factory=list)  # of sessions with a mandate of their own
-    _stack: Stack = _nothing_bound
+    _stack: Stack = nothing_bound
     _good: Callable[[sqlite3.Connection], bool] = field(default=lambda connection: True)
     _wanted: dict[str, Obligations] = field(default_factory=dict)  # by server
     roots: Mapping[str, str | None] = field(default_factory=dict)  # where grants' directories led when first bound
@@ -204,7 +182,7 @@ class Guard:
         Raises GuardError if they are gone or changed, which denies the call that is being judged.
         """
         if self.authority.layers and not self._good(connection):  # for good: what ended never begins again
-            self._stack = _nothing_bound
+            self._stack = nothing_bound
             self.authority = Authority(())
             self._derive()
             self._tell(False)
