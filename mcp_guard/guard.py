@@ -123,6 +123,7 @@ class Guard:
     local: Local | None = None  # what is taken away on this machine, beside the documents
     rebound: set[Rebound] = field(default_factory=set)  # conversations
     views: list[Guard] = field(default_factory=list)  # of sessions with a mandate of their own
+    ended: bool = False  # a view whose token was revoked
     _stack: Stack = nothing_bound
     _good: Callable[[sqlite3.Connection], bool] = field(default=lambda connection: True)
     _wanted: dict[str, Obligations] = field(default_factory=dict)  # by server
@@ -182,7 +183,7 @@ class Guard:
         Raises GuardError if they are gone or changed, which denies the call that is being judged.
         """
         if self.authority.layers and not self._good(connection):  # for good: what ended never begins again
-            self._stack = nothing_bound
+            self._stack, self.ended = nothing_bound, True
             self.authority = Authority(())
             self._derive()
             self._tell(False)

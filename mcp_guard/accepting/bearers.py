@@ -20,6 +20,7 @@ from mcp_guard.guard import Guard
 from mcp_guard.policy.document import Authority, Document, read_mandate
 from mcp_guard.record import accepted as table
 from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.schema import patiently
 from mcp_guard.transports.front import Holder
 
 
@@ -54,10 +55,15 @@ class Bearers:
         given = self._given(grant)
         if given is None:
             raise GuardError("the mandate token was revoked")
+        mandate = self._mandate(given, self.guard.policy)
+        # Once for each token and process, so it may wait for another guard's write.
+        patiently(lambda: self.guard.record.started(f"{mandate.digest}:{given.principal}"))
         view = self.guard.view(lambda policy: self._authority(given, policy), lambda c: self._good(c, grant))
         view.session_key = view.session_for(given.principal)
         documents = loaded(view.authority.layers, None, None)
-        self.guard.record.note(EntryKind.LOADED, {"documents": documents, "session": view.session_key})
+        patiently(
+            lambda: self.guard.record.note(EntryKind.LOADED, {"documents": documents, "session": view.session_key})
+        )
         self._views[grant] = view
         return view
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_guard.accepting import local
+from mcp_guard.gateway import Gateway
 from mcp_guard.lock.servers import Lock
 from mcp_guard.lock.text import lock_text
 from mcp_guard.model import Call
@@ -21,6 +22,7 @@ from mcp_guard.policy.decide import decide
 from mcp_guard.policy.document import Authority, Document, load_text
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.verify import verify
+from mcp_guard.session import Session
 from tests.accepting.house import House
 from tests.accepting.live import Running, only
 from tests.policy.scene import Still
@@ -277,6 +279,10 @@ async def test_a_view_goes_along_with_the_policy_and_with_what_is_taken_away_and
 
         view = scene.guard.view(bound, lambda _: good[0])
 
+        heard: list[str] = []
+        session = Session("alice", "s2", lambda method, _: heard.append(method), None)
+        Gateway(view, session)
+
         def allowed() -> set[str]:
             scene.record.read(view.renew)
             names = ("echo", "send", "add")
@@ -293,6 +299,10 @@ async def test_a_view_goes_along_with_the_policy_and_with_what_is_taken_away_and
         assert allowed() == {"echo"}
         good[0] = False
         assert allowed() == set()
+        assert view.ended
+        await asyncio.sleep(0)
+        session.notify("notifications/message", None)
+        assert heard == []
         good[0] = True
         scene.house.policy.write_text(ECHO)
         await scene.look()
