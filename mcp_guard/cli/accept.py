@@ -81,7 +81,9 @@ def accept(
         new = standing.waiting or standing.force
         settle(record, directory, new, gate.accepted_now(standing), local_principal())
         patiently(lambda: record.note(EntryKind.STOPPED, {}))
-    click.echo("mcp-guard: accepted; it counts wherever a guard starts with it, and within seconds in those that run", err=True)
+    click.echo(
+        "mcp-guard: accepted; it counts wherever a guard starts with it, and within seconds in those that run", err=True
+    )
     return 0
 
 
