@@ -29,6 +29,7 @@ CONTRACT = {
     "accept": {"--config", "--policy", "--mandate", "--lock", "--set", "--show", "--json", "--state"},
     "mandate": set(),
     "approvals": set(),
+    "console": {"--port", "--open", "--state"},
     "stop": {"--server", "--effect", "--session", "--undo", "--state"},
     "quarantine": {"--json", "--state"},
     "session": {"--json", "--state"},
