@@ -17,7 +17,7 @@ from mcp_guard.cli.app import COMMANDS, app, run
 from tests.cli.commands import guard
 
 CONTRACT = {
-    "demo": set(),
+    "demo": {"--answer"},
     "init": {"--apply", "--undo", "--project", "--client", "--list", "--force", "--json"},
     "wrap": {"--name", "--policy", "--mandate", "--lock", "--set", "--contain"},
     "run": {"--config", "--mandate", "--set", "--http", "--token-env"},
