@@ -94,6 +94,8 @@ class Context:
         try:
             if view is not None and (stop := self._stopped(call, view)) is not None:
                 return stop
+            if view is not None:
+                self.guard.renew(view.connection)
             return self.guard.judge(call, tool, self.facts(call.server, view), approvals)
         except Exception as error:  # its text may carry a value, so it isn't shown
             log.warning("a call could not be judged", error=type(error).__name__)

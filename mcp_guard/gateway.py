@@ -24,6 +24,7 @@ from mcp_guard import (
     log,
     offers,
     reading,
+    rebinding,
     refusal,
     rounds,
     sighting,
@@ -72,6 +73,8 @@ class Gateway:
         self.context.deliveries = Deliveries(partial(subscriptions.tell, self.context))
         self.context.deliveries.open()
         self._malformed = 0
+        self._rebound = partial(rebinding.rebound, self.context)
+        guard.rebound.add(self._rebound)
         session.servers.extend(
             Downstream(spec, self, child=guard.children.pop(spec.name, None), shared=session.shared)
             for spec in guard.specs
@@ -118,6 +121,7 @@ class Gateway:
 
     def close(self) -> None:
         """The client is gone."""
+        self.guard.rebound.discard(self._rebound)
         if self.context.deliveries is not None:
             self.context.deliveries.close()
         self.session.close()

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, Protocol
 
 from mcp_guard.approvals.port import Approver, Memory, Nobody, nothing
 from mcp_guard.approvals.under_way import UnderWay
@@ -46,7 +47,7 @@ from mcp_guard.model import (
 from mcp_guard.policy.approved import without_progress
 from mcp_guard.policy.constraint_sources import FORGOTTEN
 from mcp_guard.policy.decide import decide
-from mcp_guard.policy.document import Authority
+from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.names import fits
 from mcp_guard.policy.roots import roots_of
 from mcp_guard.policy.yaml_source import quoted
@@ -61,6 +62,17 @@ from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.spawn import Child
 from mcp_guard.upkeep import Upkeep
 from mcp_guard.wire import keyed_digest, shape
+
+
+class Local(Protocol):
+    """Where local denies come from (`accepting/local.py`)."""
+
+    def changed(self, connection: sqlite3.Connection) -> bool:
+        """Are they others than those that `load` gave last?"""
+
+    def load(self, connection: sqlite3.Connection) -> Document | None:
+        """Those that count now. Raises GuardError if what counts isn't there any more."""
+
 
 LACKS_MANDATE = "the policy says `mandate: required`, and there is none"
 
@@ -117,6 +129,8 @@ class Guard:
     asked: Asked = field(init=False)  # what the documents ask about where values come from
     handles: Handles = field(init=False)  # what clients hold beyond one call
     quarantine: Quarantine = field(init=False)  # answers that wait for a person
+    local: Local | None = None  # what is taken away on this machine, beside the documents
+    rebound: set[Callable[[], None]] = field(default_factory=set)  # conversations: what is granted is another by now
     _wanted: dict[str, Obligations] = field(default_factory=dict)  # by server
     roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
 
@@ -127,9 +141,29 @@ class Guard:
             if rule.deny_secrets or rule.result.redact:
                 finder(rule.result.patterns)  # made now: the first call needn't wait for it
         self.quarantine = Quarantine(self.record.directory)
+        self._derive()
+
+    def bind(self, authority: Authority, lock: Lock | None, unlike: Mapping[str, str]) -> None:
+        """From here on these documents and this lock judge. Takes no step between calls: no call sees half of it."""
+        self.authority, self.lock, self.unlike = authority, lock, unlike
+        self._derive()
+
+    def _derive(self) -> None:
+        self._wanted = {}
         self.authority_digest = self.authority.digest
         self.asked = asked_by(self.authority)
         self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}
+
+    def renew(self, connection: sqlite3.Connection) -> None:
+        """Take up the local denies of this moment, within the transaction that judges: they bind at once.
+
+        Raises GuardError if they are gone or changed, which denies the call that is being judged.
+        """
+        if self.local is None or not self.local.changed(connection):
+            return
+        self.authority = replace(self.authority, local=self.local.load(connection))
+        for tell in list(self.rebound):
+            tell()
 
     def now(self) -> datetime:
         """The guard's time outside of a transaction: it doesn't go back, whatever the clock does."""

@@ -280,6 +280,18 @@ class Stream:
             return None
         return self.request.notify(TASK, {**shown, "_meta": self._meta(shown.get("_meta"))})
 
+    def judge_again(self) -> None:
+        """What is granted has changed: what it may no longer tell of is forgotten; with nothing left, it ends."""
+        before = self._carries_something()
+        for server, uris in list(self.uris.items()):
+            for uri in [one for one in uris if not readable(self.context, server, one)]:
+                self.forget(server, uri)
+                subscriptions.refused(self.context, server, uri)
+        for server, known in list(self.tasks.items()):
+            self.tasks[server] = {own: heard for own, heard in known.items() if heard.granted(self.context)}
+        if self.context.guard.expired() or (before and not self._carries_something()):
+            self.end()
+
     def forget(self, server: str, uri: str) -> None:
         """It isn't told of this resource any more."""
         self.uris[server] = [one for one in self.uris.get(server, ()) if one != uri]

@@ -50,6 +50,7 @@ Fetched = Callable[["list[Any] | None", Mapping[str, Any]], None]
 
 def answer(context: Context, request: InFlight, method: str) -> None:
     """Ask every server, keep what the judge lets through, answer once."""
+    context.guard.record.read(context.guard.renew)  # what was taken away just now isn't shown; an error shows nothing
     kind = _KINDS.get(method)
     if kind is not None and not context.guard.grants(kind):
         return request.finish({"result": _framed(context, {}, KEYS[method], [])})

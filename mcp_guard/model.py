@@ -254,7 +254,7 @@ class Facts(Protocol):
 class RuleRef:
     """Where a rule stands: what an entry, a refusal and `explain` say of it."""
 
-    layer: str  # "policy" or "mandate"
+    layer: str  # "policy", "mandate" or "local"
     id: str
     effect: Effect  # ALLOW for a grant, ASK, DENY
     file: str
@@ -266,6 +266,11 @@ class RuleRef:
     def key(self) -> str:
         """Names the rule in charges and counts: `policy/small-transfers`. Stable while the id stays."""
         return f"{self.layer}/{self.id}"
+
+    @property
+    def shown(self) -> str:
+        """What a refusal calls it: its id in its document; a local deny has none that says enough."""
+        return self.key if self.layer == "local" else self.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class Protection:
     def __init__(
         self, paths: Iterable[str], bases: Iterable[str], port: int | None = None, others: Iterable[str] = ()
     ) -> None:
+        paths, bases, others = tuple(paths), tuple(bases), tuple(others)
+        self._given = (paths, bases, others)
         own, linked = _both(paths), _both(others)
         resolved = [real for _, real in own]
         starts = [os.path.abspath(base) for base in bases]
@@ -53,6 +55,11 @@ class Protection:
         self._bases = tuple(dict.fromkeys(starts))
         self._plain_bases = frozenset(base for base in starts if os.path.realpath(base) == base)
         self._port = port
+
+    def with_more(self, paths: Iterable[str], bases: Iterable[str]) -> Protection:
+        """The same with further files and bases: where the documents are others by now. Links are followed anew."""
+        old, starts, others = self._given
+        return Protection(dict.fromkeys([*old, *paths]), dict.fromkeys([*starts, *bases]), self._port, others)
 
     def listen_on(self, port: int) -> None:
         """The guard's own port, once it is known: no call may be sent to it."""

@@ -79,7 +79,7 @@ def decision_meta(decision: Decision, entry: str | None) -> dict[str, Any]:
         "entry": entry,
         "kind": "denied",
         "effect": "ask" if decision.effect is Effect.ASK else "deny",
-        "rule": decision.rules[0].id if decision.rules else None,
+        "rule": decision.rules[0].shown if decision.rules else None,
         "reason": (decision.reason or Reason.INTERNAL).value,
         "advice": " ".join(decision.advice) or None,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,7 @@ class Upkeep:
 
     record: Record
     sink: Sink | None = None
+    also: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # looked after at each look, too
     _signer: Signer | None = None
     _seen: int = 0
     _waited: float = 0.0
@@ -52,6 +53,8 @@ class Upkeep:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(LOOK)
+            for chore in self.also:
+                await chore()
             if self._is_due():
                 await asyncio.to_thread(self._load)
                 self._sign()

@@ -261,7 +261,7 @@ def test_a_pattern_that_would_take_for_ever_is_bounded_and_says_no(pattern: str)
     started = time.process_time()
     assert check({"properties": {"s": {"pattern": pattern}}})({"s": "a" * 60 + "!"})
     check({"patternProperties": {pattern: False}})({"a" * 60 + "!": 1})
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 60  # untamed, longer than anybody lives
 
 
 def doubling(levels: int, reference: str = "#/$defs/a{}") -> dict[str, Any]:

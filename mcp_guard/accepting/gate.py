@@ -56,9 +56,11 @@ class Standing:
 class Gate:
     """One command line's view of what is accepted."""
 
-    def __init__(self, asked: Asked, state: Path) -> None:
+    def __init__(self, asked: Asked, state: Path, *, running: bool = False) -> None:
+        """`running`: a lock that nobody has accepted isn't there; only a start takes one at first sight."""
         self._asked = asked
         self._state = state
+        self._running = running
         self._rows = accepted_rows(state)
         self._context = _context(asked)
         self._disk: dict[tuple[Part, Path], bytes | InputError | None] = {}
@@ -160,6 +162,8 @@ class Gate:
         return data
 
     def _on_disk(self, part: Part, path: Path) -> bytes | None:
+        if self._running and part is Part.LOCK and not self._row(part, path):
+            return None
         if (part, path) not in self._disk:
             self._disk[part, path] = _read(part, path)
         found = self._disk[part, path]
@@ -168,8 +172,13 @@ class Gate:
         return found
 
 
-def settle(record: Record, state: Path, standing: Stack, acceptances: Iterable[Acceptance], by: str) -> None:
-    """Keep the contents, then write in one transaction that they count."""
+def settle(
+    record: Record, state: Path, standing: Stack, acceptances: Iterable[Acceptance], by: str, *, patient: bool = True
+) -> None:
+    """Keep the contents, then write in one transaction that they count.
+
+    Not `patient`: raises RecordBusy at once, since a guard that runs has no time to wait.
+    """
     wanted = tuple(acceptances)
     if not wanted:
         return
@@ -180,7 +189,10 @@ def settle(record: Record, state: Path, standing: Stack, acceptances: Iterable[A
         for one in wanted:
             table.accept(moment, one, by)
 
-    schema.patiently(lambda: record.change(write))
+    if patient:
+        schema.patiently(lambda: record.change(write))
+    else:
+        record.change(write)
 
 
 def proved_narrower(old: Stack, new: Stack) -> bool:

@@ -28,6 +28,7 @@ class Part(StrEnum):
     POLICY = "policy"
     MANDATE = "mandate"
     LOCK = "lock"
+    LOCAL = "local"  # no file of the user's: denies that the guard's own tools keep (`local.py`)
 
 
 @dataclass(frozen=True, slots=True)

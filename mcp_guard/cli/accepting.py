@@ -9,16 +9,39 @@ from pathlib import Path
 import click
 
 from mcp_guard.accepting.gate import Gate, Standing, settle
-from mcp_guard.accepting.stacks import Asked
+from mcp_guard.accepting.local import Live, place_in
+from mcp_guard.accepting.reload import Reload
+from mcp_guard.accepting.stacks import Asked, Stack
 from mcp_guard.cli.setting_up import local_principal
+from mcp_guard.errors import InputError
 from mcp_guard.guard import Guard
 from mcp_guard.record.place import state_directory
+from mcp_guard.record.schema import patiently
 from mcp_guard.record.shown import escaped
 
 
 def standing_of(asked: Asked) -> Standing:
     """What is in force for this command line. Raises InputError where nothing is accepted and the files don't load."""
     return Gate(asked, state_directory()).stand()
+
+
+def in_force(asked: Asked, accepted: bool) -> Stack | None:
+    """For a command that speaks of documents: those in force if it was asked for them, else None: those on disk.
+
+    Where the two differ, one line on stderr says of which it speaks. Raises InputError if neither loads.
+    """
+    try:
+        standing = standing_of(asked)
+    except InputError:
+        if accepted:
+            raise
+        return None  # whoever reads the files says it in its own way
+    if standing.changed or standing.broken:
+        if accepted:
+            say("this is about the version in force; the one on disk is another (leave out `--accepted` for that)")
+        else:
+            say("this is about the version on disk, which isn't in force (`--accepted` is about the one that is)")
+    return standing.force if accepted else None
 
 
 def put_in_force(guard: Guard, standing: Standing, asked: Asked) -> None:
@@ -30,6 +53,16 @@ def put_in_force(guard: Guard, standing: Standing, asked: Asked) -> None:
         say(f"proved narrower, so it is in force: {_names(standing.narrowed)}")
     for line in waits(standing, asked):
         say(line)
+
+
+def keep_up(guard: Guard, standing: Standing, asked: Asked) -> None:
+    """Have the guard take up its files and local denies as they change. Raises GuardError if the denies are damaged."""
+    record, place = guard.record, place_in(standing.force)
+    if place is not None:
+        guard.local = Live(record.directory, place)
+        patiently(lambda: record.read(guard.renew))
+    reload = Reload(guard, asked, standing.force, say, command(asked), local_principal())
+    guard.upkeep.also.append(reload.look)
 
 
 def waits(standing: Standing, asked: Asked) -> Iterable[str]:

@@ -24,6 +24,7 @@ COMMANDS = {
     "test": "Run the cases beside a policy, with coverage and mutation.",
     "diff": "What a new policy or mandate permits that the old one did not, and the reverse.",
     "accept": "Let a wider version of a policy, mandate, lock or guard.yaml count from here on.",
+    "revoke": "Take a tool, or some calls of it, away from every guard of a policy, at once.",
     "mandate": "Draft what one task needs, for a person to read; show one in words.",
     "approvals": "What waits for a person's answer: list, show, approve, deny, watch.",
     "console": "The pages for all of that in your browser: authority, what happens, approvals, log.",

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mcp_guard.accepting import versions
 from mcp_guard.config import load_config
 from mcp_guard.errors import InputError
 from mcp_guard.missing import check_there
 from mcp_guard.policy.cases import HOME, CaseFile, Suite, bind, load_cases
-from mcp_guard.policy.document import Document, load_mandate, load_policy
+from mcp_guard.policy.document import Document, load_mandate, read_mandate, read_policy
 from mcp_guard.policy.yaml_source import MAX_BYTES, read_yaml
 
 ENDING = ".cases.yaml"
@@ -19,11 +20,15 @@ CONFIG = Path("guard.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A case file and the document that it is about; `variables` are guard.yaml's."""
+    """A case file and the document that it is about; `variables` are guard.yaml's.
+
+    `accepted` is where what is accepted is kept: then that is tested, and not what is on disk.
+    """
 
     cases: Path
     document: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    accepted: Path | None = None
 
     def suite(self) -> Suite:
         """Both, read and checked. Raises `InputError` with file, line and column."""
@@ -31,7 +36,9 @@ class Pair:
             check_there(path)
         written = load_cases(_bytes(self.cases), str(self.cases))
         # The case file's variables win: cases speak of one project, wherever the guard runs.
-        document = _document(self.document, {**self.variables, **written.variables})
+        data = versions.accepted(self.accepted, self.document) if self.accepted is not None else None
+        data = _bytes(self.document) if data is None else data
+        document = _document(data, self.document, {**self.variables, **written.variables})
         return bind(written, document, self._mandates(written, document))
 
     def _mandates(self, written: CaseFile, document: Document) -> dict[str, Document]:
@@ -82,12 +89,12 @@ def _named(files: tuple[Path, ...]) -> Iterator[Pair]:
             yield Pair(file.with_name(f"{file.stem}{ENDING}"), file)
 
 
-def _document(path: Path, variables: Mapping[str, str]) -> Document:
+def _document(data: bytes, path: Path, variables: Mapping[str, str]) -> Document:
     """A policy, or a mandate, which alone is an authority too; its own keys tell which."""
-    value = read_yaml(_bytes(path), str(path)).value
+    value = read_yaml(data, str(path)).value
     if isinstance(value, dict) and {"task", "expires"} & value.keys():
-        return load_mandate(path, variables=variables, home=HOME)
-    return load_policy(path, variables=variables, home=HOME)
+        return read_mandate(data, path, variables=variables, home=HOME)
+    return read_policy(data, path, variables=variables, home=HOME)
 
 
 def _bytes(path: Path) -> bytes:

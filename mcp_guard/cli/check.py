@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mcp_guard import __version__, listing, log
+from mcp_guard.accepting import local
 from mcp_guard.accepting.gate import Gate
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.catalog import Tool
@@ -37,6 +38,7 @@ from mcp_guard.floating import in_words as in_words_of
 from mcp_guard.gateway import Gateway
 from mcp_guard.guard import Guard
 from mcp_guard.inspection.scan.settings import Inspect
+from mcp_guard.policy.document import Document
 from mcp_guard.policy.oddities import Oddity, looks_harmless, oddities, strangers
 from mcp_guard.policy.sentences import sentence
 from mcp_guard.policy.suggest import scalar
@@ -141,6 +143,9 @@ def check(
     guard = build_guard(
         specs, policy=first, mandate=second, prefixed=bool(own), own_files=own, lock=lock, inspect=inspect
     )
+    named = policy or mandate or config
+    taken_away = None if named is None else local.layer(guard.record.directory, local.place_for(named))
+    guard.authority = replace(guard.authority, local=taken_away)
     asked = Asked(config, policy_file, mandate_file, lock_file, given)
     waiting = list(waits(Gate(asked, guard.record.directory).stand(), asked))
     past = lately(guard.record.directory, clock())
@@ -238,7 +243,7 @@ def _as_json(guard: Guard, reports: list[ServerReport], odd: list[Oddity]) -> di
     return {
         "documents": [
             {"kind": layer.kind, "file": layer.file, "digest": layer.digest, "rules": sentence(layer)}
-            for layer in guard.authority.layers
+            for layer in _documents(guard)
         ],
         "servers": [
             {
@@ -267,7 +272,7 @@ def _as_json(guard: Guard, reports: list[ServerReport], odd: list[Oddity]) -> di
 
 
 def _show(console: Console, guard: Guard, reports: list[ServerReport], odd: list[Oddity]) -> None:
-    for layer in guard.authority.layers:
+    for layer in _documents(guard):
         console.print(f"[bold]{layer.kind}[/] {_plain(layer.file)}: {_rules(len(layer.rules))}  [green]loads[/]")
         for line in sentence(layer):
             console.print(f"  {_plain(line)}")
@@ -289,6 +294,12 @@ def _show(console: Console, guard: Guard, reports: list[ServerReport], odd: list
         console.print(f"\nTo grant a tool, write a policy and name it: {_plain(options)}. For example:", style="bold")
         for line in _starter(reports[0]):
             console.print(f"  {escape(line)}", style="cyan")
+
+
+def _documents(guard: Guard) -> tuple[Document, ...]:
+    """What speaks: the layers, and what was taken away beside them."""
+    taken_away = guard.authority.local
+    return (*guard.authority.layers, *([taken_away] if taken_away is not None and taken_away.rules else []))
 
 
 def _show_server(console: Console, report: ServerReport) -> None:

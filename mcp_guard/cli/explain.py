@@ -22,6 +22,9 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from mcp_guard.accepting import local
+from mcp_guard.accepting.stacks import Asked as Named
+from mcp_guard.cli.accepting import in_force
 from mcp_guard.cli.effects import assumed, offline_origin
 from mcp_guard.cli.setting_up import clock, load_documents, local_principal, parse_settings, protection_of
 from mcp_guard.config import load_config
@@ -44,6 +47,7 @@ from mcp_guard.refusal import reason_text
 from mcp_guard.server_spec import ServerSpec
 from mcp_guard.wire import parse_arguments
 
+CONFIG = Path("guard.yaml")
 _ENTRY = re.compile(r"[0-9a-f]{8}-[0-9]+")
 _COLOURS = {"allow": "green", "ask": "yellow", "deny": "red"}
 
@@ -107,6 +111,7 @@ class OfflineFacts:
 @click.option("--mandate", type=click.Path(path_type=Path), help="And this mandate.")
 @click.option("--lock", "lock_file", type=click.Path(path_type=Path), help="And this lock (guard.yaml names its own).")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
+@click.option("--accepted", is_flag=True, help="Explain the accepted version instead of the one on disk.")
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="Explain in a session that has this label.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.argument("subject", metavar="SERVER/TOOL | ENTRY")
@@ -117,6 +122,7 @@ def explain(
     mandate: Path | None,
     lock_file: Path | None,
     settings: tuple[str, ...],
+    accepted: bool,
     labels: tuple[str, ...],
     as_json: bool,
     subject: str,
@@ -133,19 +139,27 @@ def explain(
     specs: tuple[ServerSpec, ...] = ()
     lock = load_lock(lock_file) if lock_file is not None else None
     variables = parse_settings(settings, Path.cwd())
-    if policy is None:
-        loaded = load_config(config or Path("guard.yaml"))
+    force = in_force(Named(None if policy else config or CONFIG, policy, mandate, lock_file, variables), accepted)
+    if policy is None and force is not None and force.config is not None:
+        policy, mandate, specs = force.config.policy, mandate or force.config.mandate, force.config.servers
+    elif policy is None:
+        loaded = load_config(config or CONFIG)
         policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
         variables = {**loaded.variables, **variables}
         lock = load_lock(loaded.lock) if lock is None and loaded.lock is not None else lock
     else:
         _say_config(policy, settings, config)
-    first, second = load_documents(policy, mandate, variables)
+    if force is not None:
+        first, second, lock = force.policy, force.mandate, force.lock
+    else:
+        first, second = load_documents(policy, mandate, variables)
     layers = tuple(document for document in (first, second) if document is not None)
     if not (server and slash and tool):
         raise InputError(f"`{subject}` is neither SERVER/TOOL nor the id of an entry{_meant(subject, layers, specs)}")
     now = clock()
-    authority = Authority(layers, now)
+    directory = place.state_directory(None)
+    named = policy or mandate or config or CONFIG
+    authority = Authority(layers, now, local.layer(directory, local.place_for(named)))
     try:
         given = parse_arguments(arguments or "{}")
     except Malformed as error:
@@ -155,7 +169,7 @@ def explain(
     seen = _seen(server) if lock is None else _pinned(lock)
     facts = OfflineFacts(now, seen, base, assumed(specs), asked_by(authority), lock, frozenset(labels))
     effects = offline_origin(authority, specs, call, facts)
-    own = (config or Path("guard.yaml"),) if specs else ()
+    own = (config or CONFIG,) if specs else ()
     protection = protection_of(specs, layers, own, place.state_directory(None))
     decision = judge(authority, protection, call, None, facts)
     explanation = explain_call(authority, call, facts)
@@ -248,7 +262,7 @@ def _show(console: Console, explanation: Explanation, decision: Decision, absolu
             colour = {"allows": "green", "asks": "yellow", "denies": "red"}.get(said.verdict, "dim")
             where = f"{said.rule.file}:{said.rule.line}:{said.rule.column}"
             console.print(
-                f"  [{colour}]{_plain(said.rule.id)} {said.verdict}[/]: {_plain(said.why)}  [dim]{_plain(where)}[/]"
+                f"  [{colour}]{_plain(said.rule.shown)} {said.verdict}[/]: {_plain(said.why)}  [dim]{_plain(where)}[/]"
             )
         if not layer.rules:
             console.print("  no rule is about this tool", style="dim")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mcp_guard.accepting.stacks import Asked
-from mcp_guard.cli.accepting import put_in_force, standing_of
+from mcp_guard.cli.accepting import keep_up, put_in_force, standing_of
 from mcp_guard.cli.containing import say_contained
 from mcp_guard.cli.serving import serve_stdio
 from mcp_guard.cli.setting_up import build_guard, parse_settings, say_strangers, say_unset
@@ -52,6 +52,7 @@ def run(
         inspect=loaded.inspect,
     )
     put_in_force(guard, standing, asked)
+    keep_up(guard, standing, asked)
     say_strangers(guard)
     say_unset(loaded)
     say_contained(guard.specs)

@@ -12,6 +12,7 @@ from typing import Literal
 
 import click
 
+from mcp_guard.accepting.loaded import loaded
 from mcp_guard.approvals.queue import Queue
 from mcp_guard.cli.containing import PROGRAM, with_cells
 from mcp_guard.client_files import client_files
@@ -21,7 +22,6 @@ from mcp_guard.guard import LACKS_MANDATE, Guard
 from mcp_guard.identities import unlike
 from mcp_guard.inspection.scan.settings import Inspect
 from mcp_guard.lock.servers import Lock
-from mcp_guard.lock.text import lock_text
 from mcp_guard.lock_file import load_lock
 from mcp_guard.missing import check_there
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
@@ -164,19 +164,8 @@ def build_guard(
     guard.under_way.version = lambda: record.look("PRAGMA data_version")[0][0]
     guard.under_way.stopped = lambda: dict(record.look("SELECT scope, why FROM stops"))
     guard.upkeep.sink = heads
-    loaded: list[dict[str, object]] = [
-        {
-            "kind": layer.kind,
-            "file": str(Path(layer.file).absolute()),
-            "digest": layer.digest,
-            "grants": [rule.ref.id for rule in layer.rules if rule.is_grant],  # so that `log` knows the unused ones
-        }
-        for layer in layers
-    ]
-    if locked is not None and lock is not None:
-        digest = hashlib.sha256(lock_text(locked).encode()).hexdigest()
-        loaded.append({"kind": "lock", "file": str(lock.absolute()), "digest": digest, "grants": []})
-    patiently(lambda: record.note(EntryKind.LOADED, {"documents": loaded, "session": session}))
+    documents = loaded(layers, locked, lock)
+    patiently(lambda: record.note(EntryKind.LOADED, {"documents": documents, "session": session}))
     return guard
 
 

@@ -9,7 +9,7 @@ import click
 
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.catalog import SERVER_NAME
-from mcp_guard.cli.accepting import put_in_force, standing_of
+from mcp_guard.cli.accepting import keep_up, put_in_force, standing_of
 from mcp_guard.cli.containing import in_default_cell, say_contained
 from mcp_guard.cli.serving import serve_stdio
 from mcp_guard.cli.setting_up import build_guard, parse_settings, say_strangers
@@ -74,6 +74,7 @@ def wrap(
         locked=standing.force.lock,
     )
     put_in_force(guard, standing, asked)
+    keep_up(guard, standing, asked)
     say_strangers(guard)
     say_contained(guard.specs)
     if ahead is not None:

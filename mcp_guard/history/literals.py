@@ -16,6 +16,7 @@ from mcp_guard.policy.document import Document
 MAX_WORDS = 5  # of one name in a task
 
 _SENTENCE_ENDS = re.compile(r"[\r\n;]+|[.!?:](?=\s|$)")
+_ENUMERATOR = re.compile(r"(?:^|(?<=[\r\n.!?:;]))[ \t]*\(?[0-9]{1,3}[.)](?=\s)")  # "1. Pay": it only counts the orders
 _AROUND = " \t,;:.!?()[]{}<>\"'`*_\u2018\u2019\u201c\u201d\u00ab\u00bb"
 _QUOTED = re.compile(r"\"([^\"\r\n]{1,300})\"|`([^`\r\n]{1,300})`|(?<!\w)'([^'\r\n]{1,300})'(?!\w)")
 # Words that every task is full of. A name that is one of them has to stand in quotes, so that no account that somebody
@@ -43,7 +44,7 @@ def task_units(task: str) -> frozenset[Unit]:
 def _named(task: str) -> Iterator[str]:
     for match in _QUOTED.finditer(task):
         yield next(text for text in match.groups() if text is not None)
-    for part in _SENTENCE_ENDS.split(task):
+    for part in _SENTENCE_ENDS.split(_ENUMERATOR.sub("\n", task)):
         words = part.split()
         for start in range(len(words)):
             for end in range(start + 1, min(start + MAX_WORDS, len(words)) + 1):

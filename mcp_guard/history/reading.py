@@ -29,7 +29,7 @@ _ID_FIELD = re.compile(
     r"(?:.*[_.-])?(?:id|ids|uid|uuid|guid|key|ref|number|no|num|nr|account|code)|.*[a-z](?:Id|ID|Ids|Ref|No)",
     re.ASCII,
 )
-_LABELLED = re.compile(r"[ \t>*-]*(?:\"?[\w .-]{1,40}\"?[:=][ \t]+)?(.*)")
+_LABELLED = re.compile(r"[ \t>*-]*(?:\"?([\w .-]{1,40})\"?[:=][ \t]+)?(.*)")
 _MARKS = re.compile(r"[,;|<>(){}\[\]\"'`=\t\r\n]+")
 _LINES = re.compile(r"[\r\n]+")
 _CODED = re.compile(r"[A-Za-z0-9+/_-]{2,}={0,2}")
@@ -130,11 +130,7 @@ def _cut(text: str) -> list[str]:
 def _units_of(path: tuple[str, ...] | None, leaf: Json, *, whole: bool) -> Iterator[Given]:
     fields = path or ()
     if path is None and isinstance(leaf, str):  # a line of plain text: itself, and what stands behind its label
-        labelled = _LABELLED.fullmatch(leaf)
-        for text in dict.fromkeys([leaf.strip(), labelled[1].strip(" \t\"'") if labelled else ""]):
-            unit = unit_of(text) if whole else None
-            if unit is not None and unit.kind != NUMBER:
-                yield Given(unit)
+        yield from _units_of_line(leaf) if whole else ()
     else:
         unit = unit_of(leaf) if whole else None
         if unit is not None:
@@ -143,6 +139,19 @@ def _units_of(path: tuple[str, ...] | None, leaf: Json, *, whole: bool) -> Itera
             yield Given(unit, fields, anywhere=is_id)
     if isinstance(leaf, str) and len(leaf) > 5:
         yield from (Given(unit, fields, whole=False) for unit in units_within(leaf))
+
+
+def _units_of_line(line: str) -> Iterator[Given]:
+    """A line of plain text: itself, and what stands behind its label. A label is no field, which anybody could forge
+    within a text; it only tells an id from a count, as the name of a field would."""
+    labelled = _LABELLED.fullmatch(line)
+    label, behind = labelled.groups() if labelled else (None, "")
+    behind = behind.strip(" \t\"'")
+    for text in dict.fromkeys([line.strip(), behind]):
+        unit = unit_of(text)
+        is_id = label is not None and text == behind and _ID_FIELD.fullmatch(label.strip()) is not None
+        if unit is not None and (unit.kind != NUMBER or is_id):
+            yield Given(unit)
 
 
 # --- what a call carries ---
@@ -197,7 +206,7 @@ def _forms(text: str, *, plain_words: bool) -> Iterator[str]:
         if len(line) <= MAX_UNIT:
             labelled = _LABELLED.fullmatch(line)
             yield squeezed(line)
-            yield squeezed(labelled[1]) if labelled else ""
+            yield squeezed(labelled[2]) if labelled else ""
     for piece in _MARKS.split(text):
         if len(piece) <= MAX_UNIT and (plain_words or not piece.isalpha()):
             yield squeezed(piece)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import reduce
 from operator import or_
 
-from mcp_guard.model import Approval, Call, Charge, Decision, Effect, Facts, strictest
+from mcp_guard.model import EVERY_EFFECT, Approval, Call, Charge, Decision, Effect, Facts, strictest
 from mcp_guard.policy import refusals
 from mcp_guard.policy.approved import Settled, approved, settled_for
 from mcp_guard.policy.document import Authority, Document
@@ -40,8 +40,29 @@ def decide(authority: Authority, call: Call, facts: Facts, approvals: Collection
     A rule that can't be evaluated has still spoken: a grant says nothing, an ask or a deny fires. An approval of this
     very call settles the asks that it lists, and nothing else.
     """
+    taken_away = _taken_away(authority, call, facts)
+    if taken_away is not None:
+        return taken_away
     settled = settled_for(authority, call, approvals) if approvals else NOTHING_SETTLED
     return strictest([decide_layer(authority, layer, call, facts, settled) for layer in range(len(authority.layers))])
+
+
+def _taken_away(authority: Authority, call: Call, facts: Facts) -> Decision | None:
+    """What stands beside the layers can only refuse: a server that is gone, a local deny that fires."""
+    if call.server in authority.without:
+        return refusals.withheld_server(call.server)
+    return None if authority.local is None else decide_local(authority.local, call, facts)
+
+
+def decide_local(document: Document, call: Call, facts: Facts) -> Decision | None:
+    """What the local denies say of the call; None if nothing. They name tools, never effects."""
+    try:
+        reaches = document.index.speakers(call.kind, call.server, call.target).denies
+        arguments = given_arguments(call)
+        fired = [reach.rule for reach in reaches if fires(reach, call, arguments, EVERY_EFFECT, facts)]
+        return refusals.denied(fired, (), call) if fired else None
+    except Exception:
+        return refusals.unevaluable(document.file)
 
 
 def decide_layer(
@@ -106,12 +127,20 @@ def visible(authority: Authority, call: Call, facts: Facts) -> bool:
     Shown if in every layer some grant could carry some call to it now, and no ask-free deny covers every call to it.
     Never depends on budgets, nor on what has been called before.
     """
-    if not authority.layers or authority.lacks_mandate:
+    if not authority.layers or authority.lacks_mandate or call.server in authority.without:
         return False
     try:
+        if authority.local is not None and _hides(authority.local, call, facts):
+            return False
         return all(_shows(authority, layer, call, facts) for layer in range(len(authority.layers)))
     except Exception:
         return False
+
+
+def _hides(document: Document, call: Call, facts: Facts) -> bool:
+    """Does some deny of it cover every call to the target? Local denies name tools, never effects."""
+    denies = document.index.speakers(call.kind, call.server, call.target).denies
+    return any(reach.rule.unconditional and covers(reach, call, EVERY_EFFECT, facts) for reach in denies)
 
 
 def _shows(authority: Authority, layer: int, call: Call, facts: Facts) -> bool:

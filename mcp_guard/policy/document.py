@@ -21,6 +21,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from mcp_guard.errors import InputError
+from mcp_guard.model import Effect
 from mcp_guard.policy.building import Builder, ToolFacts
 from mcp_guard.policy.form import DocumentForm, MandateForm, PolicyForm
 from mcp_guard.policy.form_errors import first_error, in_rule
@@ -30,7 +31,8 @@ from mcp_guard.policy.times import parse_moment, parse_span
 from mcp_guard.policy.yaml_source import MAX_BYTES, Place, Source, quoted, read_yaml
 from mcp_guard.wire import digest
 
-DocumentKind = Literal["policy", "mandate"]
+DocumentKind = Literal["policy", "mandate", "local"]
+"""`local`: denies that the guard's own tools wrote down on this machine (`accepting/local.py`)."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USED = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
@@ -63,11 +65,15 @@ class Document:
 class Authority:
     """The documents that bind a session, policy first. Every one of them must agree; of none, nothing is allowed.
 
-    `started` is when the mandate was given: an `expires` that is a span runs from there.
+    `started` is when the mandate was given: an `expires` that is a span runs from there. Beside the stack stands what
+    only takes away: `local` denies, and servers of which nothing is granted any more. Neither is part of `digest`:
+    what was settled under the documents is judged again anyway, and a deny beats it.
     """
 
     layers: tuple[Document, ...]
     started: datetime | None = None
+    local: Document | None = None  # has nothing but denies
+    without: frozenset[str] = frozenset()  # servers
     tools: Mapping[str, ToolFacts] = field(init=False)
     says: Mapping[str, frozenset[str]] = field(init=False)  # labels of what servers say beside answers, where said
     deadlines: tuple[datetime | None, ...] = field(init=False)
@@ -78,6 +84,8 @@ class Authority:
         kinds = [layer.kind for layer in self.layers]
         if kinds not in ([], ["policy"], ["mandate"], ["policy", "mandate"]):
             raise ValueError(f"an authority is a policy, then a mandate, not {kinds}")
+        if self.local is not None and any(rule.ref.effect is not Effect.DENY for rule in self.local.rules):
+            raise ValueError("a local layer has nothing but denies")
         policy = self.layers[0] if self.layers and self.layers[0].kind == "policy" else None
         object.__setattr__(self, "tools", policy.tools if policy else {})
         object.__setattr__(self, "says", policy.says if policy else {})
@@ -108,7 +116,7 @@ def read_policy(
     given = dict(variables or {})
     if directory != "/":
         given.setdefault("project", directory)
-    return load_text(data, file=str(path), kind="policy", variables=given, home=home or _home())
+    return load_text(data, file=str(path), kind="policy", variables=given, home=home or own_home())
 
 
 def load_mandate(path: Path, *, variables: Mapping[str, str] | None = None, home: str | None = None) -> Document:
@@ -120,10 +128,11 @@ def read_mandate(
     data: bytes, path: Path, *, variables: Mapping[str, str] | None = None, home: str | None = None
 ) -> Document:
     """What the mandate at `path` says with this content."""
-    return load_text(data, file=str(path), kind="mandate", variables=variables or {}, home=home or _home())
+    return load_text(data, file=str(path), kind="mandate", variables=variables or {}, home=home or own_home())
 
 
-def _home() -> str:
+def own_home() -> str:
+    """What `~` means."""
     return os.path.expanduser("~")  # noqa: PTH111 - where there is none this stays `~`, which no constraint takes
 
 
@@ -188,7 +197,7 @@ def _form(source: Source, kind: DocumentKind) -> DocumentForm:
     _refuse_empty(source, source.value, ())
     if kind == "mandate" and not {"task", "expires"} & source.value.keys():
         raise source.error("this is a policy, or a mandate without `task` and `expires`", (), "a mandate has both")
-    top: type[DocumentForm] = PolicyForm if kind == "policy" else MandateForm
+    top: type[DocumentForm] = MandateForm if kind == "mandate" else PolicyForm
     try:
         return top.model_validate(source.value)
     except ValidationError as errors:

@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from mcp_guard.history.sources import describe
-from mcp_guard.model import Answer, Call, Decision, Effect, Facts, Reason, RuleRef
-from mcp_guard.policy.decide import decide, decide_layer
+from mcp_guard.model import EVERY_EFFECT, Answer, Call, Decision, Effect, Facts, Reason, RuleRef
+from mcp_guard.policy.decide import decide, decide_layer, decide_local
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.examine import Clause, Examined, examine
 from mcp_guard.policy.index import Reach
@@ -101,6 +101,8 @@ class Explanation:
 def explain_call(authority: Authority, call: Call, facts: Facts) -> Explanation:
     """Explain what `decide` says of the call; total, as that is."""
     layers = tuple(_layer(authority, number, call, facts) for number in range(len(authority.layers)))
+    if authority.local is not None and (spoken := _local(authority.local, call, facts)).rules:
+        layers = (*layers, spoken)
     return Explanation(call.name, decide(authority, call, facts), layers, describe(authority, call, facts))
 
 
@@ -114,7 +116,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
 
 def _ref(rule: RuleRef) -> dict[str, Any]:
     kinds = {Effect.ALLOW: "grant", Effect.ASK: "ask", Effect.DENY: "deny"}
-    return {"id": rule.id, "kind": kinds[rule.effect], "file": rule.file, "line": rule.line, "column": rule.column}
+    return {"id": rule.shown, "kind": kinds[rule.effect], "file": rule.file, "line": rule.line, "column": rule.column}
 
 
 def _layer(authority: Authority, number: int, call: Call, facts: Facts) -> LayerSaid:
@@ -130,6 +132,18 @@ def _layer(authority: Authority, number: int, call: Call, facts: Facts) -> Layer
     fired = [said for said in tightening if said.verdict != "says nothing"]
     changes = () if decision.allowed else tuple(_changes(document, decision, examined, fired, call, facts))
     return LayerSaid(document.kind, document.file, decision, tuple(rules), changes)
+
+
+def _local(document: Document, call: Call, facts: Facts) -> LayerSaid:
+    """What was taken away beside the documents; the layer allows nothing, so it is told only where it is about this."""
+    reaches = document.index.speakers(call.kind, call.server, call.target).denies
+    arguments = given_arguments(call)
+    rules = tuple(_tightening(reach, call, arguments, EVERY_EFFECT, facts) for reach in reaches)
+    fired = [said for said in rules if said.verdict != "says nothing"]
+    decision = decide_local(document, call, facts) or Decision(Effect.ALLOW)
+    words = "take the deny away: `mcp-guard revoke --undo {}`"
+    changes = tuple(Change(document.file, words.format(said.rule.key)) for said in fired)
+    return LayerSaid(document.kind, document.file, decision, rules, changes)
 
 
 def _granting(one: Examined, call: Call, arguments: Mapping[str, Any] | None, facts: Facts) -> Said:

@@ -33,6 +33,12 @@ def no_mandate(file: str) -> Decision:
     return Decision(Effect.DENY, Reason.NO_MANDATE, detail=f"{file} says `mandate: required`, and there is none")
 
 
+def withheld_server(server: str) -> Decision:
+    """guard.yaml doesn't have this server any more as it was started (law 5)."""
+    why = f"what guard.yaml says of `{server}` isn't what it was started with; a restart takes it up"
+    return Decision(Effect.DENY, Reason.NO_GRANT, detail=why)
+
+
 def unevaluable(file: str) -> Decision:
     """An error of ours while judging ends in a refusal (law 4)."""
     return Decision(Effect.DENY, Reason.INTERNAL, detail=f"{file} couldn't be evaluated for this call")

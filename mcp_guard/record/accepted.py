@@ -16,8 +16,10 @@ from mcp_guard.record.entries import EntryKind, note_body
 from mcp_guard.record.schema import explained
 from mcp_guard.record.writer import Transaction
 
-FIRST_SIGHT, NARROWER, PERSON, INIT = "first_sight", "narrower", "person", "init"
-"""Why content counts. The last two are a person's, and end what was proved narrower for single command lines."""
+FIRST_SIGHT, NARROWER, PERSON, INIT, LOCAL = "first_sight", "narrower", "person", "init", "local"
+"""Why content counts. A person's or `init`'s ends what was proved narrower for single command lines; `local` is what
+the guard's own tools added to the local denies, which only narrows.
+"""
 
 Rows = Mapping[tuple[str, str], str]
 """By place and context: the SHA-256 of the content, in hex."""
@@ -43,6 +45,13 @@ def rows(connection: sqlite3.Connection) -> Rows:
     except sqlite3.Error as error:
         raise explained(error) from error
     return {(place, context): sha256 for place, context, sha256 in found}
+
+
+def counting(connection: sqlite3.Connection, place: str) -> str | None:
+    """The content that counts at one place for everybody; None: nothing was ever accepted there."""
+    query = "SELECT sha256 FROM accepted WHERE place=? AND context=''"
+    row = connection.execute(query, (place,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def accept(moment: Transaction, one: Acceptance, by: str) -> None:

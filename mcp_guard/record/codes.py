@@ -267,13 +267,43 @@ CODES: dict[EntryKind, Code] = {
         ),
         data=an_object(
             {
-                "part": one_of("config", "policy", "mandate", "lock"),
+                "part": one_of("config", "policy", "mandate", "lock", "local"),
                 "file": TEXT,
                 "place": HEX,
                 "context": {"type": "string", "pattern": "^[0-9a-f]*$"},
                 "sha256": {"type": "string", "pattern": "^[0-9a-f]*$"},
-                "how": one_of("first_sight", "narrower", "person", "init"),
+                "how": one_of("first_sight", "narrower", "person", "init", "local"),
                 "by": TEXT,
+            }
+        ),
+    ),
+    EntryKind.NOT_IN_FORCE: Code(
+        "A running guard found files changed that don't count as they are now; what counted before goes on.",
+        _note(EntryKind.NOT_IN_FORCE, files=["/home/me/project/policy.yaml"], why="it isn't proved narrower"),
+        data=an_object({"files": TEXTS, "why": TEXT}),
+    ),
+    EntryKind.REVOKED: Code(
+        "A tool, or calls of it with exact values of the arguments `args`, is denied from here on at the `place` of a "
+        "policy; `undone`: no longer.",
+        _note(
+            EntryKind.REVOKED,
+            place="ab" * 32,
+            rule="local/3",
+            tool="mail/send_email",
+            args=["to"],
+            why="it went to a stranger",
+            by="local:me",
+            undone=False,
+        ),
+        data=an_object(
+            {
+                "place": HEX,
+                "rule": TEXT,
+                "tool": TEXT,
+                "args": TEXTS,
+                "why": TEXT,
+                "by": TEXT,
+                "undone": {"type": "boolean"},
             }
         ),
     ),

@@ -93,6 +93,10 @@ class EntryKind(StrEnum):
     """A person said that recorded times were ahead of the true one: from here on time runs from the clock again."""
     ACCEPTED = "accepted"
     """A file that says what is granted counts from here on as it is now: which one, its digest, and why it may."""
+    NOT_IN_FORCE = "not_in_force"
+    """A running guard found a file changed that doesn't count as it is now: which one, and why not."""
+    REVOKED = "revoked"
+    """A local deny was added or, with `undone`, taken away again by a person: which tool, which of its arguments."""
 
 
 NOTES = frozenset(EntryKind) - {
@@ -117,6 +121,7 @@ NOTES = frozenset(EntryKind) - {
     EntryKind.LABELS_CLEARED,
     EntryKind.SESSION_RENEWED,
     EntryKind.ACCEPTED,
+    EntryKind.REVOKED,
 }
 """The kinds that `Record.note` takes; the others are written together with what they tell about."""
 BINDING = frozenset({EntryKind.OPENED, EntryKind.CHECKPOINT})

@@ -100,6 +100,13 @@ def _told(kind: EntryKind, data: Any) -> str:
             return f"stopped: {known.get('scope', '?')} ({known.get('why', '?')})"
         case EntryKind.RESUMED:
             return f"no longer stopped: {known.get('scope', '?')}"
+        case EntryKind.NOT_IN_FORCE:
+            files = known.get("files")
+            names = ", ".join(map(str, files)) if isinstance(files, list) else ""
+            return f"not in force as it is now: {names or 'a file'} ({why})"
+        case EntryKind.REVOKED:
+            said = f"{known.get('tool', '?')} ({known.get('rule', '?')}) by {known.get('by', '?')}"
+            return f"no longer revoked: {said}" if known.get("undone") else f"revoked: {said}: {why}"
         case EntryKind.PIN_SET:
             return "the PIN was changed" if known.get("again") else "the PIN was set"
         case EntryKind.EXPOSED:

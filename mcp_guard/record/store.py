@@ -205,6 +205,13 @@ class Record:
         with self._writer.transaction() as moment:
             return act(moment)
 
+    def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """Have `act` read what there is at this moment, outside of a transaction."""
+        try:
+            return act(self._writer.connection)
+        except sqlite3.Error as error:
+            raise schema.explained(error) from error
+
     def look(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Read outside of a transaction: for what is shown or waited for, never for a judgement."""
         try:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from mcp_guard.accepting import local
 from mcp_guard.cli.accept import accept
+from mcp_guard.cli.app import app
 from mcp_guard.errors import GuardError, InputError
 from tests.accepting.house import House, at_most, limit
 from tests.cli.newcomer import Newcomer
@@ -88,3 +90,43 @@ def test_what_init_wrote_is_accepted_by_that_yes(tmp_path: Path) -> None:
     done = newcomer.run("accept", "--config", str(config), "--show")
     assert done.returncode == 1
     assert "server `a`, `command`" in done.stdout
+
+
+PAY = ["bank/pay", '{"amount": 20}']
+CASES = "cases: [{why: twenty, call: bank/pay, args: {amount: 20}, expect: allow}]\n"
+
+
+def test_explain_and_test_say_which_version_they_speak_of_and_speak_of_the_other_when_asked(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCP_GUARD_STATE", str(house.state))
+    (house.home / "policy.cases.yaml").write_text(CASES)
+
+    def run(*words: str) -> tuple[int, bool, bool]:
+        done = CliRunner().invoke(app, words, standalone_mode=False)
+        said = done.stderr
+        return done.return_value, "on disk" in said and "in force" in said, "accepted" in said
+
+    policy = str(house.policy)
+    assert run("explain", "--policy", policy, *PAY) == (0, True, True)
+    assert run("explain", "--policy", policy, "--accepted", *PAY) == (1, True, True)
+    assert run("test", policy) == (0, True, True)
+    assert run("test", policy, "--accepted")[0] == 1
+    house.accept()
+    for words in (["explain", "--policy", policy, *PAY], ["test", policy], ["test", policy, "--accepted"]):
+        assert run(*words) == (0, False, False)
+
+
+def test_explain_and_check_know_what_was_taken_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_GUARD_STATE", str(house.state))
+    house.accept()
+    place = local.place_for(house.policy)
+    local.add(house.state, place, server="bank", tool="pay", clauses={"amount": 20}, by="local:me")
+    done = CliRunner().invoke(app, ["explain", "--policy", str(house.policy), *PAY], standalone_mode=False)
+    assert done.return_value == 1
+    assert "local/1 denies" in done.output
+    assert "mcp-guard revoke --undo local/1" in done.output
+    done = CliRunner().invoke(app, ["check", "--policy", str(house.policy)], standalone_mode=False)
+    assert "never call bank/pay with amount: exactly 20" in done.output.replace("`", ""), done.output
+    done = CliRunner().invoke(app, ["log", "--json"], standalone_mode=False)
+    assert '"revoked"' in done.output

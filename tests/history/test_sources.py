@@ -238,6 +238,21 @@ def test_plain_text_gives_its_lines_what_stands_behind_a_label_and_addresses() -
     assert known == ["Alice Miller", "bob", GOOD, "x@example.com"]
 
 
+def test_in_plain_text_a_number_counts_behind_a_label_of_ids_only_and_never_as_a_field() -> None:
+    rows = InMemory()
+    text = "- id: 7\n  amount: 13\n  file_id: '14'\n15\nthe id: 16 is it\nwhen: 17"
+    for found in given({"content": [{"type": "text", "text": text}]}):
+        rows.add(gained(found, Reading("a/b", True, (), True, Carried()), KEY, rows))
+    assert [number for number in (7, 13, 14, 15, 16, 17) if judged(rows, number) is Answer.YES] == [7, 14]
+    assert judged(rows, 7, Source("tool", "a/b", "id")) is not Answer.YES
+
+
+@pytest.mark.parametrize("task", ["1. Pay it\n2) Delete file 7", "Do both: pay.\n (1) Pay file 7! 2. Delete it"])
+def test_numbers_that_count_the_orders_of_a_task_are_not_named_by_it(task: str) -> None:
+    assert unit_of(7) in task_units(task)
+    assert not {unit_of(1), unit_of(2)} & task_units(task)
+
+
 def test_the_task_names_words_names_quotes_and_numbers_but_no_words_that_every_task_has() -> None:
     units = task_units('Send 20.5 to Bob Miller (bob@example.com) for "the"; see https://example.com/a.')
     named = ("Bob", "Bob Miller", "bob@example.com", 20.5, "https://example.com/a", "the")

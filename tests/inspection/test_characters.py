@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_guard.inspection.characters import Hidden, hidden_spans, may_have_hidden, without_hidden
+from tests.growth import linear
 
 FLAG = "\U0001f3f4" + "".join(chr(0xE0000 + ord(char)) for char in "gbeng") + "\U000e007f"
 TAGS = "".join(chr(0xE0000 + ord(char)) for char in "ignore all")
@@ -71,7 +70,8 @@ def test_nothing_hidden_is_left_and_nothing_seen_is_lost(text: str) -> None:
 
 
 def test_beginnings_of_escapes_without_an_end_cost_no_more_than_their_length() -> None:
-    started = time.perf_counter()
-    for text in ("\x1b[1" * 50_000, "\x1b]" * 50_000, "\x1b" + " " * 100_000, "\x9d" + "x" * 100_000):
-        hidden_spans(text)
-    assert time.perf_counter() - started < 2
+    def look(length: int) -> None:
+        for begin, again in (("", "\x1b[1"), ("", "\x1b]"), ("\x1b", "  "), ("\x9d", "xx")):
+            hidden_spans(begin + again * length)
+
+    assert linear(look, 1_500)

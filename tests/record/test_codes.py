@@ -12,13 +12,15 @@ import jsonschema_rs
 import pytest
 from click.testing import CliRunner
 
+from mcp_guard.accepting.local import told
+from mcp_guard.accepting.local_text import Rule
 from mcp_guard.cli.app import app
 from mcp_guard.history.index import TRUSTED, Row
 from mcp_guard.model import By, Charge, Outcome
 from mcp_guard.record import questions, stops
 from mcp_guard.record.accepted import PERSON, Acceptance, accept
 from mcp_guard.record.codes import CODES, json_schema, markdown
-from mcp_guard.record.entries import NOTES, EntryKind
+from mcp_guard.record.entries import NOTES, EntryKind, note_body
 from mcp_guard.record.keys import signing_seed
 from mcp_guard.record.query import open_for_reading
 from mcp_guard.record.questions import Asking
@@ -107,6 +109,8 @@ def every_kind(record: Record, clock: Clock) -> None:
     answers(record, clock)
     policy = Acceptance("policy", "/p.yaml", "ab", "", "cd", PERSON)
     record.change(lambda moment: accept(moment, policy, "local:me"))
+    said = told(Rule("3", "mail/send", {"to": "eve"}, "why"), "ab" * 32, "local:me", undone=False)
+    record.change(lambda moment: moment.append(note_body(EntryKind.REVOKED, record.chain, said)))
     for kind in sorted(NOTES):
         record.note(kind, CODES[kind].example["data"])
     record.checkpoint(Signer(signing_seed(record.directory)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_guard.transports.lines import PIPE_SIZE, LineReader, LineWriter, connect
+from tests.growth import linear
 from tests.transports.processes import open_files, until
 
 
@@ -107,31 +107,21 @@ def test_a_line_that_comes_byte_by_byte_takes_no_more_memory_than_one_that_comes
 
 
 def test_reading_takes_time_linear_in_the_size() -> None:
-    def seconds(count: int) -> float:
-        def once() -> float:
-            taken = Taken(limit=1 << 26)
-            started = time.process_time()
-            taken.feed(*[b"x" * 1024] * count, b"\n")
-            assert len(taken.lines) == 1
-            return time.process_time() - started
+    def read(count: int) -> None:
+        taken = Taken(limit=1 << 26)
+        taken.feed(*[b"x" * 1024] * count, b"\n")
+        assert len(taken.lines) == 1
 
-        return min(once() for _ in range(3))
-
-    assert seconds(32_000) < 80 * seconds(2_000)  # 16 times the size; quadratic would be 256
+    assert linear(read, 1000)
 
 
-def test_forty_megabytes_in_one_line_cost_four_times_what_ten_cost() -> None:
-    def seconds(megabytes: int) -> float:
-        def once() -> float:
-            taken = Taken(limit=1 << 26)
-            started = time.process_time()
-            taken.feed(*[b"x" * PIPE_SIZE] * (megabytes << 4), b"\n")
-            assert [len(line) for line in taken.lines] == [megabytes << 20]
-            return time.process_time() - started
+def test_forty_megabytes_in_one_line_take_time_linear_in_the_size() -> None:
+    def read(pipes: int) -> None:
+        taken = Taken(limit=1 << 26)
+        taken.feed(*[b"x" * PIPE_SIZE] * pipes, b"\n")
+        assert [len(line) for line in taken.lines] == [pipes * PIPE_SIZE]
 
-        return min(once() for _ in range(5))
-
-    assert seconds(40) < 10 * seconds(10)  # quadratic would be 16
+    assert linear(read, (40 << 20) // PIPE_SIZE // 32)
 
 
 def test_no_line_follows_once_the_reader_is_closed() -> None:

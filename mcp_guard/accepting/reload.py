@@ -1,0 +1,171 @@
+"""A guard that runs takes up what its files say by now, through the gate through which it started (law 5).
+
+Narrower counts at once, wider once a person has accepted it, and what can't be told changes nothing. What is written
+down comes first; then one step binds documents, lock and servers together, between two calls. What can't be changed
+in a guard that runs (commands, settings of guard.yaml) waits for the next start, and until then a server that
+guard.yaml has otherwise by now is withheld.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mcp_guard import log
+from mcp_guard.accepting.gate import Gate, Standing, place_of, settle
+from mcp_guard.accepting.loaded import loaded
+from mcp_guard.accepting.stacks import Asked, Part, Stack, absolute
+from mcp_guard.accepting.texts import digest_of
+from mcp_guard.accepting.watching import Watch
+from mcp_guard.errors import GuardError, InputError, RecordBusy
+from mcp_guard.guard import Guard
+from mcp_guard.identities import unlike
+from mcp_guard.policy.document import Authority
+from mcp_guard.record.entries import EntryKind
+
+Say = Callable[[str], None]
+_DOCUMENTS = ("policy", "mandate", "lock", "set", "servers")
+"""Keys of guard.yaml that a guard takes up while it runs; all others wait."""
+
+
+@dataclass(slots=True)
+class Reload:
+    """Looks after what one guard goes by. `force` is what it goes by now."""
+
+    guard: Guard
+    asked: Asked
+    force: Stack
+    say: Say  # one line to the person
+    way: str  # the command by which a person accepts what waits
+    by: str  # whose process this is
+    _started: Stack = field(init=False)
+    _watch: Watch = field(init=False)
+    _said: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._started = self.force
+        self._watch = Watch(frozenset(_paths(self.asked, self.force)))
+
+    async def look(self) -> None:
+        """Once a second. Never raises: what goes wrong changes nothing."""
+        try:
+            self.guard.record.read(self.guard.renew)
+            if self._watch.due(self._accepted()):
+                standing = await asyncio.to_thread(self._stand)  # a comparison may take a while
+                self.take_up(standing)
+        except RecordBusy:
+            self._watch.forget()
+        except InputError as error:
+            self._not_in_force((), str(error))
+        except GuardError as error:
+            self._not_in_force((), str(error))
+            self._watch.forget()  # such as another guard that was faster: once more, from what counts by then
+        except Exception as error:
+            log.warning("changed files could not be looked into", error=type(error).__name__)
+
+    def _stand(self) -> Standing:
+        return Gate(self.asked, self.guard.record.directory, running=True).stand()
+
+    def _accepted(self) -> object:
+        return self.guard.record.look("SELECT place, context, sha256 FROM accepted ORDER BY place, context")
+
+    def take_up(self, standing: Standing) -> None:
+        """Go by what the gate has found. Raises GuardError if it can't be written down: then nothing is done."""
+        force = standing.force
+        if standing.first or self._lost_lock(force):
+            names = ", ".join(map(str, standing.first)) or str(self.force.lock_file)
+            return self._not_in_force(standing.first, f"nothing is accepted of {names} any more; start again")
+        self._watch.on(_paths(self.asked, force))
+        if force.contents != self.force.contents:
+            self._bind(force, standing)
+        if standing.broken:
+            self._not_in_force((), standing.broken)
+        elif standing.changed:
+            self._watch.on(standing.changed)
+            why = "it isn't proved narrower than what was accepted"
+            waiting = standing.waiting.contents.values() if standing.waiting is not None else ()
+            way = f"to see the difference and accept it: {self.way}"
+            self._not_in_force(standing.changed, why, way, *map(digest_of, waiting))
+        return None
+
+    def _bind(self, force: Stack, standing: Standing) -> None:
+        guard, record = self.guard, self.guard.record
+        settle(record, record.directory, force, standing.acceptances, self.by, patient=False)
+        mandate = force.mandate
+        # A mandate that a person has accepted meanwhile begins now; its sessions keep their history, labels included.
+        started = record.started(f"{mandate.digest}:{self.by}") if mandate is not None else None
+        without = self._without(force)
+        authority = Authority(force.layers, started, guard.authority.local, without)
+        lock = force.lock
+        others = {} if lock is None else unlike(lock, guard.specs)
+        record.note(
+            EntryKind.LOADED, {"documents": loaded(force.layers, lock, force.lock_file), "session": record.session}
+        )
+        keys = dict.fromkeys([*self.force.contents, *force.contents])
+        changed = [str(path) for part, path in keys if not _same(self.force, force, (part, path))]
+        projects = [layer.variables["project"] for layer in force.layers if "project" in layer.variables]
+        guard.protection = guard.protection.with_more([str(path) for _, path in force.contents], projects)
+        guard.bind(authority, lock, others)
+        self.force = force
+        self.say(f"in force from here on: {', '.join(changed)} ({_why(standing)})")
+        self._say_what_waits(force, without)
+        for tell in list(guard.rebound):
+            tell()
+
+    def _without(self, force: Stack) -> frozenset[str]:
+        """Servers that run otherwise than guard.yaml says by now, or that it doesn't have."""
+        was, now = _servers(self._started), _servers(force)
+        return frozenset(name for name, server in was.items() if now.get(name) != server)
+
+    def _say_what_waits(self, force: Stack, without: frozenset[str]) -> None:
+        """What of guard.yaml is accepted and can't be taken up: once each."""
+        before, after = self._started.plain or {}, force.plain or {}
+        keys = [key for key in dict.fromkeys([*before, *after]) if before.get(key) != after.get(key)]
+        waiting = [f"`{key}`" for key in keys if key not in _DOCUMENTS]
+        waiting += [f"server `{name}`" for name in _servers(force) if name not in _servers(self._started)]
+        waiting += [f"server `{name}` (withheld until then)" for name in sorted(without)]
+        if waiting:
+            self.say(f"of guard.yaml, this waits for the guard's next start: {', '.join(waiting)}")
+
+    def _lost_lock(self, force: Stack) -> bool:
+        """Is the lock gone without anybody's word? A person's word is an acceptance of nothing."""
+        if self.force.lock is None or force.lock is not None or self.force.lock_file is None:
+            return False
+        place = place_of(Part.LOCK, absolute(self.force.lock_file))
+        found = self.guard.record.look("SELECT sha256 FROM accepted WHERE place=? AND context=''", (place,))
+        return found != [("",)]
+
+    def _not_in_force(self, files: Iterable[Path], why: str, *more: str) -> None:
+        """Loudly, once for each content."""
+        names = [str(path) for path in files]
+        known = hashlib.sha256(repr((names, why, more)).encode("utf-8", "surrogateescape")).hexdigest()
+        if known in self._said:
+            return
+        self._said.add(known)
+        self.say(f"NOT IN FORCE: {', '.join([*names, why])}")
+        self.say("; ".join(["the version that was accepted before stays in force", *more[:1]]))
+        self.guard.record.note(EntryKind.NOT_IN_FORCE, {"files": names, "why": why})
+
+
+def _same(old: Stack, new: Stack, key: tuple[Part, Path]) -> bool:
+    return old.contents.get(key) == new.contents.get(key)
+
+
+def _why(standing: Standing) -> str:
+    return "proved narrower" if standing.narrowed else "accepted"
+
+
+def _servers(stack: Stack) -> Mapping[str, Any]:
+    return stack.plain["servers"] if stack.plain is not None else {}
+
+
+def _paths(asked: Asked, force: Stack) -> Iterable[Path]:
+    """Every file that counts, and the lock that may come to be."""
+    yield from (path for _, path in force.contents)
+    yield from (absolute(path) for path in (asked.config, asked.policy, asked.mandate, asked.lock) if path is not None)
+    if force.config is not None:
+        yield absolute(force.config.lock_place)
