@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from mcp_guard.accepting import local
+from mcp_guard.accepting.local import Live
 from mcp_guard.policy.document import load_policy
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.store import Record
@@ -189,6 +191,63 @@ async def test_the_log_is_searched_paged_and_explained(tmp_path: Path) -> None:
     assert "invalid_arguments" in entry or "no_grant" in entry
     for wrong in ("?effect=maybe", "?since=1y", "?before=x", "?kind=none", "/none-1", "/..%2f..%2fetc"):
         assert (await visitor.get(f"/log{wrong}")).status in (400, 404)
+
+
+def on_file(home: Path, policy: str, room: Room) -> Path:
+    """The guard's policy as a file, which the record says was loaded."""
+    file = home / "policy.yaml"
+    file.write_text(policy)
+    loaded = load_policy(file)
+    grants = [rule.ref.id for rule in loaded.rules if rule.is_grant]
+    document = {"kind": "policy", "file": str(file), "digest": loaded.digest, "grants": grants}
+    room.scene.record.note(EntryKind.LOADED, {"documents": [document], "session": "s1"})
+    room.scene.guard.local = Live(room.directory, local.place_for(file))
+    return file
+
+
+async def test_what_is_revoked_is_denied_from_the_next_call_on_and_comes_back_with_the_pin(tmp_path: Path) -> None:
+    policy = ASKING.replace("ask: true, ", "")
+    room = Room(tmp_path, policy, servers=[RecordingDownstream(tools=[ECHO])])
+    with_pin(room.directory)
+    file = str(on_file(tmp_path, policy, room))
+    visitor = await Visitor(room.directory).log_in()
+
+    async def works(**arguments: Any) -> bool:
+        return "isError" not in (await room.call(**arguments))["result"]
+
+    assert await works(text="5")
+    five = {"argument": "n", "value": "5", "type": "number"}
+    narrowed = await visitor.post("/authority/revoke", file=file, tool="raw/echo", reason="<b>", **five)
+    assert narrowed.status == 303, narrowed.text
+    assert await works(text="5") and await works(text="5", n=4) and not await works(text="5", n=5)
+    assert (await visitor.post("/authority/revoke", file=file, tool="raw/echo")).status == 303
+    assert not await works(text="5")
+    page = (await visitor.get("/authority?done=revoked")).text
+    assert "never raw/echo where n is 5" in page and "&lt;b&gt;" in page
+    for pin, status in (("wrong-pin", 400), (PIN, 303)):
+        assert (await visitor.post("/authority/undo", file=file, rule="local/2", pin=pin)).status == status
+        assert await works(text="5") is (status == 303)
+    assert not await works(text="5", n=5) and room.verified() == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tool": "raw"},
+        {"tool": "raw/echo", "argument": "n"},
+        {"tool": "raw/echo", "value": "1"},
+        {"argument": "n", "value": "x", "type": "number"},
+        {"argument": "n", "value": "1", "type": "true or false"},
+        {"file": "/etc/x"},
+    ],
+)
+async def test_a_revocation_that_names_half_a_thing_takes_nothing_away(tmp_path: Path, fields: dict[str, str]) -> None:
+    room = Room(tmp_path)
+    file = on_file(tmp_path, ASKING, room)
+    visitor = await Visitor(room.directory).log_in()
+    answer = await visitor.post("/authority/revoke", **{"file": str(file), "tool": "raw/echo", **fields})
+    assert answer.status == 400
+    assert local.rules(room.directory, local.place_for(file)) == ()
 
 
 async def test_the_authority_is_told_by_server_with_line_use_and_end(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mcp_guard.console import revoking
 from mcp_guard.console.pages import authority, log, now, questions, report, servers
 from mcp_guard.console.room import Act, Show
 
@@ -19,6 +20,8 @@ class Way:
 
 PAGES = (
     Way("/authority", authority.show),
+    Way("/authority/revoke", act=revoking.revoke),
+    Way("/authority/undo", act=revoking.undo),
     Way("/now", now.show),
     Way("/now/stop", act=now.stop),
     Way("/now/resume", act=now.resume),

@@ -1,15 +1,21 @@
-"""Authority: what agents can do here, in sentences, by server, with the line behind each, its use and its end."""
+"""Authority: what agents can do here, in sentences, by server, with the line behind each, its use and its end.
+
+And what a person has taken away beside the documents.
+"""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mcp_guard.accepting.local_text import Rule as LocalRule
 from mcp_guard.console.loaded import Layer, Stack, stacks
+from mcp_guard.console.revoking import TYPES, taken_away
 from mcp_guard.console.room import Asked, Page, Room, now
-from mcp_guard.model import Effect
+from mcp_guard.model import Effect, Kind
 from mcp_guard.policy.budgets import Budget, Per, account_of
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.limits import count_in_words
@@ -35,7 +41,31 @@ class Line:
     used: tuple[str, ...]  # of its budget, as far as it is known
     until: datetime | None
     over: bool  # it has ended
-    tools: tuple[str, ...]  # names without a pattern: what can be revoked one by one
+    tools: tuple[str, ...]  # of a grant, what can be taken away: its names, patterns too
+    arguments: tuple[str, ...]  # that it limits
+    number: int  # in its document
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The documents of one set, and what was taken away beside them."""
+
+    since: datetime
+    file: str  # of the document beside which that is kept
+    documents: tuple[Bound, ...]
+    denied: tuple[Denied, ...]
+    trouble: str  # why nobody can tell what was taken away
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """One local deny."""
+
+    key: str
+    says: str
+    why: str
+    by: str
+    at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +86,28 @@ def show(room: Room, asked: Asked) -> Page:
     done = {"done": asked.query.get("done", "")}
     with room.record() as query:
         if query is None:
-            return Page("authority.html", done | {"sets": []})
+            return Page("authority.html", done | {"sets": [], "has_pin": room.has_pin})
         allowed, refused = query.counts("rule", Filter(effect="allow")), query.counts("rule", Filter(denied=True))
         found = stacks(query, room.directory, room.by)
-        sets = [(one, [_bound(query, one, layer, allowed, refused) for layer in one.layers]) for one in found]
-    return Page("authority.html", done | {"sets": sets})
+        sets = [
+            _shown(room, one, tuple(_bound(query, one, layer, allowed, refused) for layer in one.layers))
+            for one in found
+        ]
+    return Page("authority.html", done | {"sets": sets, "has_pin": room.has_pin, "types": TYPES})
+
+
+def _shown(room: Room, stack: Stack, documents: tuple[Bound, ...]) -> Shown:
+    rules, trouble = taken_away(room, stack)
+    denied = tuple(Denied(one.key, _denied(one), one.why, one.by, one.at) for one in rules)
+    return Shown(stack.since, stack.layers[0].file, documents, denied, trouble)
+
+
+def _denied(rule: LocalRule) -> str:
+    where = [
+        f"{name} is {json.dumps(value[0] if isinstance(value, tuple) else value, ensure_ascii=False)}"
+        for name, value in rule.clauses.items()
+    ]
+    return f"never {rule.tool}{' where ' if where else ''}{' and '.join(where)}"
 
 
 def _bound(query: Query, stack: Stack, layer: Layer, allowed: Counter[str], refused: Counter[str]) -> Bound:
@@ -68,7 +115,7 @@ def _bound(query: Query, stack: Stack, layer: Layer, allowed: Counter[str], refu
     if document is None:
         return Bound(layer.kind, layer.file, "", None, False, (), layer.grants)
     until = _end(query, stack, document)
-    lines = [(rule, _line(query, stack, rule, allowed, refused)) for rule in document.rules]
+    lines = [(rule, _line(query, stack, rule, allowed, refused, number)) for number, rule in enumerate(document.rules)]
     task = sentence(document)[0] if document.kind == "mandate" else ""
     return Bound(layer.kind, layer.file, task, until, until is not None and until <= now(), _by_server(lines), ())
 
@@ -90,7 +137,7 @@ def _by_server(lines: Iterable[tuple[Rule, Line]]) -> tuple[tuple[str, tuple[Lin
     return tuple((name, tuple(found[name])) for name in sorted(found, key=lambda name: (name == ANY, name)))
 
 
-def _line(query: Query, stack: Stack, rule: Rule, allowed: Counter[str], refused: Counter[str]) -> Line:
+def _line(query: Query, stack: Stack, rule: Rule, allowed: Counter[str], refused: Counter[str], number: int) -> Line:
     ref = rule.ref
     return Line(
         id=ref.id,
@@ -103,7 +150,9 @@ def _line(query: Query, stack: Stack, rule: Rule, allowed: Counter[str], refused
         used=tuple(_used(query, stack, rule)),
         until=rule.until,
         over=rule.until is not None and rule.until <= now(),
-        tools=tuple(str(name) for name in rule.names if name.exact) if rule.is_grant else (),
+        tools=tuple(map(str, rule.names)) if rule.is_grant and rule.kind is Kind.TOOL else (),
+        arguments=() if rule.arguments is None else (*rule.arguments.listed, *rule.arguments.optional),
+        number=number,
     )
 
 
