@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,8 +25,6 @@ ROOT = Path(__file__).parents[2]
 AXE = ROOT / ".console" / "node_modules" / "axe-core" / "axe.min.js"
 BROWSERS = ("chromium", "google-chrome")
 PAGES = ("/now", "/authority", "/approvals", "/log", "/servers", "/report")
-PICTURES = os.environ.get("CONSOLE_PICTURES", "")
-"""A directory: the pictures for the documentation are made there."""
 POLICY = """version: 1
 grants:
   - id: read-project

@@ -14,7 +14,13 @@ from mcp_guard.console.room import Asked, Room
 from mcp_guard.record import index
 from tests.record.examples import allow, deny, open_record, request
 
-PAGES = ({}, {"effect": "deny"}, {"tool": "bank/*"}, {"rule": "policy/no-egress"}, {"before": "90"})
+PAGES: tuple[dict[str, str], ...] = (
+    {},
+    {"effect": "deny"},
+    {"tool": "bank/*"},
+    {"rule": "policy/no-egress"},
+    {"before": "90"},
+)
 
 
 def filled(home: Path, entries: int) -> Path:
