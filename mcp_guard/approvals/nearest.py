@@ -18,6 +18,7 @@ LOOKED_AT = 300
 """The newest allowed calls of the tool that are looked through: enough for what a person may remember agreeing to."""
 SAME, OTHER, NEW, GONE = "the same", "another value", "new", "no longer given"
 UNKNOWN = "not kept then, so it may be another"
+_OTHERS = "*"  # under this the record counts arguments whose names the tool's schema doesn't have
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,16 @@ def _approved(call: Call, query: Query) -> Iterator[tuple[Row, str]]:
 def _changes(row: Row, digests: Mapping[str, str]) -> dict[str, str]:
     shape, kept = _object(row.body.get("shape")), _object(row.body.get("values"))
     said = {name: _change(name, digest, shape, kept) for name, digest in digests.items()}
-    return said | {str(name): GONE for name in shape if name not in digests}
+    gone = {str(name) for name in shape if name not in digests}
+    if UNKNOWN in said.values():
+        gone.discard(_OTHERS)
+    return said | dict.fromkeys(sorted(gone), GONE)
 
 
 def _change(name: str, digest: str, shape: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
     if name in kept:
         return SAME if kept[name] == digest else OTHER
-    return UNKNOWN if name in shape or "*" in shape else NEW
+    return UNKNOWN if name in shape or _OTHERS in shape else NEW
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
 import webbrowser
 from collections.abc import Iterator
@@ -41,11 +42,18 @@ def serve(room: Room, port: int, *, open_browser: bool) -> None:
         door = Door(sockets[0].getsockname()[1], time.monotonic)
         show_on_terminal(f"mcp-guard console: open this once, within 10 minutes:\n  {door.link}\nCtrl-C ends it.\n")
         server = uvicorn.Server(_configuration(room, door))
+        _end_in_good_order()
         with _opening(room.directory, door.link, wanted=open_browser), _quiet("uvicorn"), suppress(KeyboardInterrupt):
             anyio.run(server.serve, sockets)
     finally:
         for bound in sockets:
             bound.close()
+
+
+def _end_in_good_order() -> None:
+    """uvicorn raises the signal that ended it once more; as an interrupt it leaves no file of `--open` behind."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
 
 
 def show_on_terminal(text: str) -> None:

@@ -20,8 +20,8 @@ SECONDS = 60.0
 
 
 @contextmanager
-def console(state: Path, *words: str) -> Iterator[str]:
-    """The login link, while the console runs."""
+def console(state: Path, *words: str, ending: signal.Signals = signal.SIGTERM) -> Iterator[str]:
+    """The login link, while the console runs. It ends by a signal."""
     terminal, theirs = pty.openpty()
     line = [sys.executable, "-S", "-c", _LOGIN, sys.executable, "-m", "mcp_guard", "console", *words]
     with subprocess.Popen(
@@ -31,7 +31,7 @@ def console(state: Path, *words: str) -> Iterator[str]:
         try:
             yield _link(terminal)
         finally:
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(ending)
             process.wait(SECONDS)
             os.close(terminal)
 
@@ -40,7 +40,10 @@ def _link(terminal: int) -> str:
     seen, end = "", time.monotonic() + SECONDS
     while time.monotonic() < end:
         if select.select([terminal], [], [], 1)[0]:
-            seen += os.read(terminal, 65536).decode()
+            try:
+                seen += os.read(terminal, 65536).decode()
+            except OSError:  # it has ended
+                break
         if found := re.search(r"(http://guard-[0-9a-f]+\.localhost:[0-9]+/login/[\w-]+)\s", seen):
             return found[1]
     raise AssertionError(f"no link was shown: {seen}")
