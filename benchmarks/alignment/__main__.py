@@ -47,8 +47,8 @@ def main() -> int:
         report.show(table, Console(width=None if sys.stdout.isatty() else 140))
     if part or options.suite:
         return _compared(played, table)
-    report.write(table, played, shelf)
     results.write(played, shelf.frozen())
+    report.write(table, played, shelf)
     return _judged(table)
 
 
