@@ -93,7 +93,7 @@ def approve(question: str, for_session: bool, free: tuple[str, ...], state: Path
     with looking_at(directory) as desk:
         one = desk.one(question)
         if one.tier > By.PERSON:
-            raise GuardError(f"`{question}` can be approved in the console only (`by: console`)")
+            raise GuardError(f"`{question}` can be approved in the console only (`by: console`): `mcp-guard console`")
         lines = _lines(directory, one, desk.slip(one))
     click.echo("\n".join(lines), err=True)
     extent = "for the rest of its session" if for_session else "once"

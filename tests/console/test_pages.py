@@ -17,7 +17,7 @@ from mcp_guard.record.store import Record
 from tests.approvals.room import ASKING, Room, answer_of
 from tests.console.visitor import Visitor, with_pin
 from tests.guards import RecordingDownstream, decision_in, tool
-from tests.presence.person import PIN
+from tests.presence.person import PIN, in_a_shell
 from tests.record.examples import Clock
 
 ECHO = tool("echo", text={"type": "string"}, n={"type": "integer"})
@@ -95,6 +95,8 @@ async def test_what_only_the_console_may_answer_is_answered_here(tmp_path: Path)
     room, answer, visitor = await asked(tmp_path, CONSOLE_ONLY)
     entry = question(room)
     assert "only here" in (await visitor.get("/approvals")).text
+    elsewhere = in_a_shell(room.directory, "approvals", "approve", entry)
+    assert elsewhere.returncode == 1 and "in the console only (`by: console`): `mcp-guard console`" in elsewhere.stderr
     assert (await visitor.post(f"/approvals/{entry}/approve", extent="once", pin=PIN)).status == 303
     assert "isError" not in (await answer_of(answer))["result"]
     assert room.executed() == 1 and room.verified() == []
