@@ -113,6 +113,10 @@ async def test_an_answer_for_the_session_leaves_open_only_what_has_a_limit(tmp_p
     await answer_of(answer)
     assert "isError" not in (await room.call(text="hi", n=7))["result"]
     assert room.executed() == 2
+    listed = (await visitor.get("/approvals")).text
+    assert "with any" in listed and "policy/say" in listed and "local:me" in listed
+    assert (await visitor.post("/now/stop", kind="session", name="s1")).status == 303
+    assert decision_in((await room.call(text="hi", n=7))["result"])["reason"] == "stopped"
 
 
 async def test_stopping_needs_no_pin_and_going_on_does(tmp_path: Path) -> None:

@@ -27,9 +27,9 @@ def show(room: Room, asked: Asked) -> Page:
     values = {"live": live, "done": done, "now": now()}
     with room.record() as query:
         if query is None:
-            return Page("approvals.html", values | {"waiting": []})
+            return Page("approvals.html", values | {"waiting": [], "standing": []})
     with looking_at(room.directory) as desk:
-        return Page("approvals.html", values | {"waiting": rows.waiting(desk)})
+        return Page("approvals.html", values | {"waiting": rows.waiting(desk), "standing": desk.standing()})
 
 
 def one(room: Room, asked: Asked) -> Page:
