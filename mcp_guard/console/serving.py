@@ -24,6 +24,7 @@ from mcp_guard.console.room import Room
 from mcp_guard.errors import GuardError, InputError
 from mcp_guard.presence.terminal import TERMINAL
 from mcp_guard.record import place
+from mcp_guard.record.query import Filter
 from mcp_guard.transports.http_listen import listen
 
 GRACE_SECONDS = 2
@@ -39,6 +40,7 @@ def serve(room: Room, port: int, *, open_browser: bool) -> None:
     """Serve until Ctrl-C or SIGTERM. Raises GuardError where there is no terminal or the port is taken."""
     sockets = listen("127.0.0.1", port)
     try:
+        _read_ahead(room)
         door = Door(sockets[0].getsockname()[1], time.monotonic)
         show_on_terminal(f"mcp-guard console: open this once, within 10 minutes:\n  {door.link}\nCtrl-C ends it.\n")
         server = uvicorn.Server(_configuration(room, door))
@@ -48,6 +50,13 @@ def serve(room: Room, port: int, *, open_browser: bool) -> None:
     finally:
         for bound in sockets:
             bound.close()
+
+
+def _read_ahead(room: Room) -> None:
+    """Bring the index of a long record up to date now: the first page would take seconds for it."""
+    with suppress(GuardError), room.record() as query:  # what is wrong with the record, a page says
+        if query is not None and query.is_long():
+            query.counts("kind", Filter(everything=True))
 
 
 def _end_in_good_order() -> None:
