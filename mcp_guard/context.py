@@ -48,7 +48,10 @@ class Context:
 
     def server(self, name: str) -> Downstream | None:
         """The session's server of this name."""
-        return next((server for server in self.session.servers if server.name == name), None)
+        for server in self.session.servers:
+            if server.spec.name == name:
+                return server
+        return None
 
     def facts(self, server: str, view: UsageView | None = None) -> LiveFacts:
         """What is known now of calls to `server`; with `view`, inside the transaction that it belongs to."""

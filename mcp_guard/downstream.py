@@ -276,14 +276,15 @@ class Downstream:
         async def attach() -> None:
             try:
                 await link.start()
-            except (OSError, ValueError, GuardError) as error:
+                link.pause(self._paused)
+                if self._current(life):
+                    return then()
+            except Exception as error:  # whatever it is: a task would keep it to itself, and somebody waits
                 if self._current(life):  # what it holds isn't given back otherwise
                     link.close()
                 self._ended(life, str(error) if isinstance(error, GuardError) else type(error).__name__)
                 return failed(_gone(f"The tool server `{self.name}` can't be reached."))
-            link.pause(self._paused)
-            if self._current(life):
-                then()
+            return failed(_gone(f"The tool server `{self.name}` was opened anew meanwhile."))
 
         self._starting = asyncio.get_running_loop().create_task(attach())
 

@@ -194,6 +194,8 @@ class Gateway:
             log.warning(f"tool server {event}", server=server.name, why=why)
         if event == "started":
             sighting.forget_others(self.context, server)
+        if event == "ended":
+            listing.changed(self.context, server)
         if event == "ready":
             self._tell_level(server)  # one that was started again, or comes late, doesn't know it
         if event == "ready" and server.restarted:

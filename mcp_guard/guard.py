@@ -15,8 +15,10 @@ from functools import reduce
 from operator import or_
 from typing import Any, Protocol
 
+from mcp_guard import log
 from mcp_guard.approvals.port import Approver, Memory, Nobody, nothing
 from mcp_guard.approvals.under_way import UnderWay
+from mcp_guard.candidate import Candidate
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
 from mcp_guard.errors import GuardError
@@ -52,10 +54,11 @@ from mcp_guard.policy.names import fits
 from mcp_guard.policy.roots import roots_of
 from mcp_guard.policy.yaml_source import quoted
 from mcp_guard.protection import Protection, local_resolve
-from mcp_guard.record.entries import Request
+from mcp_guard.record.entries import Entry, Request
 from mcp_guard.record.quarantine import Quarantine
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
+from mcp_guard.record.values import Values
 from mcp_guard.record.was import value_digests
 from mcp_guard.scans import Scans
 from mcp_guard.server_spec import ServerSpec
@@ -125,6 +128,9 @@ class Guard:
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
     upkeep: Upkeep = field(init=False)  # of the record, between calls
     scans: Scans = field(default_factory=Scans)  # what listed things have in them that speaks to the model
+    values: Values | None = None  # where a person wants arguments kept; it judges nothing
+    values_lost: int = 0  # calls of which they could not be kept
+    candidate: Candidate | None = None  # a policy that is judged beside the one in force, and changes nothing
     authority_digest: str = field(init=False)
     asked: Asked = field(init=False)  # what the documents ask about where values come from
     handles: Handles = field(init=False)  # what clients hold beyond one call
@@ -219,6 +225,17 @@ class Guard:
         found = origins(unit, self.record.digests, view.seen)
         forgotten = (FORGOTTEN,) if view.seen.forgotten else ()
         return (*known, *(one for one in found if still_counts(self.authority, one)), *forgotten)
+
+    def keep_values(self, entry: Entry, call: Call, names: Mapping[str, Any]) -> None:
+        """Keep what a recorded call carried, if a person wants that. What can't be kept is said once, and missing."""
+        if self.values is None:
+            return
+        try:
+            self.values.keep(entry, call.arguments, names)
+        except GuardError as error:
+            if not self.values_lost:
+                log.warning("the arguments of a call could not be kept", error=str(error))
+            self.values_lost += 1
 
     def describe(self, call: Call, session_key: str, client: str, names: Mapping[str, Any]) -> Request:
         """What the record keeps of a call: shape and keyed digest, no value (law 8)."""

@@ -303,6 +303,15 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class Otherwise:
+    """What a candidate policy would have said, where that is something else. For the record: nothing goes by it."""
+
+    effect: Effect
+    reason: str = ""  # of the closed list, or the name of an error
+    rules: tuple[str, ...] = ()  # keys
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What all verdicts add up to. A refusal shows `rule`, `reason`, `advice` and `permitted`, and nothing else."""
 
@@ -316,6 +325,7 @@ class Decision:
     approvals: tuple[Approval, ...] = ()  # what settled the asks of an allowed call
     obligations: Obligations = NOTHING  # what is done to the answer: of all grants that carried the call
     gives: frozenset[str] = frozenset()  # labels that the session has from here on: set with the admission (law 2)
+    otherwise: Otherwise | None = None  # what a candidate policy would have said
 
     @property
     def allowed(self) -> bool:

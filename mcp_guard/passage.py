@@ -88,6 +88,7 @@ class Passage:
 
         def step() -> None:
             entry = self.context.guard.record.refuse(self._described(), decision)
+            self.context.guard.keep_values(entry, self.call, self._argument_names)
             self.request.finish(self.refusal(decision, entry.id))
 
         patiently(step, self._unrecorded)
@@ -105,6 +106,7 @@ class Passage:
         guard = self.context.guard
         entry = guard.record.step(self._described(), lambda view: self._judged(view, approvals))
         guard.latest = entry.time
+        guard.keep_values(entry, self.call, self._argument_names)
         if entry.decision.effect is Effect.ASK and not approvals:  # asked once: an ask that is new by then refuses
             return self._ask(entry)
         if not entry.decision.allowed:
@@ -215,6 +217,9 @@ class Passage:
                 decision = self._said(view, self._recalled.approvals)
         if decision.effect is Effect.ASK:
             self._sources = remembering.sources(self.context, self.call, view)
+        if (candidate := self.context.guard.candidate) is not None:
+            facts = self.context.facts(self.call.server, view)
+            decision = replace(decision, otherwise=candidate.beside(decision, self.call, facts))
         if decision.allowed:
             remembering.carry(self.context, self.call, view)
             return replace(decision, detail=self._remark())

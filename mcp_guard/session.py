@@ -197,18 +197,24 @@ class Session:
         return self._shared
 
     def _refresh(self) -> None:
-        listings = tuple(server.listing for server in self.servers)
-        if len(listings) != len(self._listings) or any(
-            new is not old for new, old in zip(listings, self._listings, strict=True)
-        ):
-            self._listings = listings
-            there = [listing for listing in listings if listing is not None]
-            self._tools, self._shared = index(there)
-            traps = self.alike(there)
-            gone = {(one.server, one.name) for one in traps}
-            self._tools = {name: tool for name, tool in self._tools.items() if (tool.server, tool.name) not in gone}
-            self._shared += traps
-            self._by_server = {(tool.server, tool.name): tool for tool in self._tools.values()}
+        """Asked several times for every call: nothing is made while no server lists anything new."""
+        if len(self.servers) == len(self._listings):
+            for server, old in zip(self.servers, self._listings, strict=True):
+                if server.listing is not old:
+                    break
+            else:
+                return
+        self._index(tuple(server.listing for server in self.servers))
+
+    def _index(self, listings: tuple[Listing | None, ...]) -> None:
+        self._listings = listings
+        there = [listing for listing in listings if listing is not None]
+        self._tools, self._shared = index(there)
+        traps = self.alike(there)
+        gone = {(one.server, one.name) for one in traps}
+        self._tools = {name: tool for name, tool in self._tools.items() if (tool.server, tool.name) not in gone}
+        self._shared += traps
+        self._by_server = {(tool.server, tool.name): tool for tool in self._tools.values()}
 
     def unsettled(self) -> list[Downstream]:
         """Servers whose tools aren't known at the moment and may yet be."""

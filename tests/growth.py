@@ -23,3 +23,15 @@ def _seconds(work: Callable[[int], object], size: int) -> float:
     started = time.process_time()
     work(size)
     return time.process_time() - started
+
+
+def moderate(work: Callable[[int], object]) -> bool:
+    """Whether `work(1)` costs less than what a thousand million turns of a loop cost here: ten seconds on an idle
+    machine, more where others are at work, and next to nothing beside what grows with a square or worse.
+    """
+    return _seconds(work, 1) < 1000 * fastest(_turns, 1_000_000, 3)
+
+
+def _turns(count: int) -> None:
+    for _ in range(count):
+        pass

@@ -56,6 +56,8 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
     ("old", "new", "place", "hint"),
     [
         ("version: 1", "version: 2", ":1:10", "version"),
+        ("version: 1", "version: true", ":1:10", "version"),
+        ("version: 1\n", "version: 1\nlock:\n", ":2:1", "`lock` is empty"),
         ("version: 1\n", "", ":1:1", "write `version: 1`"),
         ("policy:", "polcy:", ":2:1", "did you mean `policy`?"),
         ("command: [npx", "comand: [npx", ":5:11", "did you mean `command`?"),
@@ -123,7 +125,7 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
         ("servers:", "bounds: x\nservers:", ":4:1", "isn't in this version yet"),
         ("servers:", 'listen: {origins: ["https://App.example/"]}\nservers:', ":4:20", "as a browser sends them"),
         ("servers:", "listen: {origin: []}\nservers:", ":4:10", "did you mean `origins`?"),
-        ("servers:", "record: {values: true}\nservers:", ":4:10", "isn't in this version yet"),
+        ("servers:", "record: {values: yes}\nservers:", ":4:18", "boolean"),
         ("servers:", "record: {max_size: big}\nservers:", ":4:20", "pattern"),
         ("servers:", "record: {retention: 0d}\nservers:", ":4:21", "pattern"),
         ("servers:", "inspect: {severe: show}\nservers:", ":4:19", "withhold"),

@@ -22,6 +22,7 @@ COMMANDS = {
     "lock": "Put down what the servers offer, and see what changed since.",
     "explain": "Why a call is allowed or refused, by which line, and what would change it.",
     "test": "Run the cases beside a policy, with coverage and mutation.",
+    "schema": "The JSON Schema of a format, and the line that makes an editor use it.",
     "diff": "What a new policy or mandate permits that the old one did not, and the reverse.",
     "accept": "Let a wider version of a policy, mandate, lock or guard.yaml count from here on.",
     "revoke": "Take a tool, or some calls of it, away from every guard of a policy, at once.",
@@ -34,6 +35,8 @@ COMMANDS = {
     "pin": "Set the PIN by which the guard knows that a person is there.",
     "report": "What was granted against what was used, what was refused and its likely cause.",
     "replay": "What another policy would have said of the recorded calls.",
+    "suggest": "The tightest policy that still allows what was observed, proved narrower.",
+    "report-failure": "Deny a call that should not have been allowed, at once, and learn from it.",
     "log": "What was blocked, why, when, by whom; what each grant was used for.",
 }
 
@@ -47,7 +50,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"mcp_guard.cli.{cmd_name}"), cmd_name)
+        module = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"mcp_guard.cli.{module}"), module)
         assert isinstance(command, click.Command)  # noqa: S101 - a module here holds a command of its own name
         return command
 

@@ -16,6 +16,7 @@ from mcp_guard.record import schema as tables
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.heads import KeptHead, heads_in, newest_head, parse_head
 from mcp_guard.record.shown import escaped
+from mcp_guard.record.values_check import check_values
 from mcp_guard.record.verify import Report, examine, open_all, told
 
 _STATE = click.option("--state", type=click.Path(path_type=Path), help="The record's directory.")
@@ -45,6 +46,8 @@ def verify(
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("verifying", total=count)
         report = examine(*opened, keys=keys, heads=kept, progress=lambda done: progress.update(task, completed=done))
+    if not files:
+        check_values(_directory(state), report)
     if as_json:
         click.echo(json.dumps(_as_json(report, kept)).replace("\x7f", "\\u007f"))
     else:

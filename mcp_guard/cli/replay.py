@@ -6,17 +6,19 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
 
 from mcp_guard.cli.documents_named import documents_named
 from mcp_guard.cli.log import since_when
-from mcp_guard.cli.report import argument_digest
+from mcp_guard.cli.report import argument_digest, kept_values, leads
+from mcp_guard.policy.document import Document
 from mcp_guard.record import place
 from mcp_guard.record.past_calls import past_calls
-from mcp_guard.record.query import Filter, open_for_reading
-from mcp_guard.report.replay import Change, Replayed
+from mcp_guard.record.query import Filter, Query, open_for_reading
+from mcp_guard.report.replay import Change, Past, Replayed
 from mcp_guard.report.replay import replay as replay_calls
 from mcp_guard.report.sections import named
 
@@ -25,6 +27,7 @@ MOST = 200  # lines
 
 @click.command(epilog="Example: mcp-guard replay --policy tighter.yaml")
 @click.option("--policy", type=click.Path(path_type=Path), required=True, help="The policy to judge by.")
+@click.option("--mandate", type=click.Path(path_type=Path), help="And by this mandate.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the policy.")
 @click.option(
     "--since", metavar="WHEN", callback=since_when, help="Only what is newer: 30m, 2h, 7d, or a date and time."
@@ -35,6 +38,7 @@ MOST = 200  # lines
 @click.argument("record", required=False, type=click.Path(path_type=Path, exists=True))
 def replay(
     policy: Path,
+    mandate: Path | None,
     settings: tuple[str, ...],
     since: datetime | None,
     session: str | None,
@@ -47,19 +51,28 @@ def replay(
     Exit code 1 if one is newly allowed, asked about instead of denied, or may be: what hangs on values that the record
     doesn't keep can't be told.
     """
-    (document,) = documents_named(None, policy, None, settings)
+    documents = documents_named(None, policy, mandate, settings)
     file = record if record is not None and record.is_file() else None
     directory = place.state_directory(state if file is not None or record is None else record)
     digest = argument_digest(directory, file, said=state is not None)
     with open_for_reading(directory, file) as query:
         rows = query.entries(Filter(since=since, session=session))
-        found = list(replay_calls(past_calls(rows), document, digest, query.first_seen))
+        calls = past_calls(rows, kept_values(directory, file))
+        started = partial(_started, query, documents)
+        found = list(replay_calls(calls, documents, digest, query.first_seen, leads, started))
     if as_json:
         for one in found:
             click.echo(json.dumps(_data(one)).replace("\x7f", "\\u007f"))
     else:
         _show(found)
     return 1 if any(one.looser for one in found) else 0
+
+
+def _started(query: Query, documents: tuple[Document, ...], past: Past) -> datetime:
+    """When this mandate was first used by that principal; one that never was begins with each call, and so never ends
+    within it.
+    """
+    return query.first_use(f"{documents[-1].digest}:{past.principal}") or past.time
 
 
 def _data(one: Replayed) -> dict[str, object]:

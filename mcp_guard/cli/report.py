@@ -18,9 +18,11 @@ from rich.text import Text
 from mcp_guard.cli.documents_named import documents_named
 from mcp_guard.cli.log import since_when
 from mcp_guard.errors import InputError
+from mcp_guard.protection import local_resolve
 from mcp_guard.record import keys, place
 from mcp_guard.record.events import events, known_before
 from mcp_guard.record.query import Filter, open_for_reading
+from mcp_guard.record.values import Reader
 from mcp_guard.record.was import value_digest
 from mcp_guard.report.making import Report, as_data, make
 from mcp_guard.report.page import page
@@ -60,10 +62,14 @@ def report(
     documents = documents_named(config, policy, mandate, settings)
     directory = place.state_directory(state)
     digest = argument_digest(directory, file, said=state is not None)
+    values = kept_values(directory, file)
     with open_for_reading(directory, file) as query:
         before = known_before(query.entries(Filter(until=since, session=session))) if since is not None else ()
-        wanted = events(query.entries(Filter(since=since, session=session)))
+        wanted = events(query.entries(Filter(since=since, session=session)), values)
         found = make(chain(before, wanted), documents, digest)
+    if values is not None and values.changed:
+        told = f"the values kept of {len(values.changed)} calls were changed and don't count"
+        click.echo(f"{told}: `mcp-guard log verify` names them", err=True)
     if html is not None:
         _write(html, page(headline(found), sections(found)))
         click.echo(f"wrote {html}", err=True)
@@ -84,6 +90,20 @@ def argument_digest(directory: Path, file: Path | None, *, said: bool) -> Digest
         return None
     key = keys.digest_key(directory)
     return lambda name, value: value_digest(key, name, value)
+
+
+def kept_values(directory: Path, file: Path | None = None) -> Reader | None:
+    """The values that were kept beside a record; None for a record from elsewhere, or without its key."""
+    if file is not None and file.resolve().parent != directory.resolve():
+        return None
+    if not (directory / place.KEY).exists():
+        return None
+    return Reader.of(directory, keys.digest_key(directory))
+
+
+def leads(path: str) -> str | None:
+    """Where a path of a recorded call leads today. Which directory a relative one started from isn't recorded."""
+    return local_resolve(path) if path.startswith("/") else None
 
 
 def _write(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from mcp_guard.accepting.stacks import Asked
 from mcp_guard.cli.accepting import keep_up, put_in_force, standing_of
 from mcp_guard.cli.containing import say_contained
 from mcp_guard.cli.serving import serve_stdio
-from mcp_guard.cli.setting_up import build_guard, parse_settings, say_strangers, say_unset
+from mcp_guard.cli.setting_up import build_guard, candidate_document, parse_settings, say_strangers, say_unset
 from mcp_guard.errors import InputError
 
 DEFAULT_CONFIG = Path("guard.yaml")
@@ -20,10 +20,18 @@ DEFAULT_CONFIG = Path("guard.yaml")
 @click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True)
 @click.option("--mandate", type=click.Path(path_type=Path), help="What is granted for one task, within the policy.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
+@click.option("--record", "kept", type=click.Choice(["values"]), help="Keep the arguments of calls (docs/report.md).")
+@click.option("--candidate", type=click.Path(path_type=Path), help="Judge this policy beside the one in force, too.")
 @click.option("--http", "address", metavar="HOST:PORT", help="Serve streamable HTTP instead of stdio (with a token).")
 @click.option("--token-env", metavar="NAME", help="Take the HTTP token from this variable instead of minting one.")
 def run(
-    config: Path, mandate: Path | None, settings: tuple[str, ...], address: str | None, token_env: str | None
+    config: Path,
+    mandate: Path | None,
+    settings: tuple[str, ...],
+    kept: str | None,
+    candidate: Path | None,
+    address: str | None,
+    token_env: str | None,
 ) -> int:
     """Guard several tool servers as one. Each tool is listed as SERVER__TOOL; the policy says SERVER/TOOL."""
     if token_env is not None and address is None:
@@ -50,6 +58,8 @@ def run(
         heads=loaded.heads,
         limits=loaded.limits,
         inspect=loaded.inspect,
+        values=loaded.values or kept is not None,
+        candidate=candidate_document(candidate, first, {**loaded.variables, **asked.settings}),
     )
     put_in_force(guard, standing, asked)
     keep_up(guard, standing, asked)

@@ -57,4 +57,6 @@ def end(guard: Guard) -> None:
     with contextlib.suppress(GuardError):  # the client is gone: there is nobody to tell
         patiently(lambda: guard.record.note(EntryKind.STOPPED, {}))
     guard.upkeep.end()
+    if guard.values is not None:
+        guard.values.close()
     guard.record.close()

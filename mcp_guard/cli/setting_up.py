@@ -14,6 +14,7 @@ import click
 
 from mcp_guard.accepting.loaded import loaded
 from mcp_guard.approvals.queue import Queue
+from mcp_guard.candidate import Candidate
 from mcp_guard.cli.containing import PROGRAM, with_cells
 from mcp_guard.client_files import client_files
 from mcp_guard.config import Config, as_path
@@ -33,6 +34,7 @@ from mcp_guard.record.schema import patiently
 from mcp_guard.record.shown import escaped
 from mcp_guard.record.sinks import Sink
 from mcp_guard.record.store import Record
+from mcp_guard.record.values import KEPT, Values
 from mcp_guard.scans import Scans
 from mcp_guard.server_spec import ServerSpec
 from mcp_guard.starting.places import guards_home
@@ -117,6 +119,15 @@ def load_documents(
     return first, second
 
 
+def candidate_document(path: Path | None, policy: Document | None, variables: Mapping[str, str]) -> Document | None:
+    """The policy to judge beside the one in force, with that one's variables: `$project` means the same in both."""
+    if path is None:
+        return None
+    check_there(path)
+    shared = variables if policy is None else {**policy.variables, **variables}
+    return load_policy(path, variables=shared)
+
+
 def build_guard(
     specs: tuple[ServerSpec, ...],
     *,
@@ -130,10 +141,12 @@ def build_guard(
     heads: Sink | None = None,
     limits: Limits | None = None,
     inspect: Inspect = Inspect(),  # noqa: B008 - frozen
+    values: bool = False,
+    candidate: Document | None = None,
 ) -> Guard:
     """Open the record and put the parts together. `lock` has to be there: without one, first sight counts.
 
-    `locked` is what that file says, where it has been read already.
+    `locked` is what that file says, where it has been read already; `values`: the arguments of calls are kept.
     """
     if locked is None and lock is not None:
         locked = load_lock(lock)
@@ -145,7 +158,7 @@ def build_guard(
     started = patiently(lambda: record.started(f"{mandate.digest}:{principal}")) if mandate is not None else None
     layers = tuple(document for document in (policy, mandate) if document is not None)
     authority = Authority(layers, started)
-    own_files = tuple(own_files)
+    own_files = (*own_files, *([] if candidate is None else [Path(candidate.file)]))
     specs = with_cells(specs, authority, own_files, record.directory)
     guard = Guard(
         authority=authority,
@@ -158,6 +171,8 @@ def build_guard(
         lock=locked,
         unlike=unlike(locked, specs) if locked is not None else {},
         scans=Scans(inspect),
+        values=kept_values(record, limits) if values else None,
+        candidate=candidate_of(candidate, mandate, started),
     )
     queue = Queue(record)
     guard.approver, guard.memory, guard.answered_here = queue, queue.recall, queue.look
@@ -165,8 +180,24 @@ def build_guard(
     guard.under_way.stopped = lambda: dict(record.look("SELECT scope, why FROM stops"))
     guard.upkeep.sink = heads
     documents = loaded(layers, locked, lock)
+    if candidate is not None:
+        file = str(Path(candidate.file).absolute())
+        documents.append({"kind": "candidate", "file": file, "digest": candidate.digest, "grants": []})
     patiently(lambda: record.note(EntryKind.LOADED, {"documents": documents, "session": session}))
     return guard
+
+
+def kept_values(record: Record, limits: Limits | None) -> Values:
+    """Where arguments are kept: as long as closed files of the record, and never longer than values may be."""
+    retention = limits.retention if limits is not None else None
+    return Values(record.directory, record.key, KEPT if retention is None else retention)
+
+
+def candidate_of(policy: Document | None, mandate: Document | None, started: datetime | None) -> Candidate | None:
+    """The other policy as it would bind: with the mandate in force, if there is one."""
+    if policy is None:
+        return None
+    return Candidate(Authority(tuple(one for one in (policy, mandate) if one is not None), started))
 
 
 def say_clock(record: Record) -> None:

@@ -12,7 +12,7 @@ from mcp_guard.catalog import SERVER_NAME
 from mcp_guard.cli.accepting import keep_up, put_in_force, standing_of
 from mcp_guard.cli.containing import in_default_cell, say_contained
 from mcp_guard.cli.serving import serve_stdio
-from mcp_guard.cli.setting_up import build_guard, parse_settings, say_strangers
+from mcp_guard.cli.setting_up import build_guard, candidate_document, parse_settings, say_strangers
 from mcp_guard.errors import InputError
 from mcp_guard.server_spec import ServerSpec
 
@@ -31,6 +31,8 @@ HOW_TO_GRANT = (
 @click.option("--mandate", type=click.Path(path_type=Path), help="What is granted for one task, within the policy.")
 @click.option("--lock", type=click.Path(path_type=Path), help="Show only what this lock has and still is what it was.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A variable of the documents.")
+@click.option("--record", "kept", type=click.Choice(["values"]), help="Keep the arguments of calls (docs/report.md).")
+@click.option("--candidate", type=click.Path(path_type=Path), help="Judge this policy beside the one in force, too.")
 @click.option("--contain", is_flag=True, help="Give the server the files that grants name, and no network (Linux).")
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 @click.pass_obj
@@ -41,6 +43,8 @@ def wrap(
     mandate: Path | None,
     lock: Path | None,
     settings: tuple[str, ...],
+    kept: str | None,
+    candidate: Path | None,
     contain: bool,
     command: tuple[str, ...],
 ) -> int:
@@ -72,6 +76,8 @@ def wrap(
         own_files=(lock,) if lock is not None else (),
         lock=lock,
         locked=standing.force.lock,
+        values=kept is not None,
+        candidate=candidate_document(candidate, first, asked.settings),
     )
     put_in_force(guard, standing, asked)
     keep_up(guard, standing, asked)

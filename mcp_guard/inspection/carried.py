@@ -20,13 +20,21 @@ def carried_secrets(call: Call) -> list[str]:
     """The kinds of secrets in it, each once; of the server's own state, which comes back to it, nothing is said."""
     theirs = "requestState" if call.continues else None
     params: Mapping[str, Any] = {name: value for name, value in call.params.items() if name != theirs}
-    texts = list(strings(dict(params)))
-    joined = "\n".join([*texts, call.target])
+    return _kinds([*strings(dict(params)), call.target])
+
+
+def secrets_in(value: Any) -> list[str]:
+    """The same of any value: one argument, its name included."""
+    return _kinds(list(strings(value)))
+
+
+def _kinds(texts: list[str]) -> list[str]:
+    joined = "\n".join(texts)
     inside = [text for _, text in runs(joined)]
     if "%" in joined:
         inside.append(unquote(joined))
     found = finder(())
     if not any(map(found.suspects, (joined, *inside))):
         return []
-    kinds = [kind for text in (*texts, call.target, *inside) for _, _, kind in found.find(text)]
+    kinds = [kind for text in (*texts, *inside) for _, _, kind in found.find(text)]
     return list(dict.fromkeys(kinds))

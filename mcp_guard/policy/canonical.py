@@ -64,6 +64,8 @@ def folded(text: str) -> str:
 
 def flattened(text: str) -> str:
     """`text` without invisible characters and compatibility forms, every run of white space one space; case kept."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()  # nearly every name and value: all of the below leaves it as it is
     if not text.isascii():
         text = _IGNORABLE.sub("", unicodedata.normalize("NFKC", text))
     text = _ODD_SPACING.sub(" ", text)

@@ -45,6 +45,7 @@ CHARGE = an_object(
 )
 RULE = an_object({"key": TEXT, "effect": one_of(*EFFECTS.values()), "at": TEXT})
 APPROVAL = an_object({"by": TEXT, "answers": TEXT, "asks": TEXTS})
+CANDIDATE = an_object({"effect": one_of(*EFFECTS.values()), "reason": TEXT, "rules": TEXTS})
 DOCUMENT = an_object({"kind": TEXT, "file": TEXT, "digest": TEXT, "grants": TEXTS})
 WITHHELD_TOOL = an_object({"tool": TEXT, "why": TEXT}, {"code": TEXT})
 FOUND_THING = an_object({"name": TEXT, "rules": TEXTS})
@@ -144,6 +145,7 @@ CODES: dict[EntryKind, Code] = {
             "permitted": TEXTS,
             "detail": TEXT,
             "count": COUNT,
+            "candidate": CANDIDATE,
         },
     ),
     EntryKind.OUTCOME: Code(
@@ -274,6 +276,30 @@ CODES: dict[EntryKind, Code] = {
                 "sha256": {"type": "string", "pattern": "^[0-9a-f]*$"},
                 "how": one_of("first_sight", "narrower", "person", "init", "local"),
                 "by": TEXT,
+            }
+        ),
+    ),
+    EntryKind.REPORTED: Code(
+        "A person reported the call of `entry`; `rule` is the deny of exactly such calls that holds from here on.",
+        _note(
+            EntryKind.REPORTED,
+            entry="3f9a1c2e-17",
+            server="bank",
+            target="transfer_money",
+            values={"amount": "ef" * 16, "recipient": "01" * 16},
+            rule="reported-3f9a1c2e-17",
+            reason="nobody asked for this payment",
+            by="local:me",
+        ),
+        data=an_object(
+            {
+                "entry": TEXT,
+                "server": TEXT,
+                "target": TEXT,
+                "rule": TEXT,
+                "reason": TEXT,
+                "by": TEXT,
+                "values": {"type": "object", "additionalProperties": HEX},
             }
         ),
     ),

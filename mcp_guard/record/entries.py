@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from mcp_guard.model import Approval, Charge, Decision, Effect, Kind, Outcome, RuleRef
+from mcp_guard.model import Approval, Charge, Decision, Effect, Kind, Otherwise, Outcome, RuleRef
 
 TEXT_LIMIT = 256  # characters
 LIST_LIMIT = 256  # items of a list or an object in a note
@@ -93,6 +93,8 @@ class EntryKind(StrEnum):
     """A person said that recorded times were ahead of the true one: from here on time runs from the clock again."""
     ACCEPTED = "accepted"
     """A file that says what is granted counts from here on as it is now: which one, its digest, and why it may."""
+    REPORTED = "reported"
+    """A person reported a call that should not have been allowed: its entry, and the deny that follows from it."""
     NOT_IN_FORCE = "not_in_force"
     """A running guard found a file changed that doesn't count as it is now: which one, and why not."""
     REVOKED = "revoked"
@@ -121,6 +123,7 @@ NOTES = frozenset(EntryKind) - {
     EntryKind.LABELS_CLEARED,
     EntryKind.SESSION_RENEWED,
     EntryKind.ACCEPTED,
+    EntryKind.REPORTED,
     EntryKind.REVOKED,
 }
 """The kinds that `Record.note` takes; the others are written together with what they tell about."""
@@ -237,6 +240,8 @@ def decision_body(request: Request, decision: Decision, count: int) -> dict[str,
         body["detail"] = bounded_text(decision.detail)
     if count != 1:
         body["count"] = count
+    if decision.otherwise is not None:
+        body["candidate"] = _otherwise(decision.otherwise)
     return body
 
 
@@ -320,6 +325,12 @@ def _charge(charge: Charge) -> dict[str, Any]:
     if charge.seconds:
         body["seconds"] = charge.seconds
     return body
+
+
+def _otherwise(said: Otherwise) -> dict[str, Any]:
+    """What a candidate would have said; its reason may be the name of an error, so it is bounded like any text."""
+    rules = [bounded_text(key) for key in said.rules[:LIST_LIMIT]]
+    return {"effect": EFFECTS[said.effect], "reason": bounded_text(said.reason), "rules": rules}
 
 
 def _approval(approval: Approval) -> dict[str, Any]:

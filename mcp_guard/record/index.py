@@ -216,15 +216,23 @@ def _open(directory: Path | None) -> sqlite3.Connection:
             if not os.path.lexists(path):
                 place.publish(path, b"")
             place.check(directory)
-            connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=30, isolation_level=None)
-            return _made(connection)
+            return _made(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=30, isolation_level=None))
         except (OSError, sqlite3.Error):
             pass
     return _made(sqlite3.connect(":memory:", isolation_level=None))
 
 
 def _made(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """With its tables; what another version left is thrown away."""
+    """With its tables; what another version left is thrown away. Closed where that can't be done."""
+    try:
+        _make(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous=OFF")  # a help that can be made again
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("BEGIN IMMEDIATE")
@@ -235,4 +243,3 @@ def _made(connection: sqlite3.Connection) -> sqlite3.Connection:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version={_FORMAT}")
     connection.execute("COMMIT")
-    return connection

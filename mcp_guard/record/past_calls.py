@@ -8,10 +8,11 @@ from mcp_guard.model import Effect, Kind
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.events import loaded, seen
 from mcp_guard.record.query import Row
+from mcp_guard.record.values import Reader
 from mcp_guard.report.replay import EFFECTS, Past
 
 
-def past_calls(rows: Iterable[Row]) -> Iterator[Past]:
+def past_calls(rows: Iterable[Row], kept: Reader | None = None) -> Iterator[Past]:
     """In the order of the rows; what names no target was never a call that a policy speaks about."""
     mandated: set[str] = set()  # chains of guards that a mandate bound
     for row in rows:
@@ -19,11 +20,11 @@ def past_calls(rows: Iterable[Row]) -> Iterator[Past]:
         if row.kind is EntryKind.LOADED and any(one.kind == "mandate" for one in loaded(row)):
             mandated.add(chain)
         elif row.kind is EntryKind.DECISION and row.server and row.target:
-            yield _past(row, mandated=chain in mandated)
+            yield _past(row, kept, mandated=chain in mandated)
 
 
-def _past(row: Row, *, mandated: bool) -> Past:
-    known = seen(row)
+def _past(row: Row, kept: Reader | None, *, mandated: bool) -> Past:
+    known = seen(row, kept)
     agreed = bool(row.body.get("approvals"))
     cut = "…" in row.target or "…" in row.principal or row.detail.startswith("not inspected")
     return Past(
@@ -39,6 +40,7 @@ def _past(row: Row, *, mandated: bool) -> Past:
         reason=row.reason,
         given=known.given,
         values=known.values,
+        known=known.known,
         count=row.count,
         certain=not cut,
         mandated=mandated,

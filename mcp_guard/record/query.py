@@ -201,6 +201,11 @@ class Query:
         lists = [orjson.loads(tools) for key, tools in rows if str(key).rpartition(":")[0] == server]
         return frozenset(name for names in lists for name in names) if lists else None
 
+    def first_use(self, key: str) -> datetime | None:
+        """When a mandate was first used by a principal; None if it never was."""
+        found = self._connection.execute("SELECT time FROM first_used WHERE key=?", (key,)).fetchone()
+        return None if found is None else datetime.fromisoformat(str(found[0]))
+
     def labels(self) -> list[tuple[str, tuple[str, int]]]:
         """By session: a label, and the position of the entry that set it."""
         rows = self._connection.execute("SELECT session, label, position FROM labels ORDER BY session, label")
@@ -417,6 +422,8 @@ def _grants_of(row: Row) -> Iterator[tuple[str, list[str]]]:
     data = row.body.get("data")
     for document in data.get("documents", []) if isinstance(data, dict) else []:
         if isinstance(document, dict) and isinstance(grants := document.get("grants"), list):
+            if document.get("kind") == "candidate":  # it grants nothing
+                continue
             ids = (str(one) for one in grants if not str(one).startswith("…"))  # a cut list ends in `… 7 more`
             yield str(document.get("file")), [f"{document.get('kind')}/{one}" for one in ids]
 

@@ -115,6 +115,10 @@ def _told(kind: EntryKind, data: Any) -> str:
             return f"labels taken away by {known.get('by', '?')}: {', '.join(map(str, known.get('labels', [])))}"
         case EntryKind.SESSION_RENEWED:
             return f"a new history begun by {known.get('by', '?')}, for the next start"
+        case EntryKind.REPORTED:
+            call = f"{server or '?'}/{known.get('target', '?')}"
+            because = f": {known['reason']}" if known.get("reason") else ""
+            return f"{known.get('entry', '?')} reported, and such calls of {call} denied{because}"
         case EntryKind.FOUND:
             rules = [f"{one.get('name', '?')} ({_listed(one.get('rules'))})" for one in _objects(known.get("found"))]
             more = f" and {len(rules) - _MOST} more" if len(rules) > _MOST else ""
@@ -154,4 +158,6 @@ def why(row: Row) -> str:
     # A refusal of what no rule is about: the detail says whether it was hidden, or isn't there at all.
     detail = row.detail if not rule and row.reason else ""
     agreed = ", ".join(f"approved by {one.get('by', '?')}" for one in _objects(row.body.get("approvals")))
-    return escaped(", ".join(part for part in (row.reason, rule, agreed, detail, times) if part))
+    other = row.body.get("candidate")
+    candidate = f"candidate: {other.get('effect', '?')}" if isinstance(other, Mapping) else ""
+    return escaped(", ".join(part for part in (row.reason, rule, agreed, detail, candidate, times) if part))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from mcp_guard.model import Answer, Facts
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.rules import Arguments, Limit, Rule
-from mcp_guard.report.recorded import Told, told
+from mcp_guard.report.recorded import Recorded, Told, goes_by_sources, told
 from mcp_guard.report.slack import Digest
 
 _Answers = Callable[[Told], Answer]
@@ -74,6 +74,8 @@ def _arguments(limits: Arguments, digest: Digest | None, answers: _Answers) -> A
 
 def _limit(limit: Limit, digest: Digest | None, answers: _Answers) -> Limit:
     def check(value: object, facts: Facts) -> Answer:
+        if isinstance(value, Recorded) and value.value and not goes_by_sources(limit.constraint):
+            return limit.check(value.value[0], facts)
         return answers(told(limit.constraint, value, digest))
 
     return Limit(limit.constraint, check)

@@ -13,6 +13,7 @@ from typing import Any
 
 from mcp_guard.policy.document import Document
 from mcp_guard.report.asked import AskedRule, questions
+from mcp_guard.report.beside import Beside, differences
 from mcp_guard.report.refused import Group, refusals
 from mcp_guard.report.seen import Event, Loaded, Seen
 from mcp_guard.report.slack import Digest, Slack, slack
@@ -32,6 +33,7 @@ class Report:
     refused: tuple[Group, ...]
     asked: tuple[AskedRule, ...]
     slack: tuple[Slack, ...] | None  # None: no document was named
+    beside: tuple[Beside, ...] = ()  # where a candidate would have said something else
 
     @property
     def unused(self) -> list[str]:
@@ -68,6 +70,7 @@ def make(events: Iterable[Event], documents: Sequence[Document] = (), digest: Di
         refused=tuple(refusals(all_of_it)),
         asked=tuple(questions(all_of_it)),
         slack=tuple(one for document in documents for one in slack(document, used, digest)) if documents else None,
+        beside=tuple(differences(decisions)),
     )
 
 
@@ -91,6 +94,18 @@ def as_data(report: Report) -> dict[str, Any]:
         else [
             {"rule": one.rule, "at": one.at, "argument": one.argument, "says": one.says, "untold": one.untold}
             for one in report.slack
+        ],
+        "candidate": [
+            {
+                "name": one.name,
+                "said": one.said,
+                "candidate": one.candidate,
+                "why": one.why,
+                "count": one.count,
+                "last": one.last,
+                "looser": one.looser,
+            }
+            for one in report.beside
         ],
     }
 

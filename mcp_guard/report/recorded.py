@@ -1,4 +1,4 @@
-"""What is known of an argument whose value was never kept: its type, its size, and whether it is a listed value.
+"""What is known of an argument by its entry alone: its type, its size, and whether it is a listed value.
 
 Core. Each constraint answers for such a value what can be said for certain; replay builds both ends from that.
 """
@@ -7,8 +7,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
-from mcp_guard.policy.constraints import All, Anything, Constraint, MaxItems, MaxLength, OneOf, OrNull, json_types
+from mcp_guard.policy.constraints import (
+    All,
+    Anything,
+    Constraint,
+    Each,
+    Fields,
+    From,
+    MaxItems,
+    MaxLength,
+    NotFrom,
+    OneOf,
+    OrNull,
+    Some,
+    json_types,
+)
 from mcp_guard.report.slack import Digest
 
 _TYPES = {"text": "string", "list": "array"}  # the record's words for JSON Schema's
@@ -30,6 +45,7 @@ class Recorded:
     name: str
     kind: str  # `number`, `text:12`, `list:3`
     digest: str = ""  # keyed; empty: none was kept
+    value: tuple[Any, ...] = ()  # the value itself, where it was kept
 
     @property
     def json_type(self) -> str:
@@ -62,6 +78,23 @@ def told(constraint: Constraint, value: object, digest: Digest | None) -> Told:
     if isinstance(constraint, OneOf):
         return _one_of(constraint, value, digest)
     return Told.UNKNOWN
+
+
+def goes_by_sources(constraint: Constraint) -> bool:
+    """Does it ask where a value comes from? Then the value alone doesn't say: that was known at the time."""
+    match constraint:
+        case From() | NotFrom():
+            return True
+        case All(parts):
+            return any(map(goes_by_sources, parts))
+        case OrNull(other):
+            return goes_by_sources(other)
+        case Each(element) | Some(element):
+            return goes_by_sources(element)
+        case Fields():
+            return True  # its members may; it is rare
+        case _:
+            return False
 
 
 def _all(parts: list[Told]) -> Told:

@@ -7,7 +7,7 @@ have been allowed, the milder one those that surely were. Where the two agree, t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -70,6 +70,7 @@ class Past:
     reason: str = ""
     given: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, Json] = field(default_factory=dict)  # arguments of which the value was kept
     count: int = 1
     certain: bool = True
     mandated: bool = False  # a mandate bound it, too, which isn't replayed
@@ -87,7 +88,7 @@ class Replayed:
 
 
 @dataclass(slots=True)
-class _World:
+class World:
     """Facts of one bound: implements `model.Facts` as far as a rewritten document asks."""
 
     strict: bool
@@ -95,6 +96,7 @@ class _World:
     now: datetime = datetime.min
     session: str = ""
     charges: dict[tuple[str, str], list[tuple[datetime, int]]] = field(default_factory=dict)
+    leads: Callable[[str], str | None] = lambda path: None  # where a path leads, as far as that is known
 
     def used(self, rule: str, account: str = "", seconds: int = 0) -> Usage:
         since = self.now - timedelta(seconds=seconds) if seconds else None
@@ -113,7 +115,7 @@ class _World:
         raise LookupError("no value is known")
 
     def resolve(self, path: str) -> str | None:
-        return None
+        return self.leads(path)
 
     def added_effects(self, server: str, tool: str) -> frozenset[EffectClass]:
         return frozenset()
@@ -138,17 +140,38 @@ class _World:
         raise LookupError("no history is known")
 
 
+Started = Callable[[Past], datetime]
+"""When the mandate was first used by whoever made a call."""
+
+
 def replay(
-    calls: Iterable[Past], policy: Document, digest: Digest | None, seen: Callable[[str], Collection[str] | None]
+    calls: Iterable[Past],
+    policy: Document | tuple[Document, ...],
+    digest: Digest | None,
+    seen: Callable[[str], Collection[str] | None],
+    leads: Callable[[str], str | None] = lambda path: None,
+    started: Started | None = None,
 ) -> Iterator[Replayed]:
-    """Each call in the order of the record. Budgets count from the first of them."""
-    worlds = _World(True, seen), _World(False, seen)
-    documents = {
-        (strict, known): Authority((bound(policy, digest, strict=strict, names_known=known),))
+    """Each call in the order of the record, under a policy, or a policy and a mandate (which needs `started`). Budgets
+    count from the first of them. `leads`: where a path leads, for calls whose values were kept.
+    """
+    layers = policy if isinstance(policy, tuple) else (policy,)
+    mandated = any(layer.kind == "mandate" for layer in layers)
+    worlds = World(True, seen, leads=leads), World(False, seen, leads=leads)
+    bounds = {
+        (strict, known): tuple(bound(layer, digest, strict=strict, names_known=known) for layer in layers)
         for strict in (True, False)
         for known in (True, False)
     }
+    since: datetime | None = None
+    documents: dict[tuple[bool, bool], Authority] = {}
     for past in calls:
+        if mandated:
+            past = replace(past, mandated=False)  # all that binds is named
+        begins = started(past) if mandated and started is not None else None
+        if not documents or begins != since:
+            since = begins
+            documents = {key: Authority(said, begins) for key, said in bounds.items()}
         known = not {"*", "left_out"} & past.given.keys()
         call = _call(past)
         said = []
@@ -171,12 +194,16 @@ def _surely_made(past: Past) -> bool:
 
 def _call(past: Past) -> Call:
     arguments = {
-        name: None if kind == "null" else Recorded(name, kind, past.values.get(name, ""))
+        name: None if kind == "null" else Recorded(name, kind, past.values.get(name, ""), _value(past, name))
         for name, kind in past.given.items()
         if name not in ("*", "left_out")
     }
     method = "prompts/get" if past.method == "completion/complete" else past.method  # whose arguments lie elsewhere
     return Call(past.principal, method, past.server, past.target, {"arguments": arguments}, past.kind)
+
+
+def _value(past: Past, name: str) -> tuple[Json, ...]:
+    return (past.known[name],) if name in past.known else ()
 
 
 def _compared(past: Past, strict: Decision, mild: Decision) -> Replayed:

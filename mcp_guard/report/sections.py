@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from mcp_guard.escaping import escaped
 from mcp_guard.report.asked import ANSWERED, SILENT, AskedRule
+from mcp_guard.report.beside import Beside
 from mcp_guard.report.making import Report
 from mcp_guard.report.refused import Group
 from mcp_guard.report.slack import Slack
@@ -55,6 +56,7 @@ def headline(report: Report) -> str:
 def sections(report: Report) -> list[Section]:
     """The tables that have something in them."""
     found = [_grants(report), _arguments(report), _slack(report.slack), _refused(report), _asked(report.asked)]
+    found.append(_beside(report.beside))
     return [one for one in found if one.rows]
 
 
@@ -114,6 +116,16 @@ def _asked(asked: Sequence[AskedRule]) -> Section:
     columns = ("rule", "asked", "yes", "no", "standing answer", "no answer", "median seconds")
     kept, note = _kept(asked, lambda one: one.asked)
     return Section("Questions to a person", columns, tuple(tuple(_question(one)) for one in kept), note)
+
+
+def _beside(found: Sequence[Beside]) -> Section:
+    kept, note = _kept(found, lambda one: one.count)
+    rows = tuple(
+        (named(one.name), named(one.said), named(one.candidate), named(one.why) or "-", str(one.count), named(one.last))
+        for one in kept
+    )
+    columns = ("call", "decided", "candidate", "because", "times", "last entry")
+    return Section("What the candidate would have said", columns, rows, note)
 
 
 def _question(one: AskedRule) -> Iterator[str]:

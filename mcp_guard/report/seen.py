@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,27 @@ class Seen:
     gives: tuple[str, ...] = ()  # labels that the session has from here on
     digest: str = ""  # keyed, of the whole call
     count: int = 1
+    known: Mapping[str, Any] = field(default_factory=dict)  # the arguments whose values were kept, and are as they were
+    approved: bool = False  # a person agreed
+    authority: str = ""  # digest of the documents that judged
+    candidate: str = ""  # what a candidate would have said instead: an effect
+    candidate_why: str = ""
+    sent: bool = True  # an allowed call of which no byte was sent wasn't made
+
+    @property
+    def wholly_known(self) -> bool:
+        """Is every argument's value here?"""
+        return self.known.keys() == self.given.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A person said that the call of this entry should not have been allowed; `values`: digests by argument."""
+
+    entry: str
+    name: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +66,7 @@ class Loaded:
     file: str
     grants: tuple[str, ...]
     kind: str = "policy"
+    entry: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +79,4 @@ class Said:
     rules: tuple[str, ...] = ()  # the keys of the rules that ask; with `asked` alone
 
 
-Event = Seen | Exposed | Loaded | Said
+Event = Seen | Exposed | Loaded | Said | Reported

@@ -2,7 +2,7 @@
 
 Core. Goes by what the record keeps: which arguments were given, and keyed digests of their values. A digest can be held
 against a value that the document lists, so members of `in` that nobody used are told. How far a range, a directory or a
-list of hosts was used can't be: that needs the values, and it is said for which arguments.
+list of hosts was used needs the values (`--record values`); where they weren't kept, that is said.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from mcp_guard.policy.constraints import (
 )
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.rules import Arguments, Rule
+from mcp_guard.report.how_far import how_far
 from mcp_guard.report.use import MOST_VALUES, ArgumentUse, GrantUse
 
 Digest = Callable[[str, object], str]
@@ -99,8 +100,14 @@ def _of_argument(
         yield from _anything(name, use)
     elif isinstance(limit, OneOf) and len(limit.values) > 1:
         yield from _one_of(name, limit, use, digest)
-    elif any(isinstance(part, _NEED_VALUES) for part in getattr(limit, "parts", (limit,))):
-        yield name, "how far it is used needs values, which the record does not keep", True
+    elif not any(isinstance(part, _NEED_VALUES) for part in getattr(limit, "parts", (limit,))):
+        return
+    elif not use.unknown and use.known:
+        for part in getattr(limit, "parts", (limit,)):
+            if says := how_far(part, list(use.known.values())):
+                yield name, says, False
+    else:
+        yield name, "how far it is used needs values, which were not kept (`--record values`)", True
 
 
 def _anything(name: str, use: ArgumentUse) -> Iterator[tuple[str, str, bool]]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from mcp_guard.report.seen import Seen
 
@@ -24,8 +25,17 @@ class ArgumentUse:
     kinds: set[str] = field(default_factory=set)  # JSON types
     values: set[str] = field(default_factory=set)  # digests; at most MOST_VALUES
     untold: int = 0  # calls that gave it and kept no digest of it
+    known: dict[str, Any] = field(default_factory=dict)  # by digest: values that were kept; at most MOST_VALUES
+    unknown: int = 0  # calls that gave it and of which no value was kept
 
-    def add(self, kind: str, digest: str | None) -> None:
+    def add(self, kind: str, digest: str | None, *values: Any) -> None:
+        """`values`: the value itself, if it was kept."""
+        self.unknown += not values
+        for value in values:
+            if digest is not None and (digest in self.known or len(self.known) < MOST_VALUES):
+                self.known[digest] = value
+            else:
+                self.unknown += 1
         self.given += 1
         self.kinds.add(kind.partition(":")[0])
         if digest is None or (len(self.values) >= MOST_VALUES and digest not in self.values):
@@ -61,7 +71,12 @@ class GrantUse:
             if name == "*":
                 self.others += 1
             else:
-                self.arguments.setdefault(name, ArgumentUse()).add(kind, seen.values.get(name))
+                self.arguments.setdefault(name, ArgumentUse()).add(kind, seen.values.get(name), *kept(seen, name))
+
+
+def kept(seen: Seen, name: str) -> tuple[Any, ...]:
+    """The value that a call had under this name, if it was kept."""
+    return (seen.known[name],) if name in seen.known else ()
 
 
 def uses(decisions: Iterable[Seen], granted: Iterable[str]) -> dict[str, GrantUse]:

@@ -180,8 +180,12 @@ class AsLegacy:
         return _nothing
 
     def close(self) -> None:
+        """Who waits to be subscribed hears that the server has gone: what the link says later counts for nothing."""
         self._closed = True
         for stream in self._streams:
+            answer, stream.answer = stream.answer, None
+            if answer is not None:
+                asyncio.get_running_loop().call_soon(answer, {"gone": "its session has ended"})
             if stream.timer is not None:
                 stream.timer.cancel()
 

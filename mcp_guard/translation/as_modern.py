@@ -183,9 +183,10 @@ class AsModern:
         return call.ask(method, params, answer)
 
     def close(self) -> None:
+        """Who waits for an answer gets it from the link, if only its end; who was to come back is awaited no more."""
         calls, self._calls = self._calls, {}
         for call in calls.values():
-            call.drop()
+            call.ask_no_more() if call.waiting else call.drop()
 
 
 def _nothing(_: str | None = None) -> None:

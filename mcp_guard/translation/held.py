@@ -114,6 +114,11 @@ class Held:
         if answer is not None:
             answer(reply)
 
+    def ask_no_more(self) -> None:
+        """The server's questions are over, with its session: a client that answered them would come too late."""
+        self._questions.clear()
+        self._stop_timers()
+
     def drop(self) -> None:
         """Nobody comes back: neither client nor server hears any more of it."""
         self._answer = None

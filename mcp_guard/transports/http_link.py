@@ -147,7 +147,7 @@ class HttpLink:
             self._stream.pause(paused)
 
     def close(self) -> None:
-        """End the session: what is under way is dropped, and the server is told to forget it."""
+        """End the session: what is under way is answered by its end, and the server is told to forget it."""
         if self._closed:
             return None
         self._closed = True
@@ -156,6 +156,7 @@ class HttpLink:
             self._stream.close()
         for call in self._pending.values():
             call.abort()
+            asyncio.get_running_loop().call_soon(self._answer, call, _closed(call))
         self._pending.clear()
         self._queue.clear()
         if self._sender.session is None or self._gone:
@@ -306,11 +307,14 @@ class HttpLink:
         if self._pending.pop(call.id, None) is None:
             return
         call.end()
+        self._answer(call, answer)
+        self._one_less()
+
+    def _answer(self, call: Call, answer: dict[str, Any]) -> None:
         try:
             call.answer(answer)
         except Exception as error:
             self._on_odd(f"not taken: {type(error).__name__}")
-        self._one_less()
 
     def _one_less(self) -> None:
         if self._gone and not self._pending:
@@ -386,6 +390,10 @@ def _without_answer(ending: Ending) -> str:
     if ending.streamed:
         return "its stream ended without an answer"
     return f"it answered with HTTP {ending.status}"
+
+
+def _closed(call: Call) -> dict[str, Any]:
+    return {"gone": "closed"} if call.sent else {"gone": "closed", "unsent": True}
 
 
 def _nothing() -> None:

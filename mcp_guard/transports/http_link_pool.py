@@ -73,11 +73,11 @@ class Pool:
                 server_hostname=remote.host if remote.tls else None,
                 happy_eyeballs_delay=0.25,
             )
-        self._all.add(connection)
         problem = connection.misplaced(remote)
         if problem:
             connection.end()
             raise _Refused(problem)
+        self._all.add(connection)  # now: one that ended on the way here has told so, and would be counted for ever
         return connection
 
     def _tls(self) -> ssl.SSLContext:

@@ -43,7 +43,7 @@ class Link(Protocol):
         """Stop or go on reading: the client can't take more at the moment."""
 
     def close(self) -> None:
-        """End it in order."""
+        """End it in order. What is under way is answered soon after, by its end."""
 
 
 def leaving(goodbye: asyncio.Future[None]) -> None:

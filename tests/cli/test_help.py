@@ -19,12 +19,13 @@ from tests.cli.commands import guard
 CONTRACT = {
     "demo": {"--answer"},
     "init": {"--apply", "--undo", "--project", "--client", "--list", "--force", "--json"},
-    "wrap": {"--name", "--policy", "--mandate", "--lock", "--set", "--contain"},
-    "run": {"--config", "--mandate", "--set", "--http", "--token-env"},
+    "wrap": {"--name", "--policy", "--mandate", "--lock", "--set", "--contain", "--record", "--candidate"},
+    "run": {"--config", "--mandate", "--set", "--record", "--candidate", "--http", "--token-env"},
     "check": {"--config", "--policy", "--mandate", "--lock", "--set", "--name", "--contain", "--clients", "--json"},
     "explain": {"--config", "--policy", "--mandate", "--lock", "--set", "--accepted", "--label", "--json"},
     "test": {"--config", "--policy", "--min-coverage", "--accepted", "--mutate", "--json", "--junit"},
     "lock": {"--config", "--name", "--lock", "--server", "--check", "--accept-first-sight", "--json"},
+    "schema": set(),
     "diff": {"--set", "--set-old", "--markdown", "--json"},
     "accept": {"--config", "--policy", "--mandate", "--lock", "--set", "--show", "--json", "--state"},
     "mandate": set(),
@@ -35,7 +36,12 @@ CONTRACT = {
     "quarantine": {"--json", "--state"},
     "session": {"--json", "--state"},
     "pin": set(),
-    "replay": {"--policy", "--set", "--since", "--session", "--state", "--json"},
+    "replay": {"--policy", "--mandate", "--set", "--since", "--session", "--state", "--json"},
+    "suggest": {
+        *("--config", "--policy", "--set", "--since", "--session", "--hold-out", "--output", "-o"),
+        *("--state", "--json"),
+    },
+    "report-failure": {"--reason", "--arguments", "--whole-tool", "--state"},
     "report": {
         *("--since", "--session", "--config", "--policy", "--mandate", "--set", "--html", "--file"),
         *("--json", "--state"),
@@ -58,7 +64,8 @@ CONTRACT = {
 
 
 def command(name: str) -> click.Command:
-    found = getattr(importlib.import_module(f"mcp_guard.cli.{name}"), name)
+    module = name.replace("-", "_")
+    found = getattr(importlib.import_module(f"mcp_guard.cli.{module}"), module)
     assert isinstance(found, click.Command)
     return found
 

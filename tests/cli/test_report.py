@@ -49,7 +49,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 async def play(home: Path) -> None:
     """The demo's calls, into a record that stays."""
-    command = [sys.executable, "-m", "mcp_guard", "run", "--config", str(_set_up(home))]
+    command = [sys.executable, "-m", "mcp_guard", "run", "--config", str(_set_up(home)), "--record", "values"]
+    command += ["--candidate", str(home / "tighter.yaml")]
     environment = {**os.environ, "MCP_GUARD_STATE": str(home / "record")}
     async with RawClient(command, env=environment, cwd=home, timeout=60) as client:
         await client.initialize()
@@ -80,7 +81,7 @@ def test_a_command_prints_what_the_page_shows(played: Played, line: str, output:
 
 
 def test_the_page_has_the_transcripts_that_are_run() -> None:
-    assert [line.split()[1] for line, _ in transcripts()] == ["report", "report", "replay"]
+    assert [line.split()[1] for line, _ in transcripts()] == ["report", "report", "replay", "report", "suggest"]
 
 
 def test_the_same_policy_replayed_loosens_nothing_that_it_can_tell(played: Played) -> None:

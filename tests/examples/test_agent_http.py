@@ -15,6 +15,10 @@ PORTS = ("8401", "8402")
 
 @pytest.fixture
 def stage(root: Path) -> Stage:
+    return at_free_ports(root)
+
+
+def at_free_ports(root: Path) -> Stage:
     """The story at two ports that nobody else uses."""
     stage = Stage.of("07-agent-http", root)
     readme = stage.example / "README.md"

@@ -16,14 +16,15 @@ from mcp_guard.accepting.local import told
 from mcp_guard.accepting.local_text import Rule
 from mcp_guard.cli.app import app
 from mcp_guard.history.index import TRUSTED, Row
-from mcp_guard.model import By, Charge, Outcome
-from mcp_guard.record import questions, stops
+from mcp_guard.model import By, Charge, Effect, Otherwise, Outcome
+from mcp_guard.record import questions, reported, stops
 from mcp_guard.record.accepted import PERSON, Acceptance, accept
 from mcp_guard.record.codes import CODES, json_schema, markdown
 from mcp_guard.record.entries import NOTES, EntryKind, note_body
 from mcp_guard.record.keys import signing_seed
 from mcp_guard.record.query import open_for_reading
 from mcp_guard.record.questions import Asking
+from mcp_guard.record.reported import Report
 from mcp_guard.record.signing import Signer
 from mcp_guard.record.store import Record
 from tests.fixtures.client import RpcError
@@ -109,6 +110,10 @@ def every_kind(record: Record, clock: Clock) -> None:
     answers(record, clock)
     policy = Acceptance("policy", "/p.yaml", "ab", "", "cd", PERSON)
     record.change(lambda moment: accept(moment, policy, "local:me"))
+    report = Report(seen.id, record.session, "bank", "transfer_money", {"amount": "ab"}, "local/1", "why", "me")
+    record.change(lambda moment: reported.report(moment, report))
+    otherwise = Otherwise(Effect.DENY, "no_grant", ("policy/pay",))
+    record.step(request(), lambda view: replace(allow()(view), otherwise=otherwise))
     said = told(Rule("3", "mail/send", {"to": "eve"}, "why"), "ab" * 32, "local:me", undone=False)
     record.change(lambda moment: moment.append(note_body(EntryKind.REVOKED, record.chain, said)))
     for kind in sorted(NOTES):

@@ -153,6 +153,7 @@ def test_every_random_edit_is_found_and_the_first_bad_entry_is_where_it_was_made
         connection.deserialize(whole)
         position = edit(chance, connection)
         report = examine(connection)
+        connection.close()
         assert report.count, (edit.__name__, made)
         if position:
             assert report.findings[0].position in (position, position + 1), (edit.__name__, position, report.findings)
@@ -164,4 +165,5 @@ def test_the_record_that_was_edited_was_whole(whole: bytes) -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.deserialize(whole)
     report = examine(connection)
+    connection.close()
     assert (report.findings, report.checkpoints) == ([], 4)

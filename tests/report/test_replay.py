@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -124,6 +124,24 @@ VALUES: st.SearchStrategy[Any] = st.sampled_from(
 CALLS = st.dictionaries(st.sampled_from([*NAMES, "made-up"]), VALUES, max_size=3)
 
 
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(documents(), CALLS, st.booleans())
+def test_what_is_told_by_values_is_what_the_policy_says_of_them(
+    document: Document, arguments: dict[str, Any], labelled: bool
+) -> None:
+    arguments = {name: value for name, value in arguments.items() if name in NAMES}
+    digest, call = (lambda name, value: value_digest(KEY, name, value)), past(arguments, known=arguments)
+    (told,) = replay([call], document, digest, lambda _: ("pay",), leads=lambda path: path)
+    whole = Call("me", "tools/call", "bank", "pay", {"arguments": arguments})
+    truly = decide(Authority((document,)), whole, Real(labelled)).effect
+    assert told.change is Change.UNTOLD or NOW.get(told.change, Effect.ALLOW) is truly
+    hangs_on_more = any(rule.remembers or rule.deny_secrets or rule.budget for rule in document.rules)
+    sources = "from:" in str(document.rules) or "From(" in str(document.rules)
+    facts = document.tools == {} or any(rule.effects for rule in document.rules)
+    if not (hangs_on_more or sources or facts):
+        assert told.change is not Change.UNTOLD
+
+
 def past(arguments: Mapping[str, Any], **changes: Any) -> Past:
     made = Past("e-1", NOON, "s", "me", "tools/call", "bank", "pay", Kind.TOOL, Effect.ALLOW)
     given, values = shape(arguments, NAMES), value_digests(KEY, arguments, dict.fromkeys(NAMES))
@@ -173,6 +191,22 @@ def test_a_range_or_a_directory_cannot_be_told_and_may_be_looser_for_what_was_de
     document = policy("grants: [{id: pay, tool: bank/pay, args: {amount: {max: 5}}}]")
     allowed, denied = replayed([past({"amount": 4}), past({"amount": 4}, effect=Effect.DENY)], document)
     assert [(one.change, one.looser) for one in (allowed, denied)] == [(Change.UNTOLD, False), (Change.UNTOLD, True)]
+
+
+def test_a_mandate_that_is_named_narrows_and_its_span_runs_from_its_first_use() -> None:
+    mandate = load_text(
+        b"version: 1\ntask: pay\nexpires: 30m\ngrants: [{id: one, tool: bank/pay, args: {to: DE1, amount: any}}]",
+        file="m.yaml",
+        kind="mandate",
+    )
+    calls = [
+        past({"to": "DE1", "amount": 5}, mandated=True),
+        past({"to": "DE2", "amount": 5}, mandated=True),
+        past({"to": "DE1", "amount": 5}, time=NOON + timedelta(minutes=31)),
+    ]
+    digest = lambda name, value: value_digest(KEY, name, value)  # noqa: E731
+    found = replay(calls, (policy(PAY % ""), mandate), digest, lambda _: ("pay",), started=lambda _: NOON)
+    assert [one.change for one in found] == [Change.SAME, Change.DENIED, Change.DENIED]
 
 
 def test_a_budget_is_used_up_by_the_calls_before() -> None:

@@ -69,7 +69,7 @@ def test_slack_names_what_was_never_used_and_says_what_it_cannot_tell() -> None:
         ("policy/pay", "", "bank/give never called", False),
         ("policy/pay", "", "at most 5 of 9 calls used in a session", False),
         ("policy/pay", "to", "1 of 2 values never used: DE2", False),
-        ("policy/pay", "amount", "how far it is used needs values, which the record does not keep", True),
+        ("policy/pay", "amount", "how far it is used needs values, which were not kept (`--record values`)", True),
         ("policy/pay", "note", "any; 1 different value in 5 calls: could be listed", False),
         ("policy/pay", "fast", "optional, never given", False),
         ("policy/pay", "others", "any others; given were: none", False),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -54,6 +56,25 @@ def children(parent: int | None = None) -> set[int]:
 def open_files() -> int:
     """How many file descriptors this process has."""
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - iterdir would hold one itself
+
+
+def descriptors() -> dict[int, str]:
+    """Each file descriptor of this process and what it leads to; of a socket, both ends."""
+    ends = {one.fileno(): _ends(one) for one in gc.get_objects() if isinstance(one, socket.socket)}
+    found = {}
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - iterdir would hold one itself
+        try:
+            found[int(name)] = f"{os.readlink(f'/proc/self/fd/{name}')} {ends.get(int(name), '')}".strip()  # noqa: PTH115
+        except OSError:  # the one that listed them
+            continue
+    return found
+
+
+def _ends(one: socket.socket) -> str:
+    try:
+        return f"{one.getsockname()} -> {one.getpeername()}"
+    except OSError:  # it listens, or has ended
+        return f"{one!r}"
 
 
 def number_in(file: Path) -> int:

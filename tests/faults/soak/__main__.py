@@ -44,6 +44,7 @@ def show(report: Report) -> None:
     print(f"{report.seconds / 60:g} minutes, {report.clients} clients, {report.servers} servers")
     ends = ", ".join(f"{count:,} {end}" for end, count in sorted(ledger.ends.items()))
     print(f"{ledger.asked:,} requests: {ends}, {len(ledger.unanswered)} unanswered, {len(ledger.twice)} answered twice")
+    print(f"the slowest answer took {ledger.longest:.1f} s")
     print("faults: " + ", ".join(f"{fault} {count}" for fault, count in sorted(ledger.faults.items())))
     print(
         f"{report.executed:,} calls executed with a mark of their own, each once; {report.entries:,} entries verified"

@@ -11,6 +11,7 @@ class Ledger:
     """Shared by all lanes of one run."""
 
     asked: int = 0
+    longest: float = 0.0  # seconds that an answer took
     ends: Counter[str] = field(default_factory=Counter)  # results, errors, given up, left behind
     faults: Counter[str] = field(default_factory=Counter)  # what was done to whom
     unanswered: dict[str, str] = field(default_factory=dict)  # what it was, and its nonce if it had one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import random
 from collections import Counter
@@ -24,7 +25,7 @@ from tests.faults.soak.stdio_lane import StdioLane
 from tests.faults.soak.world import World, texts
 from tests.faults.test_kill import digest_of, none_left, processes_with
 from tests.fixtures.ledger import read_lines
-from tests.transports.processes import open_files
+from tests.transports.processes import descriptors, open_files
 
 ENDS_WITHIN = 30.0
 """Seconds after which a guard that was told to stop is stuck."""
@@ -53,7 +54,7 @@ async def soak(home: Path, *, seconds: float, clients: int, servers: int, seed: 
     asyncio.get_running_loop().set_exception_handler(
         lambda _, context: report.wrong.append(f"in the loop: {context.get('message')} {context.get('exception')!r}")
     )
-    before = open_files()
+    before = descriptors()
     async with world.running(servers), _served(world, report) as (url, token, pid):
         lanes = _lanes(world, clients, seed, url, token, pid)
         watch = Watch({"the guard that serves HTTP": pid})
@@ -139,19 +140,25 @@ async def _errors_in(stream: asyncio.StreamReader) -> list[str]:
     return found
 
 
-async def _look_for_leftovers(home: Path, report: Report, files_before: int) -> None:
+async def _look_for_leftovers(home: Path, report: Report, before: dict[int, str]) -> None:
     """Processes anywhere, and tasks and descriptors of this process, where one gateway lived."""
     if not await none_left(str(home)):
         report.wrong += [f"still runs: {line[:200]}" for line in processes_with(str(home))]
-    for _ in range(500):
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        if not tasks and open_files() <= files_before:
-            break
-        await asyncio.sleep(0.01)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ENDS_WITHIN):  # of the loop's time: what closes them may wait its turn
+            while len(asyncio.all_tasks()) > 1 or open_files() > len(before):
+                await asyncio.sleep(0.01)
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     report.wrong += [f"still waits: {task.get_coro()}" for task in tasks]
-    if open_files() > files_before:
-        report.wrong.append(f"descriptors of this process: {files_before} -> {open_files()}")
+    held = descriptors()
+    if len(held) <= len(before):
+        return
+    gc.collect()  # what is left to the collector isn't held by anybody: say which it is
+    kept = descriptors()
+    report.wrong.append(f"descriptors of this process: {len(before)} -> {len(held)}, {len(kept)} but for garbage")
+    for number, place in held.items():
+        if before.get(number) != place:
+            report.wrong.append(f"{'still open' if number in kept else 'garbage'}: {number} {place}")
 
 
 def _check_ledgers(world: World, report: Report) -> None:

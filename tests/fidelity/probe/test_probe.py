@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from tests.fidelity.probe import odd
 from tests.fidelity.probe.columns import HTTP_SERVER, POLICY, SERVER, ours
 from tests.fidelity.probe.features import BOTH, FEATURES, LEGACY, MISSING, MODERN, Verdict, members, same
-from tests.fidelity.probe.run import NOT_SERVED, Reached, probe
+from tests.fidelity.probe.installing import FROM_NPM, FROM_PYPI, NotInstalled, install
+from tests.fidelity.probe.run import NOT_SERVED, Reached, probe, probe_twice
 from tests.fidelity.probe.scorecard import BEGIN, CHANGED, END, Result, generated, put_into, surprises
 from tests.fidelity.processes import free_port, listening
 from tests.fidelity.routes import REPOSITORY, Place
@@ -59,6 +61,16 @@ async def test_what_a_proxy_drops_is_seen_and_nothing_else_is_blamed() -> None:
     ]
     found = await probe(Reached([sys.executable, "-c", DROPPING, *SERVER]), LEGACY, looked_at)
     assert found == {"instructions": "lost", "structured content": "lost", "text, exactly": "kept"}
+
+
+async def test_what_got_lost_once_is_looked_at_again_and_what_is_always_lost_stays_so(tmp_path: Path) -> None:
+    """A proxy that drops both in its first conversation, and one of them in every other too."""
+    once = DROPPING.replace('"structuredContent"', f'"structuredContent" if first("{tmp_path}/met") else ""')
+    first = "import os\ndef first(file):\n    found = not os.path.exists(file)\n    return found\n"
+    once = first + once + f'open("{tmp_path}/met", "w").close()\n'
+    looked_at = [feature for feature in FEATURES if feature.name in {"instructions", "structured content"}]
+    found = await probe_twice(Reached([sys.executable, "-c", once, *SERVER]), LEGACY, looked_at)
+    assert found == {"instructions": "lost", "structured content": "kept"}
 
 
 async def test_a_revision_that_is_not_spoken_is_no_loss() -> None:
@@ -132,3 +144,35 @@ def test_only_the_generated_part_of_the_document_is_replaced() -> None:
 def test_the_document_names_every_feature_of_the_scorecard() -> None:
     text = (REPOSITORY / "docs" / "fidelity.md").read_text(encoding="utf-8")
     assert {feature.name for feature in FEATURES if f"| {feature.name} |" not in text} == set()
+
+
+def test_the_document_has_the_other_proxies_in_the_versions_that_are_installed() -> None:
+    text = (REPOSITORY / "docs" / "fidelity.md").read_text(encoding="utf-8")
+    pinned = [words[0].split("==") for words in FROM_PYPI.values()] + [word.split("@") for word in FROM_NPM]
+    assert len(pinned) == 5
+    for name, version in pinned:
+        assert re.search(rf"\| {re.escape(name)}( \((PyPI|npm)\))? {re.escape(version)}, ", text), name
+
+
+def test_each_proxy_is_installed_into_an_environment_of_its_own_and_only_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr("subprocess.run", lambda command, **_: ran.append(" ".join(command)))
+    for name in FROM_PYPI:
+        (tmp_path / name / "bin").mkdir(parents=True)
+    (tmp_path / "fastmcp" / "bin" / "fastmcp").touch()
+    install(tmp_path)
+    homes = [name for name in FROM_PYPI if any(f"{tmp_path}/{name}/bin/python -m pip install" in one for one in ran)]
+    assert homes == ["mcp-proxy", "mcp-firewall"]
+    assert any("mcp-firewall==0.1.0 mcp<2" in one for one in ran)
+    assert [one for one in ran if one.startswith("npm install") and all(word in one for word in FROM_NPM)]
+
+
+def test_what_cannot_be_installed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("no such program")
+
+    monkeypatch.setattr("subprocess.run", fails)
+    with pytest.raises(NotInstalled, match="failed"):
+        install(tmp_path)

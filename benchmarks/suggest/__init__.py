@@ -1,0 +1,1 @@
+"""What `mcp-guard suggest` makes of the examples: `python -m benchmarks.suggest`."""
