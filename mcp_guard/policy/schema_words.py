@@ -101,7 +101,6 @@ _ANYWHERE = {
     "durability": "What the record survives: a killed process, or a power failure too (`disk`).",
     "heads": "Where signed heads of the record go.",
     "max_size": "The size at which the record's file is closed: 500MB.",
-    "values": "`true`: values of arguments are kept for 14 days, apart from the record.",
     "retention": "How long closed files of the record are kept: 90d.",
     "values": "Keep the arguments of calls, in a file beside the record: `values: true`.",
     "client_id_env": "The variable that has the client's id.",
