@@ -103,7 +103,6 @@ _ANYWHERE = {
     "max_size": "The size at which the record's file is closed: 500MB.",
     "values": "`true`: values of arguments are kept for 14 days, apart from the record.",
     "retention": "How long closed files of the record are kept: 90d.",
-    "values": "Keep the arguments of calls, in a file beside the record: `values: true`.",
     "client_id_env": "The variable that has the client's id.",
     "client_secret_env": "The variable that has the client's secret.",
     "scope": "The scope that is asked for.",
