@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mcp_guard import log
 from mcp_guard.approvals.port import Approver, Memory, Nobody, nothing
@@ -65,6 +65,9 @@ from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.spawn import Child
 from mcp_guard.upkeep import Upkeep
 from mcp_guard.wire import keyed_digest, shape
+
+if TYPE_CHECKING:
+    from mcp_guard.watch import Watch
 
 
 class Local(Protocol):
@@ -126,6 +129,7 @@ class Guard:
     answered_here: Callable[[], None] = _nothing  # an answer was recorded by this process: whoever waits may look
     under_way: UnderWay = field(default_factory=UnderWay)  # what a stop ends
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
+    watch: Watch | None = None  # what guard.yaml has watched beside the rules; None: nothing
     upkeep: Upkeep = field(init=False)  # of the record, between calls
     scans: Scans = field(default_factory=Scans)  # what listed things have in them that speaks to the model
     values: Values | None = None  # where a person wants arguments kept; it judges nothing

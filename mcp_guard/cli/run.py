@@ -11,6 +11,7 @@ from mcp_guard.cli.accepting import keep_up, put_in_force, standing_of
 from mcp_guard.cli.containing import say_contained
 from mcp_guard.cli.serving import serve_stdio
 from mcp_guard.cli.setting_up import build_guard, candidate_document, parse_settings, say_strangers, say_unset
+from mcp_guard.cli.watching import watch_over
 from mcp_guard.errors import InputError
 
 DEFAULT_CONFIG = Path("guard.yaml")
@@ -51,7 +52,7 @@ def run(
         policy=first,
         mandate=second,
         prefixed=True,
-        own_files=(config, loaded.lock_place, *loaded.heads_files),
+        own_files=(config, loaded.lock_place, *loaded.heads_files, *loaded.watchers.own_files),
         durability=loaded.durability,
         lock=force.lock_file,
         locked=force.lock,
@@ -62,6 +63,7 @@ def run(
         candidate=candidate_document(candidate, first, {**loaded.variables, **asked.settings}),
     )
     put_in_force(guard, standing, asked)
+    guard.watch = watch_over(guard, loaded.watchers)
     keep_up(guard, standing, asked)
     say_strangers(guard)
     say_unset(loaded)

@@ -6,6 +6,7 @@ Raw dicts both ways. A front frames, authenticates and correlates; it never look
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 Answer = Callable[[dict[str, Any]], None]
@@ -20,6 +21,9 @@ Asked = Callable[[str, "dict[str, Any] | None", Answer, "int | None"], Cancel]
 """Takes a request that a server makes: method, params, where its answer goes, and which request of ours it belongs to
 (what the link's `request` returned), where the link can tell. The link calls what it returns when the server cancels
 its request, or ends."""
+
+TRACE: ContextVar[str] = ContextVar("TRACE", default="")
+"""The `traceparent` header of the HTTP request that a front is handing over, if it has one: for telemetry alone."""
 
 
 class Exchange(Protocol):

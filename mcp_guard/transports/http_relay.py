@@ -31,7 +31,7 @@ from mcp_types.methods import CLIENT_REQUESTS, SPEC_CLIENT_METHODS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from mcp_guard.transports.front import Answer, Ask, Cancel, Conversation, Conversations
+from mcp_guard.transports.front import TRACE, Answer, Ask, Cancel, Conversation, Conversations
 from mcp_guard.transports.http_caller import Caller
 from mcp_guard.transports.http_intake import CALLER, report
 from mcp_guard.wire import serialize
@@ -217,6 +217,7 @@ class Relay:
         # In the modern era a server asks in its results: nothing is asked on the way.
         modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
         ask = None if modern else _asker(ctx.lifespan_context, ctx.session._request_outbound)
+        TRACE.set(_trace_of(ctx))  # of this request's own task
         exchange = conversation.request(
             ctx.method, _params(ctx), id=ctx.request_id, answer=answer, notify=outbox.put, ask=ask
         )
@@ -278,6 +279,10 @@ def _result(message: dict[str, Any]) -> dict[str, Any]:
     failure = MCPError(INTERNAL_ERROR, "")
     failure.error = ErrorData.model_validate(message["error"])
     raise failure
+
+
+def _trace_of(ctx: Context) -> str:
+    return "" if ctx.request is None else str(ctx.request.headers.get("traceparent", ""))[:64]
 
 
 def _fail(code: int, message: str, data: Any = None) -> NoReturn:

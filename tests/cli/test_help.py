@@ -50,6 +50,7 @@ CONTRACT = {
     },
     "log": {
         "--denied",
+        "--flagged",
         "--tool",
         "--server",
         "--session",
