@@ -101,7 +101,9 @@ _ANYWHERE = {
     "durability": "What the record survives: a killed process, or a power failure too (`disk`).",
     "heads": "Where signed heads of the record go.",
     "max_size": "The size at which the record's file is closed: 500MB.",
+    "values": "`true`: values of arguments are kept for 14 days, apart from the record.",
     "retention": "How long closed files of the record are kept: 90d.",
+    "values": "Keep the arguments of calls, in a file beside the record: `values: true`.",
     "client_id_env": "The variable that has the client's id.",
     "client_secret_env": "The variable that has the client's secret.",
     "scope": "The scope that is asked for.",
@@ -138,5 +140,8 @@ _HERE = {
 
 
 def said_of(form: str, key: str) -> str:
-    """What an editor says of `key`, which stands in that form."""
-    return _HERE.get((form, key)) or _ANYWHERE[key]
+    """What an editor says of `key`, which stands in that form. A key of ours without a sentence is an error."""
+    said = _HERE.get((form, key)) or _ANYWHERE.get(key)
+    if said is None:
+        raise LookupError(f"`{key}` of {form} has no sentence for editors; write one in schema_words.py")
+    return said
