@@ -14,14 +14,17 @@ ALIGNMENT := .alignment
 TASKS := $(ALIGNMENT)/.installed
 CONFORMANCE := .conformance
 SUITE := $(CONFORMANCE)/.installed
-PEERS := .peers
+PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mcp-guard/bench-peers
+PYPI_PEERS := fastmcp mcp-proxy mcp-firewall mcp-gateway
+PEERS_READY := $(PEERS)/.installed
+SCORED := .peers
 
 # Wheels only: building a source distribution would fetch build tools that no hash covers.
 INSTALL := -m pip install --quiet --no-input --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-servers conformance scorecard bench alignment alignment-subset format lock wheel clean
+.PHONY: help demo test test-servers conformance scorecard bench bench-peers alignment alignment-subset format lock wheel clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -42,10 +45,12 @@ conformance: $(PROJECT) $(SUITE) ## run the official MCP conformance suite with 
 	@$(BIN)/python -m tests.fidelity --suite $(CONFORMANCE) $(ARGS)
 
 scorecard: $(PROJECT) ## install other proxies, ask them and the guard the same, write docs/fidelity.md (needs npm)
-	@$(BIN)/python -m tests.fidelity.probe --peers $(PEERS) --install --write
+	@$(BIN)/python -m tests.fidelity.probe --peers $(SCORED) --install --write
 
-bench: $(PROJECT) ## measure what the guard costs; ARGS=--json for machines, ARGS=--quick for a first look
-	@$(BIN)/python -m benchmarks.speed $(ARGS)
+bench: $(PROJECT) ## measure what the guard costs beside its peers (25 min at most), write docs/performance.md; ARGS=--quick
+	@$(BIN)/python -m benchmarks.speed --peers $(PEERS) $(if $(findstring --quick,$(ARGS)),,--write) $(ARGS)
+
+bench-peers: $(PEERS_READY) ## install other people's proxies for `make bench`, each in its own environment (npm for two of them)
 
 # Its environment is one of its own: AgentDojo brings the clients of every model provider along.
 alignment: $(TASKS) ## play AgentDojo's tasks and attacks behind the guard (about 10 min), write docs/alignment.md; ARGS="--suite banking"
@@ -69,7 +74,10 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 	uv pip compile $(RESOLVE) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	uv pip compile $(RESOLVE) requirements/servers/requirements.in --output-file requirements/servers/requirements.txt
 	uv pip compile $(RESOLVE) requirements/alignment/requirements.in --constraint requirements/dev.txt --output-file requirements/alignment/requirements.txt
-	for place in servers conformance; do \
+	for peer in $(PYPI_PEERS); do \
+	  uv pip compile $(RESOLVE) requirements/peers/$$peer.in --output-file requirements/peers/$$peer.txt || exit 1; \
+	done
+	for place in servers conformance peers; do \
 	  (cd requirements/$$place && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund) || exit 1; \
 	done
 RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
@@ -116,6 +124,18 @@ $(SUITE): requirements/conformance/package.json requirements/conformance/package
 $(PYPI_SERVERS): requirements/servers/requirements.txt $(DEPENDENCIES)
 	@$(BIN)/python -m venv --clear $(SERVERS)/venv
 	$(SERVERS)/venv/bin/python $(LOCKED) --requirement $<
+	@touch $@
+
+# Two need an SDK older than ours, and one of the others would be upgraded by it: each has an environment of its own.
+$(PEERS_READY): $(wildcard requirements/peers/*) $(DEPENDENCIES)
+	@set -e; for peer in $(PYPI_PEERS); do \
+	  $(BIN)/python -m venv --clear $(PEERS)/$$peer; \
+	  $(PEERS)/$$peer/bin/python $(LOCKED) --requirement requirements/peers/$$peer.txt; \
+	done
+	@if command -v npm >/dev/null; then \
+	  mkdir -p $(PEERS)/npm && cp requirements/peers/package*.json $(PEERS)/npm && cd $(PEERS)/npm && \
+	  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	else echo 'npm was not found: `mcp-proxy` and `supergateway` from npm are left out' >&2; fi
 	@touch $@
 
 $(TASKS): requirements/alignment/requirements.txt $(DEPENDENCIES) pyproject.toml

@@ -24,6 +24,7 @@ from mcp_guard.errors import InputError
 from mcp_guard.inspection.scan.settings import LOOKED_AT, Act, Inspect
 from mcp_guard.lock_file import NAME as LOCK_NAME
 from mcp_guard.policy.form_errors import did_you_mean, value_at
+from mcp_guard.policy.yaml_slips import hint_for_empty
 from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
 from mcp_guard.record.closing import Limits
 from mcp_guard.record.sinks import JOURNALD, Sink, sink_of
@@ -99,7 +100,7 @@ class ListenForm(_Form):
 class ConfigForm(_Form):
     """The whole file."""
 
-    version: Literal[1]
+    version: Annotated[int, Field(ge=1, le=1)]  # `Literal[1]` would take `true`
     policy: str | None = None
     mandate: str | None = None
     lock: str | None = None
@@ -169,6 +170,7 @@ def _bytes_of(path: Path) -> bytes:
 def read_config(data: bytes, path: Path) -> Config:
     """What guard.yaml at `path` says with this content."""
     source = read_yaml(data, str(path))
+    _refuse_empty(source, source.value, ())
     try:
         form = ConfigForm.model_validate(source.value)
     except ValidationError as error:
@@ -199,6 +201,17 @@ def read_config(data: bytes, path: Path) -> Config:
             )
         ),
     )
+
+
+def _refuse_empty(source: Source, value: object, path: tuple[str | int, ...]) -> None:
+    """A key without a value reads as if it were set, and would count as if it weren't: `contain:` contains nothing."""
+    if value is None and path:
+        what = f"`{str(path[-1])[:64]}`" if isinstance(path[-1], str) else "this entry"
+        raise source.error(f"{what} is empty", path, hint_for_empty(path[-1]), key=True)
+    for part, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        _refuse_empty(source, inner, (*path, part))
 
 
 def _origins(source: Source, form: ListenForm) -> frozenset[str]:

@@ -12,7 +12,6 @@ import shutil
 from pathlib import Path
 
 from mcp_guard.catalogue.packages import Registry, identify
-from mcp_guard.clients.masking import masked_address, masked_arguments
 from mcp_guard.lock.servers import Identity, Lock, Strength
 from mcp_guard.server_spec import ServerSpec
 
@@ -79,11 +78,15 @@ def identity_of(spec: ServerSpec) -> Identity:
 
 def shown_command(spec: ServerSpec) -> tuple[str, ...]:
     """The command as it may stand in a file that is shared: without what looks like a secret."""
+    from mcp_guard.clients.masking import masked_arguments  # only now: a guard that starts shows no command
+
     return tuple(str(word) for word in masked_arguments(list(spec.command)))
 
 
 def shown_url(spec: ServerSpec) -> str:
     """The URL without its query, and without what looks like a secret; empty for a server that is started."""
+    from mcp_guard.clients.masking import masked_address  # as above
+
     return "" if spec.remote is None else masked_address(spec.shown[0])
 
 

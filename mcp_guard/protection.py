@@ -14,6 +14,7 @@ import stat
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
+from mcp_guard.marks import without_long_marks
 from mcp_guard.real_path import real_path
 from mcp_guard.spellings import MAX_PATH, addresses, spellings
 
@@ -54,6 +55,7 @@ class Protection:
         self._linked = tuple(dict.fromkeys(real for _, real in linked))
         self._bases = tuple(dict.fromkeys(starts))
         self._plain_bases = frozenset(base for base in starts if os.path.realpath(base) == base)
+        self._own_names = {base: self._names_below(_fold(base)) for base in self._bases}
         self._port = port
 
     def with_more(self, paths: Iterable[str], bases: Iterable[str]) -> Protection:
@@ -100,12 +102,17 @@ class Protection:
 
     def _is_name_of_own(self, base: str, name: str) -> bool:
         path = f"{base}/{name}"
-        try:
-            os.lstat(path)
-        except OSError:
-            if base in self._plain_bases:  # nothing there, and no link above it: only its own name can be ours
-                return self._covers(path)
+        if base in self._plain_bases and not _is_there(path):
+            names = self._own_names[base]  # nothing there, and no link above it: only its own name can be ours
+            return names is None or name.lower() in names
         return self._own_path(path)
+
+    def _names_below(self, folded: str) -> frozenset[str] | None:
+        """The names directly below a directory that are ours; None for all of them."""
+        if f"{folded}/".startswith(self._below):
+            return None
+        own = (path.rpartition("/") for path in self._paths | self._ways)
+        return frozenset(name for above, _, name in own if above == folded.rstrip("/"))
 
     def _own_path(self, path: str) -> bool:
         lexical = _normal(path)
@@ -172,6 +179,15 @@ class Protection:
         return folded in self._paths or folded in self._ways or folded.startswith(self._below)
 
 
+def _is_there(path: str) -> bool:
+    """Is there anything by this name, be it a link that leads nowhere? A third of the time of a failing `lstat`."""
+    return os.access(path, os.F_OK, follow_symlinks=False) if _CAN_ASK else os.path.lexists(path)
+
+
+_CAN_ASK = os.access in os.supports_follow_symlinks and os.access("/", os.F_OK, follow_symlinks=False)
+"""Some C libraries on some kernels can't, and say no to everything: then it isn't asked."""
+
+
 def _both(paths: Iterable[str]) -> list[tuple[str, str]]:
     """Each path, absolute, and where it leads."""
     absolute = [os.path.abspath(os.path.expanduser(path)) for path in paths]
@@ -182,6 +198,7 @@ def _fold(path: str) -> str:
     """Some file systems fold case or compose letters, and no tool needs the other spelling."""
     if path.isascii():
         return path.lower()
+    path = without_long_marks(path)
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 

@@ -125,6 +125,7 @@ class Session:
     shown_elicitations: set[tuple[str, str]] = field(default_factory=set)  # by server: ids of those that were shown
     unshown: dict[tuple[str, Kind], frozenset[str]] = field(default_factory=dict)
     """Prompts and resources, by server and kind, that the scan withholds: as if they weren't there."""
+    heard_findings: dict[tuple[str, str], set[str]] = field(default_factory=dict)  # by server and method: rules told
     told_findings: dict[tuple[str, str], object] = field(default_factory=dict)
     """What the person was told that the scan found, by server and what it was about: once each."""
     alike: Callable[[Sequence[Listing]], tuple[Withheld, ...]] = field(default=lambda _: ())
@@ -197,18 +198,24 @@ class Session:
         return self._shared
 
     def _refresh(self) -> None:
-        listings = tuple(server.listing for server in self.servers)
-        if len(listings) != len(self._listings) or any(
-            new is not old for new, old in zip(listings, self._listings, strict=True)
-        ):
-            self._listings = listings
-            there = [listing for listing in listings if listing is not None]
-            self._tools, self._shared = index(there)
-            traps = self.alike(there)
-            gone = {(one.server, one.name) for one in traps}
-            self._tools = {name: tool for name, tool in self._tools.items() if (tool.server, tool.name) not in gone}
-            self._shared += traps
-            self._by_server = {(tool.server, tool.name): tool for tool in self._tools.values()}
+        """Asked several times for every call: nothing is made while no server lists anything new."""
+        if len(self.servers) == len(self._listings):
+            for server, old in zip(self.servers, self._listings, strict=True):
+                if server.listing is not old:
+                    break
+            else:
+                return
+        self._index(tuple(server.listing for server in self.servers))
+
+    def _index(self, listings: tuple[Listing | None, ...]) -> None:
+        self._listings = listings
+        there = [listing for listing in listings if listing is not None]
+        self._tools, self._shared = index(there)
+        traps = self.alike(there)
+        gone = {(one.server, one.name) for one in traps}
+        self._tools = {name: tool for name, tool in self._tools.items() if (tool.server, tool.name) not in gone}
+        self._shared += traps
+        self._by_server = {(tool.server, tool.name): tool for tool in self._tools.values()}
 
     def unsettled(self) -> list[Downstream]:
         """Servers whose tools aren't known at the moment and may yet be."""

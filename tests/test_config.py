@@ -56,6 +56,8 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
     ("old", "new", "place", "hint"),
     [
         ("version: 1", "version: 2", ":1:10", "version"),
+        ("version: 1", "version: true", ":1:10", "version"),
+        ("version: 1\n", "version: 1\nlock:\n", ":2:1", "`lock` is empty"),
         ("version: 1\n", "", ":1:1", "write `version: 1`"),
         ("policy:", "polcy:", ":2:1", "did you mean `policy`?"),
         ("command: [npx", "comand: [npx", ":5:11", "did you mean `command`?"),

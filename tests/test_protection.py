@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mcp_guard import protection
 from mcp_guard.protection import Protection, local_resolve
@@ -245,6 +247,16 @@ def test_a_relative_name_is_tried_from_every_base(house: House) -> None:
     protection = Protection([str(house.policy)], [str(house.home), str(house.project), str(house.project / "src")])
     for name in ("work/project/policies/strict/project.yaml", "policies/strict/project.yaml", "../policies/strict"):
         assert protection.named_by(name), name
+
+
+@given(st.lists(st.sampled_from(["guard", "Record", "a", "b", "x-y", "proc"]), min_size=1, max_size=3), st.data())
+def test_a_single_name_is_the_guards_own_exactly_where_the_whole_path_is(parts: list[str], data: st.DataObject) -> None:
+    """A name is looked up in a table that is made beforehand; a path is compared part by part."""
+    root = "/nowhere-at-all"
+    own, base = "/".join([root, *parts]), "/".join([root, *parts[: data.draw(st.integers(0, len(parts)))]])
+    name = data.draw(st.sampled_from([*parts, parts[-1].upper(), "other"]))
+    protection = Protection([own], [base])
+    assert protection.named_by(name) == protection.named_by(f"{base}/{name}")
 
 
 def test_without_a_base_above_it_the_directories_of_a_protected_file_are_denied_but_the_topmost() -> None:

@@ -42,5 +42,9 @@ def test_the_wheel_carries_the_whole_effects_catalogue(wheel: set[str]) -> None:
     assert files <= wheel
 
 
+def test_the_wheel_carries_the_schemas(wheel: set[str]) -> None:
+    assert {f"mcp_guard/schemas/{name}.json" for name in ("policy", "mandate", "cases", "guard")} <= wheel
+
+
 def test_the_wheel_carries_neither_tests_nor_benchmarks(wheel: set[str]) -> None:
     assert {name.split("/")[0] for name in wheel if ".dist-info/" not in name} == {"mcp_guard"}

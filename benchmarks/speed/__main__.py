@@ -1,76 +1,79 @@
-"""`python -m benchmarks.speed [--json] [--quick]`: one run, all rows. Progress goes to standard error."""
+"""`python -m benchmarks.speed`: one run of all there is, in under 25 minutes; `--quick` in two. Progress on stderr."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from benchmarks.speed import calls, decisions, startup
+from benchmarks.speed import cells, decisions, growth, inside, markdown, startup
 from benchmarks.speed.callers import Broken
-from benchmarks.speed.chains import Chain, Place, chains
+from benchmarks.speed.chains import Place, ours
+from benchmarks.speed.peers import PLACE_VARIABLE, default_place, peers, versions
 from benchmarks.speed.report import Report
 
-FULL = {"rounds": 40, "calls": 50, "samples": 1000, "repeats": 10}
-QUICK = {"rounds": 5, "calls": 20, "samples": 50, "repeats": 2}
+DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "performance.md"
+PARTS = ("calls", "starts", "judgements", "growth")
+QUICK = cells.Amounts(rounds=2, least_rounds=2, calls=10, flood=70, turn=0.1, seconds=60)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write all figures there, too")
     parser.add_argument("--quick", action="store_true", help="few samples: shows that it works, proves nothing")
+    parser.add_argument("--write", action="store_true", help="write tables and plots into docs/performance.md")
+    parser.add_argument("--only", choices=PARTS, action="append", help="this part alone")
+    parser.add_argument("--no-peers", action="store_true", help="without other people's proxies")
+    parser.add_argument(
+        "--peers", metavar="DIR", type=Path, help=f"where `make bench-peers` put them ({PLACE_VARIABLE}, or the cache)"
+    )
     options = parser.parse_args()
-    amounts = QUICK if options.quick else FULL
+    scratch = Path(tempfile.mkdtemp()).resolve()
     try:
-        with tempfile.TemporaryDirectory() as directory:
-            report = run(Path(directory).resolve(), **amounts)
+        report = run(scratch, options)
     except Broken as error:
         print(error, file=sys.stderr)
         return 1
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     if options.json:
-        print(json.dumps(report.as_json(), indent=2))
-    else:
-        report.show(Console(width=None if sys.stdout.isatty() else 120))
+        options.json.write_text(json.dumps(report.as_json(), indent=2), encoding="utf-8")
+    if options.write:
+        markdown.write(report, DOCUMENT)
+    print(markdown.text(report))
     return 0
 
 
-def run(directory: Path, *, rounds: int, calls: int, samples: int, repeats: int) -> Report:
-    """Everything, one kind after the other, with a progress bar."""
-    rows = chains(Place(directory))
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        return measured(directory, rows, progress, rounds, calls, samples, repeats)
+def run(scratch: Path, options: argparse.Namespace) -> Report:
+    """Each part after the other; within one, everything in turns."""
+    began = time.monotonic()
+    parts = options.only or PARTS
+    place = options.peers or default_place()
+    there = not options.no_peers and place.is_dir()
+    quick = options.quick
+    report = Report(QUICK if quick else cells.Amounts(), versions(place) if there else {}, quick=quick)
+    chains = [*ours(Place(scratch)), *(peers(place, scratch / "peers") if there else [])]
 
+    def tick(what: str) -> None:
+        print(f"{time.monotonic() - began:6.0f} s  {what}", file=sys.stderr, flush=True)
 
-def measured(
-    directory: Path, rows: list[Chain], progress: Progress, rounds: int, per_round: int, samples: int, repeats: int
-) -> Report:
-    stdio = sum(chain.transport == "stdio" for chain in rows)
-    guards = sum(chain.transport == "stdio" and chain.name == "guard" for chain in rows)
-    tasks = {
-        "calls": progress.add_task("calls", total=rounds * len(rows)),
-        "judgements": progress.add_task("judgements", total=samples * len(decisions.SIZES)),
-        "starts": progress.add_task("starts", total=repeats * stdio),
-        "memory": progress.add_task("memory", total=guards),
-    }
-
-    def advance(name: str) -> None:
-        task: TaskID = tasks[name]
-        progress.advance(task)
-
-    return Report(
-        rounds,
-        per_round,
-        calls.measure(rows, rounds, per_round, lambda: advance("calls")),
-        decisions.measure(directory, samples, lambda: advance("judgements")),
-        startup.measure_start(rows, repeats, lambda: advance("starts")),
-        startup.measure_memory(rows, 200, lambda: advance("memory")),
-    )
+    if "starts" in parts:
+        report.starts = startup.measure(chains, 1 if quick else 5, tick)
+        report.help_ms = startup.help_ms(2 if quick else 10)
+    if "calls" in parts:
+        report.measured = cells.measure(chains, report.amounts, tick)
+    if "judgements" in parts:
+        tick("judgements")
+        report.judgements = decisions.measure(scratch / "judgements", 50 if quick else 500, lambda: None)
+    if "growth" in parts:
+        report.curves = inside.measure(scratch / "inside", inside.QUICK if quick else inside.Sizes(), tick)
+        report.curves += growth.measure(scratch / "growth", growth.QUICK if quick else growth.Sizes(), tick)
+    report.seconds = time.monotonic() - began
+    return report
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.callers import StdioCaller
-from benchmarks.speed.chains import RAW_SERVER
+from benchmarks.speed.servers import RAW_SERVER
 from mcp_guard.guard import Guard, LiveFacts
 from mcp_guard.model import Call, Effect, Outcome
 from mcp_guard.policy.decide import decide
@@ -129,7 +129,7 @@ def cold_pipe() -> Iterator[Callable[[], None]]:
         caller.open()
 
         def cool() -> None:
-            caller.echo("echo")
+            caller.echo()
 
         yield cool
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "lock": "Put down what the servers offer, and see what changed since.",
     "explain": "Why a call is allowed or refused, by which line, and what would change it.",
     "test": "Run the cases beside a policy, with coverage and mutation.",
+    "schema": "The JSON Schema of a format, and the line that makes an editor use it.",
     "diff": "What a new policy or mandate permits that the old one did not, and the reverse.",
     "accept": "Let a wider version of a policy, mandate, lock or guard.yaml count from here on.",
     "revoke": "Take a tool, or some calls of it, away from every guard of a policy, at once.",

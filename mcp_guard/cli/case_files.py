@@ -11,7 +11,8 @@ from mcp_guard.config import load_config
 from mcp_guard.errors import InputError
 from mcp_guard.missing import check_there
 from mcp_guard.policy.cases import HOME, CaseFile, Suite, bind, load_cases
-from mcp_guard.policy.document import Document, load_mandate, read_mandate, read_policy
+from mcp_guard.policy.document import Authority, Document, load_mandate, read_mandate, read_policy
+from mcp_guard.policy.oddities import Oddity
 from mcp_guard.policy.yaml_source import MAX_BYTES, read_yaml
 
 ENDING = ".cases.yaml"
@@ -105,3 +106,11 @@ def _bytes(path: Path) -> bytes:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"can't read {path}: {error.strerror or type(error).__name__}") from None
+
+
+def without_cases(authority: Authority) -> Iterator[Oddity]:
+    """The documents that have no case file beside them: nothing says what they are meant to do."""
+    for layer in authority.layers:
+        beside = Path(layer.file).with_suffix(ENDING)
+        if not beside.is_file():
+            yield Oddity(f"there is no {beside.name} beside it", "", layer.file, 1, 1, "no-cases")

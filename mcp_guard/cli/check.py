@@ -20,6 +20,7 @@ from mcp_guard.accepting.gate import Gate
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.catalog import Tool
 from mcp_guard.cli.accepting import say, waits
+from mcp_guard.cli.case_files import without_cases
 from mcp_guard.cli.containing import cell_as_json, cell_rows, in_default_cell
 from mcp_guard.cli.effects import NOBODY, Origin, grouped, origin
 from mcp_guard.cli.explain import OfflineFacts
@@ -40,6 +41,9 @@ from mcp_guard.guard import Guard
 from mcp_guard.inspection.scan.settings import Inspect
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.oddities import Oddity, looks_harmless, oddities, strangers
+from mcp_guard.policy.oddities_effects import undescribed
+from mcp_guard.policy.oddities_proved import needless
+from mcp_guard.policy.oddities_schema import misfits
 from mcp_guard.policy.sentences import sentence
 from mcp_guard.policy.suggest import scalar
 from mcp_guard.record.shown import escaped
@@ -172,12 +176,16 @@ def _oddities(guard: Guard, reports: list[ServerReport], *, every_server: bool) 
     offered = {report.name: [tool.name for tool in report.tools] if report.answered else None for report in reports}
     arguments = {f"{tool.server}/{tool.name}": names for report in reports for tool in report.tools
                  if (names := list(tool.argument_names))}  # fmt: skip
+    schemas = {f"{tool.server}/{tool.name}": tool.schema for report in reports for tool in report.tools}
     now = clock()
     described = {
         (tool.server, tool.name): one for report in reports for tool in report.tools if (one := tool.described)
     }
     facts = OfflineFacts(now, {}, None, described, lock=guard.lock)
-    return oddities(guard.authority, offered, arguments=arguments, every_server=every_server, now=now, facts=facts)
+    authority = guard.authority
+    found = oddities(authority, offered, arguments=arguments, every_server=every_server, now=now, facts=facts)
+    more = [*needless(authority, found), *misfits(authority, schemas), *undescribed(authority, offered, facts)]
+    return [*found, *more, *without_cases(authority)]
 
 
 async def ask(guard: Guard) -> list[ServerReport]:
@@ -265,7 +273,16 @@ def _as_json(guard: Guard, reports: list[ServerReport], odd: list[Oddity]) -> di
         ],
         "contained": contained(),
         "odd": [
-            {"message": one.message, "rule": one.rule, "file": one.file, "line": one.line, "column": one.column}
+            {
+                "message": one.message,
+                "rule": one.rule,
+                "file": one.file,
+                "line": one.line,
+                "column": one.column,
+                "code": one.code,
+                "hint": one.hint,
+                "note": one.is_note,
+            }
             for one in odd
         ],
     }
@@ -285,10 +302,14 @@ def _show(console: Console, guard: Guard, reports: list[ServerReport], odd: list
         console.print(f"\n{BY_HAND}")
     if started:
         console.print(f"\nwhen the guard ends, of each server it ends {contained()}", style="dim")
-    if odd:
-        console.print("\n[bold yellow]odd[/]")
-        for one in odd:
-            console.print(f"  {_plain(one.message)}  [dim]{_plain(f'{one.file}:{one.line}:{one.column}')}[/]")
+    for head, found in (("[bold yellow]odd[/]", [one for one in odd if not one.is_note]),
+                        ("[bold]to consider[/]", [one for one in odd if one.is_note])):  # fmt: skip
+        if found:
+            console.print(f"\n{head}")
+        for one in found:
+            hint = "" if ";" in one.message or one.code == "shell" else f"; {one.hint}"
+            where = _plain(f"{one.file}:{one.line}:{one.column} {one.code}")
+            console.print(f"  {_plain(one.message)}{_plain(hint)}  [dim]{where}[/]")
     if not guard.authority.layers and reports and reports[0].hidden:
         options = f"--policy FILE --name {reports[0].name}" if not guard.prefixed else "`policy: FILE` in guard.yaml"
         console.print(f"\nTo grant a tool, write a policy and name it: {_plain(options)}. For example:", style="bold")

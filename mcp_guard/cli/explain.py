@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from mcp_guard.accepting import local
 from mcp_guard.accepting.stacks import Asked as Named
 from mcp_guard.cli.accepting import in_force
 from mcp_guard.cli.effects import assumed, offline_origin
+from mcp_guard.cli.explain_shown import about, documents_as_json, documents_in_words, nearest_in_words, rules_now
 from mcp_guard.cli.setting_up import clock, load_documents, local_principal, parse_settings, protection_of
 from mcp_guard.config import load_config
 from mcp_guard.errors import InputError, Malformed
@@ -41,7 +42,7 @@ from mcp_guard.policy.explain import Explanation, explain_call
 from mcp_guard.protection import local_resolve
 from mcp_guard.record import place
 from mcp_guard.record.entries import EntryKind
-from mcp_guard.record.query import open_for_reading
+from mcp_guard.record.query import Row, open_for_reading
 from mcp_guard.record.shown import escaped, what
 from mcp_guard.refusal import reason_text
 from mcp_guard.server_spec import ServerSpec
@@ -114,7 +115,7 @@ class OfflineFacts:
 @click.option("--accepted", is_flag=True, help="Explain the accepted version instead of the one on disk.")
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="Explain in a session that has this label.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.argument("subject", metavar="SERVER/TOOL | ENTRY")
+@click.argument("subject", required=False, metavar="SERVER/TOOL | ENTRY")
 @click.argument("arguments", required=False, metavar="JSON")
 def explain(
     config: Path | None,
@@ -125,17 +126,21 @@ def explain(
     accepted: bool,
     labels: tuple[str, ...],
     as_json: bool,
-    subject: str,
+    subject: str | None,
     arguments: str | None,
 ) -> int:
     """Say whether a call is allowed, denied or asked about, by which rule in which line, and what would allow it.
 
-    With the id of an entry, as `mcp-guard log` and refusals show it, say what was decided then. Exit code 1 when the
-    answer isn't "allowed".
+    Without JSON, it is the call without arguments, and what the documents say of the tool. With the id of an entry, as
+    `mcp-guard log` and refusals show it, say what was decided then, and with `--policy` or `--config` what its rules
+    say by now. With neither, say the documents in sentences. Exit
+    code 1 when the answer isn't "allowed".
     """
-    if _ENTRY.fullmatch(subject) and arguments is None:
-        return _entry(subject, as_json)
-    server, slash, tool = subject.partition("/")
+    if subject is not None and _ENTRY.fullmatch(subject) and arguments is None:
+        code = _entry(subject, as_json)
+        if as_json or (policy is None and config is None):
+            return code
+    server, slash, tool = (subject or "").partition("/")
     specs: tuple[ServerSpec, ...] = ()
     lock = load_lock(lock_file) if lock_file is not None else None
     variables = parse_settings(settings, Path.cwd())
@@ -154,12 +159,17 @@ def explain(
     else:
         first, second = load_documents(policy, mandate, variables)
     layers = tuple(document for document in (first, second) if document is not None)
-    if not (server and slash and tool):
+    if subject is not None and _ENTRY.fullmatch(subject) and arguments is None:
+        return _rules_now(layers, subject, code)
+    if subject is not None and not (server and slash and tool):
         raise InputError(f"`{subject}` is neither SERVER/TOOL nor the id of an entry{_meant(subject, layers, specs)}")
     now = clock()
     directory = place.state_directory(None)
     named = policy or mandate or config or CONFIG
     authority = Authority(layers, now, local.layer(directory, local.place_for(named)))
+    if subject is None:
+        taken_away = authority.local
+        return _documents((*layers, *([taken_away] if taken_away is not None and taken_away.rules else [])), as_json)
     try:
         given = parse_arguments(arguments or "{}")
     except Malformed as error:
@@ -172,22 +182,48 @@ def explain(
     own = (config or CONFIG,) if specs else ()
     protection = protection_of(specs, layers, own, place.state_directory(None))
     decision = judge(authority, protection, call, None, facts)
-    explanation = explain_call(authority, call, facts)
+    explanation = explain_call(authority, call, facts, lambda other: judge(authority, protection, other, None, facts))
+    said_of_tool = [] if arguments is not None else about(layers, call)
     if as_json:
         shown = explanation.to_dict()
         if decision != explanation.decision:
             shown.update(effect="deny", reason=str(decision.reason), changes=[])
+            shown.pop("nearest", None)
         shown["effects"] = effects.to_dict()
         shown["gives"] = sorted(decision.gives)
+        if arguments is None:
+            shown["about"] = [{"id": rule.ref.id, "file": rule.ref.file, "line": rule.ref.line, "says": text}
+                              for rule, text in said_of_tool]  # fmt: skip
         click.echo(json.dumps(shown, indent=2))
     else:
         console = Console(highlight=False, soft_wrap=True)
+        for rule, text in said_of_tool:
+            console.print(f"{_plain(text)}  [dim]{_plain(f'{rule.ref.file}:{rule.ref.line}:{rule.ref.column}')}[/]")
+        if said_of_tool:
+            console.print("\nWithout arguments:")
         _show(console, explanation, decision, _absolute(layers, call, base))
         if any(rule.effects for layer in layers for rule in layer.rules):
             console.print(f"\nits effects: {_plain(effects.words)}", style="dim")
         if decision.gives:
             console.print(f"it gives the session the label {_plain(', '.join(sorted(decision.gives)))}", style="dim")
     return 0 if decision.allowed else 1
+
+
+def _rules_now(layers: Sequence[Document], entry: str, code: int) -> int:
+    found = _found(entry)
+    for line in rules_now(layers, found.rules if found is not None else ()):
+        click.echo(escaped(line))
+    return code
+
+
+def _documents(layers: Sequence[Document], as_json: bool) -> int:
+    if not layers:
+        raise InputError("there is no policy to explain; name one with `--policy`")
+    if as_json:
+        click.echo(json.dumps(documents_as_json(layers), indent=2))
+    else:
+        click.echo("\n".join(documents_in_words(layers)))
+    return 0
 
 
 def _say_config(policy: Path, settings: tuple[str, ...], config: Path | None) -> None:
@@ -270,6 +306,8 @@ def _show(console: Console, explanation: Explanation, decision: Decision, absolu
         console.print(f"\n{_plain(name)} comes {_plain(origin)} (without a session, no result counts)")
     if decision.reason is Reason.PROTECTED:
         console.print("\nno document can allow this: the guard's own files and addresses stay closed")
+    if decision == explanation.decision and explanation.nearest is not None:
+        console.print(f"\n{_plain(nearest_in_words(explanation.nearest))}")
     if decision == explanation.decision and explanation.changes:
         for name, path in absolute.items():
             console.print(f"\nWrite the path absolute: `{_plain(name)}`: {_plain(json.dumps(path))}")
@@ -284,13 +322,17 @@ def _show(console: Console, explanation: Explanation, decision: Decision, absolu
                 console.print(f"    {_plain(change.line)}", style="cyan")
 
 
+def _found(entry: str) -> Row | None:
+    directory = place.state_directory(None)
+    if not place.is_there(directory):
+        return None
+    with open_for_reading(directory) as query:
+        return query.find(entry)
+
+
 def _entry(entry: str, as_json: bool) -> int:
     """What the record says of one decision."""
-    found = None
-    directory = place.state_directory(None)
-    if place.is_there(directory):
-        with open_for_reading(directory) as query:
-            found = query.find(entry)
+    found = _found(entry)
     if found is None:
         raise InputError(f"no entry `{entry}` is in the record; `mcp-guard log` shows the ids")
     if as_json:

@@ -28,6 +28,7 @@ from mcp_guard.policy.document import Document, load_mandate
 from mcp_guard.policy.sentences import sentence
 from mcp_guard.policy.times import parse_moment, parse_span
 from mcp_guard.record.shown import escaped
+from mcp_guard.schemas import in_editors
 from mcp_guard.server_spec import ServerSpec
 
 MAX_TASK = 4000
@@ -61,7 +62,7 @@ def new(
     loaded = load_config(config or Path("guard.yaml"))
     say_unset(loaded)
     drafted = draft(task, _listed(loaded, servers), expires)
-    text = mandate_text(drafted)
+    text = f"# {in_editors('mandate')}\n{mandate_text(drafted)}"
     document = as_mandate(text, str(output or "draft"), os.path.expanduser("~"))  # noqa: PTH111 - as documents do
     if as_json:
         click.echo(json.dumps(_as_json(drafted, text, document), indent=2))

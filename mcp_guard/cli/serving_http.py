@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import ExitStack
 from urllib.parse import urlsplit
@@ -46,6 +47,8 @@ def serve_http(guard: Guard, address: str, token_env: str | None, origins: froze
             never_dial(own)
             click.echo(f"mcp-guard: serving {url}\nmcp-guard: bearer token: {where}", err=True)
             click.echo(f"mcp-guard: its holder, in documents and in the record: {access.principal}", err=True)
+
+        gc.freeze()  # what was loaded stays: collections in between calls need not look at it again
 
         async def main() -> None:
             async with guard.upkeep.running():

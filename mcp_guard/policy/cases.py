@@ -20,6 +20,7 @@ from mcp_guard.policy.cases_errors import first_error, in_case
 from mcp_guard.policy.cases_form import CallForm, CaseFileForm, CaseForm
 from mcp_guard.policy.document import Document, checked_variables, load_source
 from mcp_guard.policy.times import parse_moment
+from mcp_guard.policy.yaml_slips import hint_for_empty
 from mcp_guard.policy.yaml_source import Path, Place, Source, input_error, quoted, read_yaml
 
 NOW = datetime(2026, 1, 2, 10, 0, tzinfo=UTC)  # a Friday; the time of a case that says none
@@ -151,7 +152,7 @@ def _refuse_empty(source: Source, value: object, path: Path) -> None:
     """A key without a value reads like an expectation and would be none. Values of a call may be null."""
     if value is None:
         what = quoted(path[-1]) if isinstance(path[-1], str) else "this entry"
-        raise source.error(f"{what} is empty{in_case(source, path)}", path, "write a value, or leave it out", key=True)
+        raise source.error(f"{what} is empty{in_case(source, path)}", path, hint_for_empty(path[-1]), key=True)
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for part, inner in parts:
         if part not in _VALUES or (inner is None and part != "result"):

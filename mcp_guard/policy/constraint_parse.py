@@ -74,7 +74,7 @@ def parse_constraint(data: object, *, in_grant: bool, variables: Mapping[str, st
 
 def _parse(data: object, scope: Scope, path: Path) -> Constraint:
     if len(path) > MAX_DEPTH:
-        raise ConstraintError("the constraint is nested too deeply", path)
+        raise ConstraintError("the constraint is nested too deeply", path, "flatten it")
     if isinstance(data, Mapping):
         return _mapping(data, scope, path)
     if data is None:
@@ -103,7 +103,8 @@ def _mapping(data: Mapping[object, object], scope: Scope, path: Path) -> Constra
     constraint: Constraint = parts[0] if len(parts) == 1 else All(tuple(parts))
     if not json_types(constraint):
         keys = ", ".join(f"`{key}`" for key in entries)
-        raise ConstraintError(f"no value satisfies {keys} together: they are about different types", path)
+        said = f"no value satisfies {keys} together: they are about different types"
+        raise ConstraintError(said, path, "keep those that are about the argument's own type")
     return OrNull(constraint) if nullable else constraint
 
 
@@ -111,7 +112,7 @@ def _key(key: object, path: Path) -> str:
     if key is None:  # an unquoted `null:` is null in YAML
         return "null"
     if not isinstance(key, str):
-        raise ConstraintError(f"the key `{key}` of a constraint is not text", path)
+        raise ConstraintError(f"the key `{key}` of a constraint is not text", path, "put it in quotes")
     if key == "any":
         raise ConstraintError("`any` stands alone", (*path, key), "write `any` instead of the mapping")
     if key not in _PARSERS and key not in _RANGE_KEYS and key not in ("null", "text"):
@@ -168,7 +169,7 @@ def _one_of(values: Sequence[object], scope: Scope, path: Path, *, listed: bool 
         elif value is None:
             raise ConstraintError("null is not a value to list", place, "add `null: ok` beside the other keys")
         else:
-            raise ConstraintError("only text, numbers, true and false can be listed", place)
+            raise ConstraintError("only text, numbers, true and false can be listed", place, "use `each` or `fields`")
     return OneOf(_unique(texts), _unique(numbers), _unique(flags), _unique(starts))
 
 
@@ -200,21 +201,23 @@ def _range(bounds: Mapping[str, object], path: Path) -> Range:
     if low is not None and high is not None:
         is_open = constraint.low_open or constraint.high_open
         if exact(low) > exact(high) or (exact(low) == exact(high) and is_open):
-            raise ConstraintError("no number satisfies these limits", path)
+            raise ConstraintError(
+                "no number satisfies these limits", path, "the lower one comes first: {min: 1, max: 5}"
+            )
     return constraint
 
 
 def _number(value: object, path: Path) -> Number:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ConstraintError("this must be a number", path)
+        raise ConstraintError("this must be a number", path, "write it without quotes or unit")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ConstraintError("this must be a finite number", path)
+        raise ConstraintError("this must be a finite number", path, "leave the limit out to have none")
     return value
 
 
 def _count(value: object, path: Path) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConstraintError("this must be a whole number, zero or more", path)
+        raise ConstraintError("this must be a whole number, zero or more", path, "write it without quotes or unit")
     return value
 
 
@@ -228,7 +231,7 @@ def _list(value: object, path: Path) -> Sequence[object]:
     if not isinstance(value, (list, tuple)):
         raise ConstraintError("this must be a list", path, "write `[...]` around it")
     if not value:
-        raise ConstraintError("the list is empty", path)
+        raise ConstraintError("the list is empty", path, "name at least one, or leave the key out")
     return value
 
 
@@ -247,7 +250,7 @@ def _max_items(value: object, scope: Scope, path: Path) -> MaxItems:
 def _matches(value: object, scope: Scope, path: Path) -> Matches:
     pattern = _text(value, path)
     if reason := why_not_pattern(pattern):
-        raise ConstraintError(f"the pattern {reason}", path)
+        raise ConstraintError(f"the pattern {reason}", path, "`in: [...]` lists texts, `not_name` names of files")
     return Matches(pattern)
 
 
@@ -271,7 +274,7 @@ def _not_name(value: object, scope: Scope, path: Path) -> NotName:
         place = (*path, index)
         glob = _text(entry, place)
         if reason := why_not_glob(glob):
-            raise ConstraintError(f"the name pattern {reason}", place)
+            raise ConstraintError(f"the name pattern {reason}", place, 'write one name, such as ".git" or "*.env"')
         globs.append(plain(glob, place))
     return NotName(_unique(globs))
 
@@ -299,7 +302,7 @@ def _place(text: str, scope: Scope, path: Path) -> Place:
     expanded = expand(text, scope, path)
     match = _PLACE.fullmatch(expanded)
     if match is None:
-        raise ConstraintError("this is no host", path)
+        raise ConstraintError("this is no host", path, "write it as `example.com` or `.example.com`")
     origin = parse_authority(match[3], match[1] or "https")
     if isinstance(origin, Unclear):
         raise _bad_host(expanded, origin, path)
@@ -341,7 +344,7 @@ def _some(value: object, scope: Scope, path: Path) -> Some:
 
 def _fields(value: object, scope: Scope, path: Path) -> Fields:
     if not isinstance(value, Mapping) or not value:
-        raise ConstraintError("`fields` takes a mapping of field names to constraints", path)
+        raise ConstraintError("`fields` takes a mapping of field names to constraints", path, "write {name: any}")
     return Fields(tuple((_text(name, path), _parse(part, scope, (*path, str(name)))) for name, part in value.items()))
 
 
@@ -396,3 +399,8 @@ _PARSERS: dict[str, Callable[[object, Scope, Path], Constraint]] = {
     "from": _from,
     "not_from": _not_from,
 }
+
+
+def known_keys() -> set[str]:
+    """The keys that a limit may have."""
+    return {*_PARSERS, *_RANGE_KEYS, "null", "text"}

@@ -30,6 +30,7 @@ def why_not_pattern(pattern: str) -> str | None:
             return "uses `(?`; of these only `(?:...)` is known: no look-around, no flags, no names"
     try:
         text_test(pattern)
+        text_test(f"(?i)^(?:{pattern})$")  # the larger of its two forms: `a{1,90000}` may fit bare and not so
     except ValueError:
         return "is not a valid regular expression, or too large"
     return None

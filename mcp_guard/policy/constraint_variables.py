@@ -57,7 +57,7 @@ def _variable(name: str, scope: Scope, path: Path) -> str:
     if not value.strip("/. "):
         raise ConstraintError(f"the variable `${name}` is the root or a relative path", path, "name a directory")
     if not value.isprintable():
-        raise ConstraintError(f"the variable `${name}` has control or invisible characters", path)
+        raise ConstraintError(f"the variable `${name}` has control or invisible characters", path, "set it anew")
     return value
 
 
@@ -75,7 +75,9 @@ def absolute(text: str, scope: Scope, path: Path) -> str:
     if text == "~" or text.startswith("~/"):
         home = without_trailing_slash(scope.home)
         if home == "/" or why_not_absolute(home) is not None:
-            raise ConstraintError("`~` needs a home directory that is a canonical absolute path, and not `/`", path)
+            raise ConstraintError(
+                "`~` needs a home directory that is a canonical absolute path, and not `/`", path, "write it out"
+            )
         text = home + text[1:]
     if reason := why_not_absolute(text):
         hint = "write an absolute path, `~/...` or `$project`" if text[:1] != "/" else "write the path in full"

@@ -100,7 +100,7 @@ def _judge(authority: Authority, document: Document, call: Call, facts: Facts, s
         return refusals.ungranted(_examined(speakers, call, classes, facts), call, document.file)
 
     rules = [rule for rule, _ in carrying]
-    obligations = reduce(or_, (rule.result for rule in rules))
+    obligations = rules[0].result if len(rules) == 1 else reduce(or_, (rule.result for rule in rules))
     charges = [charge for _, found in carrying for charge in found]
     asks = [reach.rule for reach in speakers.asks if fires(reach, call, arguments, classes, facts)]
     gives = given_labels(authority.tools, authority.says, call, facts)

@@ -28,6 +28,7 @@ from mcp_guard.policy.form_errors import first_error, in_rule
 from mcp_guard.policy.index import Index
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.times import parse_moment, parse_span
+from mcp_guard.policy.yaml_slips import hint_for_empty
 from mcp_guard.policy.yaml_source import MAX_BYTES, Place, Source, quoted, read_yaml
 from mcp_guard.wire import digest
 
@@ -104,7 +105,7 @@ class Authority:
 
 def load_policy(path: Path, *, variables: Mapping[str, str] | None = None, home: str | None = None) -> Document:
     """Load the policy in file `path`; `$project` is its directory unless `variables` says otherwise."""
-    return read_policy(_read(path), path, variables=variables, home=home)
+    return read_policy(bytes_of(path), path, variables=variables, home=home)
 
 
 def read_policy(
@@ -121,7 +122,7 @@ def read_policy(
 
 def load_mandate(path: Path, *, variables: Mapping[str, str] | None = None, home: str | None = None) -> Document:
     """Load the mandate in file `path`. `$project` is the policy's: pass `variables=policy.variables`."""
-    return read_mandate(_read(path), path, variables=variables, home=home)
+    return read_mandate(bytes_of(path), path, variables=variables, home=home)
 
 
 def read_mandate(
@@ -136,8 +137,8 @@ def own_home() -> str:
     return os.path.expanduser("~")  # noqa: PTH111 - where there is none this stays `~`, which no constraint takes
 
 
-def _read(path: Path) -> bytes:
-    """The only place that touches a file."""
+def bytes_of(path: Path) -> bytes:
+    """What the file says, up to one byte more than a document may have. The only place that touches a file."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -208,7 +209,7 @@ def _refuse_empty(source: Source, value: Any, path: tuple[str | int, ...]) -> No
     """A key without a value reads like a limit and would be none (`until:`), so it is an error."""
     if value is None:
         what = quoted(path[-1]) if isinstance(path[-1], str) else "this entry"
-        raise source.error(f"{what} is empty{in_rule(source, path)}", path, "write a value, or leave it out", key=True)
+        raise source.error(f"{what} is empty{in_rule(source, path)}", path, hint_for_empty(path[-1]), key=True)
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     if path and path[-1] in _CONSTRAINTS:
         return

@@ -60,6 +60,7 @@ class Failure:
     clause: Clause
     words: str
     unclear: bool = False
+    argument: str = ""  # whose value it is, if it is about one that was given
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +131,12 @@ def _limits(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, facts: 
             if name not in arguments:
                 yield Failure(Clause.ARGUMENT, f"argument {quoted(name)} is required and not given")
             else:
-                yield from _value(f"argument {quoted(name)}", limit, arguments[name], facts)
+                yield from _value(f"argument {quoted(name)}", limit, arguments[name], facts, name)
         for name, value in arguments.items():
             if value is None and limits.nulls and name not in limits.listed:
                 continue
             if name in limits.optional and name not in limits.listed:
-                yield from _value(f"argument {quoted(name)}", limits.optional[name], value, facts)
+                yield from _value(f"argument {quoted(name)}", limits.optional[name], value, facts, name)
             elif name not in limits.listed and not limits.others:
                 yield Failure(Clause.ARGUMENT, f"argument {quoted(name)} isn't listed")
     if charges_for(rule, call, arguments, facts) is None:
@@ -144,7 +145,7 @@ def _limits(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, facts: 
         )
 
 
-def _value(what: str, limit: Limit, value: object, facts: Facts) -> Iterator[Failure]:
+def _value(what: str, limit: Limit, value: object, facts: Facts, name: str = "") -> Iterator[Failure]:
     said = answer(limit, value, facts)
     if said is Answer.YES:
         return
@@ -153,7 +154,7 @@ def _value(what: str, limit: Limit, value: object, facts: Facts) -> Iterator[Fai
         unclear = said is Answer.UNSURE and _reads_two_ways(limit.constraint, value)
     except Exception:
         words, unclear = "can't be evaluated", False
-    yield Failure(Clause.ARGUMENT, f"{what}: {words}", unclear)
+    yield Failure(Clause.ARGUMENT, f"{what}: {words}", unclear, name)
 
 
 def _budget(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, facts: Facts) -> Iterator[Failure]:

@@ -15,9 +15,10 @@ from mcp_guard.history.sources import describe
 from mcp_guard.model import EVERY_EFFECT, Answer, Call, Decision, Effect, Facts, Reason, RuleRef
 from mcp_guard.policy.decide import decide, decide_layer, decide_local
 from mcp_guard.policy.document import Authority, Document
-from mcp_guard.policy.examine import Clause, Examined, examine
+from mcp_guard.policy.examine import Clause, Examined, Failure, examine
 from mcp_guard.policy.index import Reach
 from mcp_guard.policy.limits import OVER
+from mcp_guard.policy.masked import masked
 from mcp_guard.policy.matching import (
     Classes,
     charges_for,
@@ -27,6 +28,7 @@ from mcp_guard.policy.matching import (
     given_arguments,
     is_about_secrets,
 )
+from mcp_guard.policy.nearest import Judge, Nearest, nearest_call
 from mcp_guard.policy.past import may_concern
 from mcp_guard.policy.refusals import place
 from mcp_guard.policy.rules import Rule, answer
@@ -74,6 +76,7 @@ class Explanation:
     sources: Mapping[str, str] = field(
         default_factory=dict
     )  # by argument: where a value that is judged by it comes from
+    nearest: Nearest | None = None  # of a denied call: one that is permitted, if one was found
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -94,16 +97,22 @@ class Explanation:
                 for layer in self.layers
             ],
             **({"sources": dict(self.sources)} if self.sources else {}),
+            **({"nearest": self.nearest.to_dict()} if self.nearest is not None else {}),
             "changes": [{"file": c.file, "words": c.words, "line": c.line} for c in self.changes],
         }
 
 
-def explain_call(authority: Authority, call: Call, facts: Facts) -> Explanation:
-    """Explain what `decide` says of the call; total, as that is."""
+def explain_call(authority: Authority, call: Call, facts: Facts, judge: Judge | None = None) -> Explanation:
+    """Explain what `decide` says of the call; total, as that is. With a `judge` (`decide`, or one that knows more),
+    also the nearest call that it permits.
+    """
     layers = tuple(_layer(authority, number, call, facts) for number in range(len(authority.layers)))
     if authority.local is not None and (spoken := _local(authority.local, call, facts)).rules:
         layers = (*layers, spoken)
-    return Explanation(call.name, decide(authority, call, facts), layers, describe(authority, call, facts))
+    decision = decide(authority, call, facts)
+    denied = judge is not None and decision.effect is Effect.DENY
+    near = nearest_call(authority, call, facts, judge) if judge is not None and denied else None
+    return Explanation(call.name, decision, layers, describe(authority, call, facts), near)
 
 
 def _decision(decision: Decision) -> dict[str, Any]:
@@ -149,10 +158,16 @@ def _local(document: Document, call: Call, facts: Facts) -> LayerSaid:
 def _granting(one: Examined, call: Call, arguments: Mapping[str, Any] | None, facts: Facts) -> Said:
     left = _left(one.rule, call, arguments, facts)
     if one.failures:
-        return Said(one.rule.ref, "says nothing", one.words)
+        return Said(one.rule.ref, "says nothing", "; ".join(_failed(each, arguments) for each in one.failures))
     done = f"of what is answered, {answers_in_words(one.rule.result)}" if one.rule.result else ""
     said = "; ".join(["everything fits", *left, *([done] if done else [])])
     return Said(one.rule.ref, "asks" if one.rule.asks else "allows", said)
+
+
+def _failed(failure: Failure, arguments: Mapping[str, Any] | None) -> str:
+    """The clause, and what it met: its kind and size, for an explanation may be shown to somebody."""
+    given = f" (given: {masked(arguments[failure.argument])})" if arguments and failure.argument in arguments else ""
+    return f"{failure.words}{given}"
 
 
 def _left(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, facts: Facts) -> Iterator[str]:

@@ -42,7 +42,7 @@ def given_arguments(call: Call) -> Mapping[str, Any] | None:
     if call.method == "completion/complete":
         return call.arguments if _completes_plainly(call) else None
     arguments: Json = call.params.get("arguments", {})
-    return arguments if isinstance(arguments, Mapping) else None
+    return arguments if type(arguments) is dict or isinstance(arguments, Mapping) else None
 
 
 def is_past(moment: datetime | None, facts: Facts) -> bool:
@@ -144,7 +144,10 @@ def charges_for(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, fac
 
 def has_room(rule: Rule, charges: Sequence[Charge], facts: Facts) -> bool:
     """Is there room for these charges, in every count of the grant?"""
-    return all(count_has_room(count, charge, facts) for count, charge in zip(rule.counts, charges, strict=False))
+    for count, charge in zip(rule.counts, charges, strict=False):  # noqa: SIM110 - on the hot path a loop is cheaper
+        if not count_has_room(count, charge, facts):
+            return False
+    return True
 
 
 def count_has_room(count: Count, charge: Charge, facts: Facts) -> bool:

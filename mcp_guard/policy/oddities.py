@@ -15,6 +15,7 @@ from mcp_guard.policy.budgets import Budget
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.oddities_budgets import odd_groups, unreachable_counts
+from mcp_guard.policy.oddities_codes import CODES
 from mcp_guard.policy.oddities_fit import (
     Known,
     may_meet,
@@ -48,6 +49,17 @@ class Oddity:
     file: str
     line: int
     column: int
+    code: str = ""  # stable, one of `oddities_codes.CODES`
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return CODES[self.code].hint
+
+    @property
+    def is_note(self) -> bool:
+        """It may well be meant so."""
+        return CODES[self.code].note
 
 
 def oddities(
@@ -75,20 +87,21 @@ def oddities(
     for layer in authority.layers:
         for rule in layer.rules:
             targets = _targets(rule, known, classes)
+            named = [f"{server}/{tool}" for server, tool in targets]
             said = [
-                *unknown_names(rule, known, every_server=every_server),
-                *unknown_arguments(rule, [f"{server}/{tool}" for server, tool in targets], arguments or {}),
-                *_overlapped(rule, targets, denies, classes, heard),
-                *_idle(rule, authority),
-                *_over(rule, now),
-                *labels_that_nothing_gives(rule, authority),
-                *_shells(rule, targets, classes),
-                *_settings(rule, targets, layer, facts),
-                *unreachable_counts(rule),
-                *unknown_sources(rule, known, every_server=every_server),
-                *not_reached(rule, targets, classes, facts),
+                ("unknown-name", unknown_names(rule, known, every_server=every_server)),
+                ("unknown-argument", unknown_arguments(rule, named, arguments or {})),
+                ("denied-anyway", _overlapped(rule, targets, denies, classes, heard)),
+                ("nothing-granted", _idle(rule, authority)),
+                ("over", _over(rule, now)),
+                ("unknown-label", labels_that_nothing_gives(rule, authority)),
+                ("shell", _shells(rule, targets, classes)),
+                ("client-settings", _settings(rule, targets, layer, facts)),
+                ("unreachable-count", unreachable_counts(rule)),
+                ("unknown-source", unknown_sources(rule, known, every_server=every_server)),
+                ("not-locked", not_reached(rule, targets, classes, facts)),
             ]
-            found += [_oddity(rule, message) for message in said]
+            found += [oddity(rule, message, code) for code, messages in said for message in messages]
         found += _duplicates(layer)
         found += _groups(layer)
     return found
@@ -97,11 +110,12 @@ def oddities(
 def strangers(authority: Authority, servers: Collection[str], *, wrapped: bool) -> list[Oddity]:
     """Servers that no rule is about; with no rule to point at, the place is the document's first line."""
     said = servers_without_rules(authority, servers, wrapped=wrapped)
-    return [Oddity(message, "", authority.layers[0].file, 1, 1) for message in said]
+    return [Oddity(message, "", authority.layers[0].file, 1, 1, "no-rule") for message in said]
 
 
-def _oddity(rule: Rule, message: str) -> Oddity:
-    return Oddity(message, rule.ref.id, rule.ref.file, rule.ref.line, rule.ref.column)
+def oddity(rule: Rule, message: str, code: str) -> Oddity:
+    """One about this rule."""
+    return Oddity(message, rule.ref.id, rule.ref.file, rule.ref.line, rule.ref.column, code)
 
 
 def _targets(rule: Rule, known: Known, classes: _Classes) -> list[tuple[str, str]]:
@@ -206,13 +220,13 @@ def _duplicates(layer: Document) -> Iterator[Oddity]:
         content = _content(rule)
         first = seen.setdefault(content, rule)
         if first is not rule:
-            yield _oddity(rule, f"it says the same as {place(first)}")
+            yield oddity(rule, f"it says the same as {place(first)}", "duplicate")
 
 
 def _groups(layer: Document) -> Iterator[Oddity]:
     for name, message in odd_groups(layer):
         line, column = layer.places.get(("groups", name), (1, 1))
-        yield Oddity(message, "", layer.file, line, column)
+        yield Oddity(message, "", layer.file, line, column, "group-of-everybody")
 
 
 def _content(rule: Rule) -> object:

@@ -67,7 +67,10 @@ class Arguments:
         An argument that isn't given is one (`args: {force: true}` is about calls that force). Neither is, if another
         one looks like it: a server may read `Force` as `force`, also where it is given `force: false` beside it.
         """
-        return all(_concerns(name, limit, arguments, facts) for name, limit in self.listed.items())
+        for name, limit in self.listed.items():  # noqa: SIM110 - on the hot path a loop is cheaper
+            if not _concerns(name, limit, arguments, facts):
+                return False
+        return True
 
 
 @lru_cache(maxsize=1024)
@@ -79,7 +82,11 @@ def _loosely(name: str) -> str:
 def _concerns(name: str, limit: Limit, arguments: Mapping[str, Json], facts: Facts) -> bool:
     if name in arguments and answer(limit, arguments[name], facts) is not Answer.NO:
         return True
-    return any(given != name and loose(given) == _loosely(name) for given in arguments)
+    wanted = _loosely(name)
+    for given in arguments:  # noqa: SIM110 - on the hot path a loop is cheaper
+        if given != name and loose(given) == wanted:
+            return True
+    return False
 
 
 def answer(limit: Limit, value: object, facts: Facts) -> Answer:

@@ -20,6 +20,13 @@ def hint_for(error: yaml.MarkedYAMLError, text: str) -> tuple[Place, str]:
     return (line + 1, column + 1), _slip(_line(text, line), column, context, error.problem or "", text)
 
 
+def hint_for_empty(key: str | int) -> str:
+    """The way out where nothing stands behind a key: `{why: at most 5, then stop}` has a key `then stop`."""
+    if isinstance(key, str) and re.search(r"[^\w-]", key):
+        return "inside `{}` a comma ends a text: put the text before it in quotes"
+    return "write a value, or leave it out"
+
+
 def _alias(rest: str) -> str:
     token = re.match(r"\*[^\s,\]}]*", rest)
     star = token.group() if token else "*"

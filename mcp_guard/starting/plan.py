@@ -16,6 +16,7 @@ from mcp_guard.config import read_config
 from mcp_guard.errors import InputError
 from mcp_guard.policy.document import Document, load_policy, load_text
 from mcp_guard.policy.names import fits
+from mcp_guard.schemas import in_editors
 from mcp_guard.starting import guard_text
 from mcp_guard.starting.client_entry import entry_name, guard_members
 from mcp_guard.starting.entry_rules import Server
@@ -200,6 +201,7 @@ def _guard_file(standing: _Standing, lines: Sequence[ServerLine], table: Table, 
         text = guard_text.added_text(old.decode(), config, lines)
     else:
         heading = [
+            in_editors("guard"),
             f"Servers of {table.client.title}, out of {table.loaded.file.path} by `mcp-guard init` on {setting.today}.",
             "Secrets are named here, never written: their values stay in that file, in the guard's own entry.",
             f"To see what is offered and shown: mcp-guard check --config {shlex.quote(str(config))}",
@@ -233,6 +235,7 @@ def _policy_file(policy: Path, views: Sequence[ServerView], table: Table, settin
 def _heading(table: Table, setting: Setting) -> list[str]:
     opened = f"$project is {setting.project}, set in {GUARD_FILE}." if setting.project else "No directory is opened."
     return [
+        in_editors("policy"),
         f"A first policy for {table.client.title}, written by `mcp-guard init` on {setting.today}; it is yours now.",
         f"Granted is what is known to only read. {opened}",
         "What would be wider stands here as comments, with the reason. To grant one, take the `# ` away, and its",

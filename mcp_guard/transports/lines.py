@@ -6,6 +6,7 @@ Knows bytes and flow control, nothing of JSON.
 from __future__ import annotations
 
 import asyncio
+import threading
 from asyncio.streams import FlowControlMixin
 from collections.abc import Callable
 from typing import IO, Any
@@ -14,6 +15,17 @@ from mcp_guard.wire import MAX_LINE
 
 PIPE_SIZE = 64 << 10
 """Bytes that a pipe holds by default."""
+TOGETHER = 8
+"""Messages that are written at once, when so many lines came at once. More would let the other side wait for them."""
+
+
+class _Batch(threading.local):
+    """The writers that hold something back while the lines of one read are handled; None while they don't."""
+
+    writers: list[LineWriter] | None = None
+
+
+_batch = _Batch()
 
 
 class LineReader(asyncio.Protocol):
@@ -43,6 +55,18 @@ class LineReader(asyncio.Protocol):
             self._transport.pause_reading()  # type: ignore[union-attr]
 
     def data_received(self, data: bytes) -> None:
+        if data.count(b"\n") < 2 or _batch.writers is not None:
+            return self._take(data)
+        # A write wakes another process, which costs more than a judgement: what several lines lead to goes together.
+        _batch.writers = []
+        try:
+            return self._take(data)
+        finally:
+            held, _batch.writers = _batch.writers, None
+            for writer in held:
+                writer.release()
+
+    def _take(self, data: bytes) -> None:
         *lines, rest = data.split(b"\n")
         for line in lines:
             if self._rest:
@@ -100,6 +124,7 @@ class LineWriter(FlowControlMixin):
         self._on_pressure = on_pressure
         self._on_end = on_end
         self._closed = False
+        self._held: list[bytes] = []
         self._transport: asyncio.WriteTransport | None = None
         self._lost = asyncio.Event()
 
@@ -126,8 +151,27 @@ class LineWriter(FlowControlMixin):
         """Hand over one message; False if the pipe is gone, and then no byte of it was sent."""
         if self._transport is None or self._transport.is_closing():
             return False
+        if _batch.writers is not None and len(message) <= PIPE_SIZE:
+            return self._hold(message, _batch.writers)
+        self.release()
         self._transport.write(message + b"\n")
         return not self._transport.is_closing()  # it is, if the pipe took nothing at all
+
+    def _hold(self, message: bytes, writers: list[LineWriter]) -> bool:
+        """Keep it for a moment. A pipe that is gone by then is told of as one that went with the message in it."""
+        if not self._held:
+            writers.append(self)
+        self._held.append(message)
+        if len(self._held) >= TOGETHER:
+            self.release()
+        return True
+
+    def release(self) -> None:
+        """Write what is held back, in its order."""
+        if self._held and self._transport is not None:
+            held, self._held = self._held, []
+            if not self._transport.is_closing():
+                self._transport.write(b"\n".join(held) + b"\n")
 
     @property
     def waiting(self) -> int:
@@ -136,6 +180,7 @@ class LineWriter(FlowControlMixin):
 
     def close(self) -> None:
         """Send what is waiting, then close."""
+        self.release()
         self._closed = True
         if self._transport is not None:
             self._transport.close()

@@ -170,3 +170,19 @@ def test_it_says_how_often_a_server_ended_of_late_and_that_it_is_ill(tmp_path: P
     result = guard(tmp_path / "s", *words, "--json", "--", *SERVER, cwd=tmp_path)
     (server,) = json.loads(result.stdout)["servers"]
     assert (server["ended"], server["ill"]) == (3, False)
+
+
+def test_programs_get_a_code_a_hint_and_whether_it_is_a_note(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(POLICY)
+    command = ("check", "--policy", "p.yaml", "--name", "raw", "--json", "--", *SERVER)
+    odd = json.loads(guard(tmp_path / "s", *command, cwd=tmp_path).stdout)["odd"]
+    assert {(one["rule"], one["code"], one["line"], one["note"]) for one in odd} == {
+        ("gone", "unknown-name", 4, False),
+        ("never", "denied-anyway", 5, False),
+        ("no-adding", "guards-nothing", 7, True),
+        ("", "no-cases", 1, True),
+    }
+    assert all(one["hint"] for one in odd)
+    (tmp_path / "p.cases.yaml").write_text("cases: [{why: x, call: raw/echo, args: {text: x}, expect: allow}]\n")
+    odd = json.loads(guard(tmp_path / "s", *command, cwd=tmp_path).stdout)["odd"]
+    assert "no-cases" not in {one["code"] for one in odd}

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from mcp_guard.model import Charge, Decision, Effect, RuleRef
 from mcp_guard.record.store import Record
 from tests.cli.commands import guard
+from tests.record.examples import request
 
 POLICY = """\
 version: 1
@@ -134,3 +137,51 @@ def test_a_label_of_the_session_is_taken_into_account_and_the_one_that_a_call_gi
     assert met.returncode == 1
     assert "history: what this session has read or done so far closes the grant" in met.stdout
     assert "g says nothing: this session has the label seen" in met.stdout
+
+
+def test_without_a_call_it_says_the_document_in_sentences(tmp_path: Path) -> None:
+    code, text = explain(tmp_path)
+    assert code == 0
+    assert text.splitlines()[0] == "policy p.yaml"
+    assert f"  write: may call files/write_file with path: an absolute path under {tmp_path}; content: anything" in text
+    assert "  no-env: never call files/*" in text
+    code, text = explain(tmp_path, "--json")
+    assert [one["kind"] for one in json.loads(text)["documents"]] == ["policy"]
+
+
+def test_of_a_tool_it_says_every_rule_and_of_a_denied_call_the_nearest_permitted_one(tmp_path: Path) -> None:
+    code, text = explain(tmp_path, "files/write_file")
+    assert code == 1
+    assert re.search(r"^write: may call files/write_file .*p\.yaml:3:5$", text, flags=re.MULTILINE)
+    code, text = explain(tmp_path, "files/write_file", json.dumps({"path": "/etc/hosts", "content": "x"}))
+    assert f'The nearest call that is permitted: {{"path": "{tmp_path}/hosts", "content": "x"}}' in text
+    code, text = explain(tmp_path, "--json", "files/write_file", json.dumps({"path": "/etc/hosts", "content": "x"}))
+    said = json.loads(text)
+    assert said["nearest"] == {
+        "arguments": {"path": f"{tmp_path}/hosts", "content": "x"},
+        "changed": ["path"],
+        "effect": "allow",
+    }
+
+
+def test_what_belongs_to_the_guard_is_never_the_nearest_call(tmp_path: Path) -> None:
+    _, text = explain(tmp_path, "--json", "files/write_file", json.dumps({"path": "/x/p.yaml", "content": "x"}))
+    near = json.loads(text).get("nearest", {"arguments": {"path": ""}})
+    assert near["arguments"]["path"] != f"{tmp_path}/p.yaml"
+
+
+def _always(decision: Decision, _: object) -> Decision:
+    return decision
+
+
+def test_with_a_policy_it_says_what_the_rules_of_an_entry_say_by_now(tmp_path: Path) -> None:
+    with Record.open(tmp_path / "s", session="5e5", clock=lambda: datetime.now(UTC)) as record:
+        for rule in ("write", "gone"):
+            ref = RuleRef("policy", rule, Effect.ALLOW, "p.yaml", 3, 5)
+            said = Decision(Effect.ALLOW, rules=(ref,), charges=(Charge(ref.key, calls=0),))
+            record.step(request(session="5e5"), partial(_always, said))
+    code, text = explain(tmp_path, f"{record.chain[:8]}-1")
+    assert code == 0
+    assert re.search(r"^now: write: may call files/write_file .*p\.yaml:3:5$", text, flags=re.MULTILINE)
+    _, text = explain(tmp_path, f"{record.chain[:8]}-2")
+    assert "now: there is no policy/gone any more" in text

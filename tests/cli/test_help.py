@@ -25,6 +25,7 @@ CONTRACT = {
     "explain": {"--config", "--policy", "--mandate", "--lock", "--set", "--accepted", "--label", "--json"},
     "test": {"--config", "--policy", "--min-coverage", "--accepted", "--mutate", "--json", "--junit"},
     "lock": {"--config", "--name", "--lock", "--server", "--check", "--accept-first-sight", "--json"},
+    "schema": set(),
     "diff": {"--set", "--set-old", "--markdown", "--json"},
     "accept": {"--config", "--policy", "--mandate", "--lock", "--set", "--show", "--json", "--state"},
     "mandate": set(),

@@ -89,4 +89,5 @@ def test_programs_get_the_draft_line_by_line(place: Path) -> None:
     data = json.loads(done.stdout)
     (pay,) = [one for one in data["lines"] if one["tools"] == ["bank/transfer_money"]]
     assert not pay["asks"] and "`pay`" in pay["why"]
-    assert data["mandate"].startswith("# Drafted by fixed rules")
+    assert data["mandate"].startswith("# yaml-language-server: $schema=file://")
+    assert "\n# Drafted by fixed rules" in data["mandate"]

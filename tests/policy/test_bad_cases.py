@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from mcp_guard.errors import InputError
 from mcp_guard.policy.cases import bind, load_cases
 from mcp_guard.policy.cases_run import play, problems
+from tests.policy.bad.traps import YAML_TRAPS
 from tests.policy.scene import policy
-from tests.policy.test_bad_documents import YAML_TRAPS
 
 POLICY = policy("grants: [{id: a, tool: s/t, args: {x: {max: 5}}, budget: {calls: 2}}]")
 C = "cases:\n  - "  # a case in flow style follows: it stands at 2:5

@@ -71,3 +71,10 @@ def test_a_text_made_to_cost_much_costs_no_more_than_its_bound(words: list[str],
     list(Table(rules).matches((" ".join(words) + " ") * times, work))
     assert work.left >= -1
     assert MAX_WORK - work.left <= MAX_WORK + 1
+
+
+@given(st.lists(JSON, max_size=3))
+def test_an_answer_has_the_rules_of_its_texts_whatever_was_looked_at_before(answers: list[Any]) -> None:
+    for answer in (*answers, *answers):  # the second time, names of members are known
+        alone = {one.rule for _, _, text in texts(answer) for one in scan_text(text)}
+        assert {one.rule for one in scan_result(answer)} == alone

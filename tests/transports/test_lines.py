@@ -233,3 +233,54 @@ async def test_what_was_closed_before_it_had_a_pipe_closes_the_pipe() -> None:
         await writer.flushed(5)
         await until(lambda: taken.ends)
     assert open_files() == before
+
+
+class Counted(asyncio.WriteTransport):
+    """A pipe that keeps each write apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.writes.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+async def test_answers_to_lines_that_came_at_once_are_written_together_and_all_of_them_in_order() -> None:
+    transport, writer = Counted(), LineWriter()
+    writer.connection_made(transport)
+
+    def take(line: bytes) -> None:
+        assert writer.write(line)
+
+    reader = LineReader(take, lambda why: None)
+    lines = [b"%d" % number for number in range(20)]
+    reader.data_received(b"\n".join(lines) + b"\n")
+    assert b"".join(transport.writes).split() == lines
+    assert len(transport.writes) == 3  # eight, eight, and the four that were left
+    reader.data_received(b"alone\n")
+    assert transport.writes[3:] == [b"alone\n"]
+
+
+async def test_what_is_held_back_is_written_when_a_line_could_not_be_taken_and_before_the_end() -> None:
+    transport, writer = Counted(), LineWriter()
+    writer.connection_made(transport)
+
+    def take(line: bytes) -> None:
+        writer.write(line)
+        if line == b"last":
+            writer.close()
+            raise ValueError(line)
+
+    reader = LineReader(take, lambda why: None)
+    with pytest.raises(ValueError, match="last"):
+        reader.data_received(b"first\nlast\nnever\n")
+    assert transport.writes == [b"first\nlast\n"] and transport.closed
+    assert not writer.write(b"late")

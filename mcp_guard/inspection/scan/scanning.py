@@ -19,6 +19,7 @@ from mcp_guard.inspection.scan import (
     hidden,
     languages,
     names,
+    references,
     secrets_wanted,
     shadowing,
 )
@@ -32,6 +33,9 @@ MAX_SCANNED = 1 << 20
 MAX_RESULT = 256 << 10
 """Characters of one answer that are looked at: while they are, nobody else is served."""
 
+MAX_QUIET = 4096
+"""Names of members that are known to have nothing in them: the same ones stand in every answer."""
+
 NOT_SCANNED = Rule("not-scanned", Severity.MINOR, "It is too long, or nested too deep, to be looked at whole.")
 
 FAMILIES: dict[str, tuple[Rule, ...]] = {
@@ -43,7 +47,7 @@ FAMILIES: dict[str, tuple[Rule, ...]] = {
     "encoded": encoded.RULES,
     "exfiltration": exfiltration.RULES,
     "disguised": disguised.RULES,
-    "names": names.RULES,
+    "names": (*names.RULES, *references.RULES),
     "bounds": (NOT_SCANNED,),
 }
 """Every rule there is, by what an attack does."""
@@ -103,11 +107,28 @@ def scan_result(result: Any) -> tuple[Finding, ...]:
             seen.add(text)
             if left < len(text):
                 findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (left, len(text)), where))
-            findings += scan_text(text[:left], Place.RESULT, where, work)
+            elif text in _quiet:
+                left -= len(text)
+                continue
+            before = work.left
+            found = scan_text(text[:left], Place.RESULT, where, work)
+            findings += found
             left = max(0, left - len(text))
+            # A name, with nothing in it, on which nothing was spent. Values aren't kept: they may be secrets.
+            if not found and work.left == before and where.endswith(text):
+                _keep_quiet(text)
     except TooMuch:
         findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (0, 0), ""))
     return tuple(findings)
+
+
+_quiet: set[str] = set()
+
+
+def _keep_quiet(text: str) -> None:
+    if len(_quiet) >= MAX_QUIET:
+        _quiet.clear()
+    _quiet.add(text)
 
 
 def severe(findings: Iterable[Finding]) -> tuple[Finding, ...]:
