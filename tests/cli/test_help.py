@@ -47,6 +47,7 @@ CONTRACT = {
     },
     "log": {
         "--denied",
+        "--flagged",
         "--tool",
         "--server",
         "--session",
