@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_guard import log
 from mcp_guard.context import Context
+from mcp_guard.eras import MODERN_REVISIONS, REVISION_KEY
 from mcp_guard.model import UNTRUSTED, Approval, Call, Decision, Effect, Outcome, Reason, RuleRef, strictest
 from mcp_guard.monitor.flags import OnFlag
 from mcp_guard.monitor.habits import Habits
 from mcp_guard.monitor.severity import Severity
 from mcp_guard.patience import patiently
-from mcp_guard.policy.approved import approved, settled_for
+from mcp_guard.policy.approved import approved, is_trace, settled_for
 from mcp_guard.record.entries import Entry, Request
 from mcp_guard.record.usage import UsageView
 from mcp_guard.scanners.settings import On, Raised
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from mcp_guard.scanners.scanning import Scanners
     from mcp_guard.telemetry.port import Span, Telemetry
 
-_FIXED = frozenset({"progressToken", "traceparent"})
-_PROTOCOLS_OWN = "io.modelcontextprotocol/"
 _MONITOR = RuleRef("monitor", "flag", Effect.ASK, "guard.yaml", 1, 1)
 
 
@@ -264,7 +263,12 @@ def _said(call: Call) -> dict[str, Any]:
     said = {name: value for name, value in call.params.items() if not (name == "requestState" and call.continues)}
     meta = said.get("_meta")
     if isinstance(meta, Mapping):
-        said["_meta"] = {
-            name: value for name, value in meta.items() if name not in _FIXED and not name.startswith(_PROTOCOLS_OWN)
-        }
+        said["_meta"] = {name: value for name, value in meta.items() if not _is_fixed(name, value)}
     return said
+
+
+def _is_fixed(name: str, value: object) -> bool:
+    """Is it by its form, and not just by its name, what the protocol has there? The link replaces a progress token."""
+    if name == "traceparent":
+        return is_trace(value)
+    return name == "progressToken" or (name == REVISION_KEY and value in MODERN_REVISIONS)
