@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from mcp_guard import inspecting
 from mcp_guard.deliveries import PROMPTS, RESOURCES, UPDATED
 from mcp_guard.eras import Era
+from mcp_guard.handles import Handles
 from tests.guards import RecordingDownstream, Scene, tool
 from tests.inspection.samples import AWS
 
@@ -95,3 +98,14 @@ async def test_the_name_of_a_task_in_the_answer_of_another_extension_is_held_wit
         for found in ({"taskId": WORDS}, {"taskId": WORDS, "resultType": "task"}):
             scene.servers[0].replies["acme/do"] = {"result": found}
             assert WORDS not in str(await scene.ask("acme/do", {}))
+
+
+def test_no_handle_lets_a_client_read_what_a_server_keeps_in_it() -> None:
+    handles, now = Handles(b"k" * 32), datetime.now(UTC)
+    for length in range(8):  # wherever in a group of three bytes it begins
+        handle = handles.mint("round", {"of": 1}, {"state": "." * length + WORDS}, now, timedelta(hours=1))
+        assert handle is not None
+        body = handle.split(".")[1]
+        assert WORDS.encode() not in urlsafe_b64decode(body)
+        opened = handles.open("round", {"of": 1}, handle, now)
+        assert opened is not None and opened.inner["state"] == "." * length + WORDS
