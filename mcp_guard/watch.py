@@ -58,6 +58,19 @@ class Watch:
         request.over = partial(_tell, span.over)
         return span
 
+    def notified(self, call: Call, then: Callable[[Decision | None], None]) -> None:
+        """Scanners look at what a client sends and nobody answers; `then` gets what speaks against it. Where a call
+        would be asked about, there is nobody to ask.
+        """
+        if self.scanners is None:
+            return then(None)
+
+        def found(raised: tuple[Raised, ...]) -> None:
+            against = [one.says for one in raised if one.severity > Severity.LOW]
+            then(Decision(Effect.DENY, Reason.SCANNED, detail="; ".join(against)) if against else None)
+
+        return self.scanners.look(On.ARGUMENTS, call.name, _said(call), found)
+
     def refused(self, context: Context, method: str, reason: Reason) -> None:
         """Something was refused that never became a call."""
         if self.telemetry is not None:

@@ -97,3 +97,18 @@ async def test_a_long_answer_is_matched_beside_the_loop(tmp_path: Path) -> None:
     short: list[Any] = []
     scanners.look(On.RESULTS, "raw/echo", {"result": ["x"]}, short.append)  # no thread for what is short
     assert short == [()]
+
+
+async def test_a_clients_notification_is_scanned_as_its_calls_are(tmp_path: Path) -> None:
+    policy = """version: 1
+grants: [{id: more, extensions: {server: raw, allow: [notifications/acme]}}]
+"""
+    for severity, passes in (("low", True), ("medium", False), ("high", False)):
+        home = tmp_path / severity
+        home.mkdir()
+        with watched(home, KEYS.replace("high", severity), policy) as room:
+            room.scene.gateway.notification("notifications/acme", {"x": "AKIA1234"})
+            assert bool(room.scene.servers[0].told) is passes
+            assert [row.reason for row in room.scene.rows()] == ([""] if passes else [Reason.SCANNED])
+            room.scene.gateway.notification("notifications/acme", {"x": "BKIA1234"})
+            assert room.scene.servers[0].told[-1] == ("notifications/acme", {"x": "BKIA1234"})
