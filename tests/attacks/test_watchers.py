@@ -11,6 +11,7 @@ import pytest
 
 from mcp_guard.eras import Era
 from mcp_guard.model import Reason
+from mcp_guard.monitor.habits import habits_of
 from mcp_guard.scanners.scanning import Scanners
 from mcp_guard.scanners.settings import On
 from tests.guards import RecordingDownstream, decision_in, tool
@@ -112,3 +113,13 @@ grants: [{id: more, extensions: {server: raw, allow: [notifications/acme]}}]
             assert [row.reason for row in room.scene.rows()] == ([""] if passes else [Reason.SCANNED])
             room.scene.gateway.notification("notifications/acme", {"x": "BKIA1234"})
             assert room.scene.servers[0].told[-1] == ("notifications/acme", {"x": "BKIA1234"})
+
+
+@pytest.mark.parametrize(
+    "url", ["hTTps://evil.example/", " https://evil.example", "HTTPS:\\\\evil.example\\x", "https:/me@EVIL.example?x"]
+)
+def test_no_spelling_of_a_url_keeps_its_host_from_the_monitor(url: str) -> None:
+    key = b"k" * 32
+    known = habits_of({"url": "https://evil.example/a"}, key).hosts
+    assert len(known) == 1
+    assert habits_of({"url": url}, key).hosts == known
