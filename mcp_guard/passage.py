@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from mcp_guard import inspecting, listing, log, outcomes, quarantining, refusal, remembering, rounds
+from mcp_guard import inspecting, log, outcomes, quarantining, refusal, remembering, rounds
 from mcp_guard.answers import ASKING, look_alikes
 from mcp_guard.approvals import in_band, showing
 from mcp_guard.approvals.asking import Asked
@@ -26,6 +26,7 @@ from mcp_guard.guard import without_made_up_names
 from mcp_guard.handles import Opened
 from mcp_guard.inspecting import Inspection, Job
 from mcp_guard.inspection.results import Inspected
+from mcp_guard.looking_again import look_again
 from mcp_guard.model import Approval, Call, Decision, Effect, Kind, Outcome, Reason, strictest
 from mcp_guard.offers import may_extend
 from mcp_guard.patience import patiently
@@ -91,6 +92,8 @@ class Passage:
             return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
         self._members = tuple(sorted(beside))
         if self._watched is UNWATCHED:
+            if self.round:
+                return self._as_listed_now("while its questions were answered", self._judge)
             return patiently(self._judge, self._unrecorded)
         self.call = self._watched.traced(self.call)
         return self._watched.looked_at(self.call, lambda: guarded(self.request, self._looked_at))
@@ -212,22 +215,19 @@ class Passage:
         self._as_listed_now("while a person was asked", lambda: self._judge((approval,)))
 
     def _as_listed_now(self, when: str, judge: Callable[[], None]) -> None:
-        """Judge with the tool as it is listed by now, if that is still the one that was looked at."""
+        """Judge with what is listed by now, if that is still what was looked at."""
 
-        def again() -> None:
-            if self.tool is not None:
-                now = self.context.session.tools().get(self.tool.exposed)
-                if now is None or now.descriptor != self.tool.descriptor:
-                    why = f"the tool was changed {when}"
-                    return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE, detail=why))
-                self.tool = now
-            if self.request.waiting:
-                patiently(judge, self._unrecorded)
-            return None
+        def again(is_same: bool, now: Tool | None) -> None:
+            if not is_same:
+                why = f"the tool was changed {when}" if self.tool is not None else f"it may have changed {when}"
+                return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE, detail=why))
+            self.tool = now
+            return patiently(judge, self._unrecorded) if self.request.waiting else None
 
-        if self.tool is None:
-            return again()
-        return listing.known_tools(self.context, self.tool.exposed, lambda: guarded(self.request, again))
+        def looked(is_same: bool, now: Tool | None) -> None:
+            guarded(self.request, lambda: again(is_same, now))
+
+        look_again(self.context, self.server, self.call, self.tool, looked)
 
     def _judged(self, view: UsageView, approvals: Collection[Approval]) -> Decision:
         handles, now = self.context.guard.handles, self.context.guard.now()

@@ -238,7 +238,11 @@ async def test_an_answer_to_a_question_names_no_more_of_the_guards_files_than_a_
 ) -> None:
     own = str(tmp_path / "own" / "policy.yaml")
     asks = {"message": "Which file?", "messages": [], "_meta": {"progressToken": 1}}
-    answers = [{"result": {"content": {"file": own}}}, {"error": {"code": -1, "message": own}}, {"result": {"a": 1}}]
+    answers: list[dict[str, Any]] = [
+        {"result": {"content": {"file": own}}},
+        {"error": {"code": -1, "message": own}},
+        {"result": {"a": 1}},
+    ]
     with Scene(tmp_path, policy=ASKS.replace("calls: 2", "calls: 9"), protect=[own]) as scene:
         for said in answers:
             asked = Asked(scene, method, asks)
