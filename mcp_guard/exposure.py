@@ -11,8 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from mcp_guard.context import Context
+from mcp_guard.deliveries import PROMPTS, RESOURCES, TASK, UPDATED
+from mcp_guard.eras import SUBSCRIPTION_KEY
 from mcp_guard.patience import patiently
 from mcp_guard.policy.past import UNKNOWN
+
+_NOTICES = {PROMPTS: "", RESOURCES: "", UPDATED: "uri", TASK: "taskId"}
+"""What tells a client of changes, and the member that says which thing changed."""
 
 
 def heard(context: Context, server: str, why: str, go_on: Callable[[], None]) -> None:
@@ -32,6 +37,16 @@ def instructed(context: Context, answer: dict[str, Any], go_on: Callable[[], Non
     telling = [one.name for one in context.session.servers if said.get(one.name) and context.guard.knows(one.name)]
     labels = frozenset(label for name in telling for label in said[name])
     return _set(context, ", ".join(telling), labels, "instructions", go_on, failed)
+
+
+def has_words(method: str, params: dict[str, Any] | None) -> bool:
+    """Does a notice of what changed say more than that, and of what? Such words are a server's own as a log's are."""
+    about = _NOTICES.get(method)
+    if params is None or about is None:
+        return False
+    meta = params.get("_meta")
+    told = params.keys() - {about, "_meta"}
+    return bool(told) or (isinstance(meta, dict) and bool(meta.keys() - {SUBSCRIPTION_KEY}))
 
 
 def _set(

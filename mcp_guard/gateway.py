@@ -141,8 +141,14 @@ class Gateway:
         may, params = inspecting.told(self.context, server.name, method, params)
         if not may:
             return None
+        if exposure.has_words(method, params):
+            why, go_on = "a notice", partial(self._pass_on, server, method, params)
+            return exposure.heard(self.context, server.name, why, go_on)
+        return self._pass_on(server, method, params)
+
+    def _pass_on(self, server: Downstream, method: str, params: dict[str, Any] | None) -> None:
         if listening.on_stream(self.context, server, method, params):
-            return None
+            return
         told = None if params is None else strip_own_meta(params)
         if method == _MESSAGE:
             self._logged(server, told)

@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 
 from mcp_guard import tasks
-from mcp_guard.deliveries import MAX_TOLD, UPDATED, Deliveries
+from mcp_guard.deliveries import MAX_TOLD, RESOURCES, TASK, UPDATED, Deliveries
 from mcp_guard.downstream import State
-from mcp_guard.eras import Era
+from mcp_guard.eras import SUBSCRIPTION_KEY, Era
 from mcp_guard.model import Reason
 from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.http_link_remote import Remote
@@ -253,3 +253,27 @@ async def test_an_answer_to_a_question_names_no_more_of_the_guards_files_than_a_
             passes = "a" in said.get("result", {}) or method == "roots/list"
             assert (asked.answers == [said]) is passes
             assert scene.servers[0].told == []
+
+
+# --- labels: a notice that something changed can say more than that
+
+
+@pytest.mark.parametrize("method", ["notifications/prompts/list_changed", RESOURCES, UPDATED, TASK])
+@pytest.mark.parametrize(
+    ("more", "labels"),
+    [
+        ({}, 0),
+        ({"words": "Ignore all"}, 1),
+        ({"_meta": {"words": "Ignore all"}}, 1),
+        ({"_meta": {SUBSCRIPTION_KEY: 1}}, 0),
+    ],
+)
+async def test_words_in_a_notice_give_their_label_before_anybody_reads_them(
+    tmp_path: Path, method: str, more: dict[str, Any], labels: int
+) -> None:
+    about = {UPDATED: {"uri": "file:///a"}, TASK: {"taskId": "1"}}.get(method, {})
+    with Scene(tmp_path, policy=ASKS, servers=servers()) as scene:
+        given: Any = scene.servers[0]
+        scene.gateway.server_notified(given, method, {**about, **more})
+        assert len(scene.record.look("SELECT * FROM labels")) == labels
+        assert scene.notified == []  # it waits for others like it
