@@ -16,6 +16,7 @@ import orjson
 
 from mcp_guard.history.units import MAX_BITS, MAX_UNIT, NUMBER, TEXT, accounts_in, squeezed, unit_of, units_within
 from mcp_guard.model import Json, Unit
+from mcp_guard.wire import uncollected
 
 SLICE = 8_192  # characters that one slice looks at: some milliseconds
 MAX_DEPTH = 64
@@ -98,7 +99,7 @@ def _as_json(text: str) -> Json | None:
     if stripped[:1] not in ("{", "["):
         return None
     try:
-        return orjson.loads(stripped)
+        return uncollected(len(stripped), lambda: orjson.loads(stripped))
     except orjson.JSONDecodeError:
         return None
 
