@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mcp_guard import inspecting, log, refusal
@@ -22,6 +23,7 @@ from mcp_guard.patience import patiently
 from mcp_guard.record.entries import Entry
 from mcp_guard.record.usage import UsageView
 from mcp_guard.remembering import carried_answer
+from mcp_guard.scans import noted
 from mcp_guard.session import InFlight
 from mcp_guard.shown import as_shown, not_offered, why_not_shown
 from mcp_guard.transports.front import Answer, Ask, Cancel
@@ -86,6 +88,7 @@ class _Asking:
     _over: bool = False
     _held: Callable[[], None] | None = None
     _sent: dict[str, Any] = field(default_factory=dict)
+    _found: str = ""  # by the scan
 
     def begin(self, ask: Ask | None) -> None:
         """Judge it, then show it or refuse it."""
@@ -96,11 +99,16 @@ class _Asking:
             return self._refused_unjudged(Reason.TOO_MANY, "more of it is under way than a client takes")
         if why or ask is None:
             return self._refused_unjudged(Reason.UNEXPECTED_MEMBER, why)
-        looked_at = inspecting.question(self.context, self.server.name, self.method, self.params)
-        if looked_at is None:
-            return self._refused_unjudged(Reason.NO_GRANT, "what its server says is held until a person releases it")
-        self.params = looked_at
         under_way.add(self.cancel)
+        then = partial(self._looked_at, ask)
+        return inspecting.question(self.context, self.server.name, self.method, self.params, then)
+
+    def _looked_at(self, ask: Ask, params: dict[str, Any] | None, rules: tuple[str, ...]) -> None:
+        if self._over:  # taken back meanwhile
+            return None
+        if params is None:
+            return self._refused_unjudged(Reason.NO_GRANT, "what its server says is held until a person releases it")
+        self.params, self._found = params, noted(rules)
         self._sent = as_shown(self.method, self._with_own_token(self.params), self.server.name)
         self._held = lambda: self._begin_judging(ask)
         return self.context.session.when_listening(self._held)
@@ -187,6 +195,7 @@ class _Asking:
         self._close()
         record = self.context.guard.record
         milliseconds = duration if self._started else 0.0
+        note = "; ".join(filter(None, (note, self._found)))
         carried = carried_answer(self.context, answer) if outcome is Outcome.OK and answer is not None else None
 
         def step() -> None:

@@ -29,6 +29,7 @@ class Listed:
 
     at: float
     withheld: tuple[Withheld, ...] = ()  # that aren't what a person looked at
+    names: frozenset[str] = frozenset()  # of the others
 
     def hides(self, name: str) -> bool:
         return any(one.name == name for one in self.withheld)
@@ -44,6 +45,7 @@ class Context:
     deliveries: Deliveries | None = None  # legacy era: what the client is told unasked
     fetching: dict[str, list[Callable[[], None]]] = field(default_factory=dict)  # by server: who waits for its tools
     listed: dict[tuple[str, PinKind], Listed] = field(default_factory=dict)  # by server: what was listed when
+    resources: dict[str, Listed] = field(default_factory=dict)  # by server; asked for under a lock
     instructed: dict[str, object] = field(default_factory=dict)  # by server: instructions that may be passed on
 
     def server(self, name: str) -> Downstream | None:
@@ -52,6 +54,11 @@ class Context:
             if server.spec.name == name:
                 return server
         return None
+
+    def unlocked(self, server: str) -> bool:
+        """Is there a lock, and this server not in it as it is started now? Then nothing of it is used or heard."""
+        guard = self.guard
+        return guard.lock is not None and (server in guard.unlike or server not in guard.lock.servers)
 
     def facts(self, server: str, view: UsageView | None = None) -> LiveFacts:
         """What is known now of calls to `server`; with `view`, inside the transaction that it belongs to."""

@@ -6,15 +6,18 @@ whoever reads the record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from mcp_guard import log
+from mcp_guard.aside import look
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream
+from mcp_guard.eras import SERVER_INFO_KEY
+from mcp_guard.inspection.scan.settings import Act
 from mcp_guard.model import Kind
 from mcp_guard.record.entries import EntryKind
-from mcp_guard.scans import INSTRUCTIONS
+from mcp_guard.scans import INSTRUCTIONS, INTRODUCTION
 
 MOST = 50
 """Things of one server that one entry names."""
@@ -37,9 +40,26 @@ def tell_of_tools(context: Context, server: Downstream) -> None:
     if listing is None:
         return
     _tell_found(context, server, "tools", [(tool.name, tool.descriptor) for tool in listing.tools])
+    _tell_of_several(context)
     for one in context.session.servers:  # a listing that came late can make an earlier one's name a trap
         traps = {gone.name: gone.why for gone in context.session.shared_names() if gone.server == one.name}
         _tell_withheld(context, one, "names", traps)
+
+
+def _tell_of_several(context: Context) -> None:
+    """Tools that are shown and have findings which need other servers' listings."""
+    scans, session = context.guard.scans, context.session
+    listings = [one.listing for one in session.servers if one.listing is not None]
+    between = scans.near(listings)
+    for server in session.servers:
+        marked = [(named, one) for named, one in between.items() if named.server == server.name]
+        told = [
+            {"name": named.name, "rules": [one.rule]}
+            for named, one in marked
+            if scans.inspect.act(one.severity) is Act.MARK
+        ]
+        if _is_new(context, server, "found beside others", told):
+            context.note(EntryKind.FOUND, {"server": server.name, "found": told[:MOST]})
 
 
 def may_instruct(context: Context, server: Downstream, text: object) -> bool:
@@ -52,6 +72,45 @@ def may_instruct(context: Context, server: Downstream, text: object) -> bool:
         return False
     _tell_found(context, server, INSTRUCTIONS, [(INSTRUCTIONS, text)])
     return True
+
+
+def tell_of_words(context: Context, server: str, method: str, rules: Collection[str]) -> None:
+    """What a server says unasked has findings: each rule is told once of each sort of message, however many come."""
+    told = context.session.heard_findings.setdefault((server, method), set())
+    if new := [rule for rule in rules if rule not in told]:
+        told.update(new)
+        context.note(EntryKind.FOUND, {"server": server, "found": [{"name": f"({method[:64]})", "rules": new}]})
+
+
+def look_ahead(context: Context, server: Downstream, items: list[Any] | None, then: Callable[[], None]) -> None:
+    """Look at a long listing beside the loop, and go on when its findings are kept."""
+    things = [item for item in items or () if isinstance(item, dict)]
+
+    def job() -> None:
+        for thing in things:
+            context.guard.scans.findings(thing)
+
+    look(server.name, things, job, lambda _: then(), lambda _: then())  # what failed here fails again where it counts
+
+
+def introduced(context: Context, server: Downstream, result: dict[str, Any]) -> dict[str, Any]:
+    """A server's first answer, with what it says that it is called: if that speaks to the model, the document's name.
+
+    Nobody pins it, since it tells of versions; so it is looked at wherever it is passed on.
+    """
+    meta = result.get("_meta")
+    if "serverInfo" in result:
+        result = {**result, "serverInfo": _called(context, server, result["serverInfo"])}
+    if isinstance(meta, dict) and SERVER_INFO_KEY in meta:
+        result = {**result, "_meta": {**meta, SERVER_INFO_KEY: _called(context, server, meta[SERVER_INFO_KEY])}}
+    return result
+
+
+def _called(context: Context, server: Downstream, info: Any) -> Any:
+    if not isinstance(info, dict) or not (why := context.guard.scans.why_withheld(server.name, INTRODUCTION, info)):
+        return info
+    _tell_withheld(context, server, INTRODUCTION, {INTRODUCTION: why})
+    return {"name": server.name, "version": ""}
 
 
 def _tell_withheld(context: Context, server: Downstream, what: str, whys: Mapping[str, str]) -> None:

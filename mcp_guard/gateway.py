@@ -18,6 +18,7 @@ from mcp_guard import (
     exposure,
     extensions,
     inspecting,
+    knowing,
     lifecycle,
     listening,
     listing,
@@ -135,11 +136,13 @@ class Gateway:
             self.server_stale(server)
         elif method in (PROMPTS, RESOURCES):
             sighting.forget_others(self.context, server)
+        if self.context.unlocked(server.name):  # not what a person looked at: nobody hears it
+            return self.context.unasked(server, method)
         may, params = inspecting.told(self.context, server.name, method, params)
         if not may:
-            return
+            return None
         if listening.on_stream(self.context, server, method, params):
-            return
+            return None
         told = None if params is None else strip_own_meta(params)
         if method == _MESSAGE:
             self._logged(server, told)
@@ -382,10 +385,10 @@ class Gateway:
                 return passage.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
             if is_pinned:
                 return self.carry(passage, members)
-            why = "it is not what was locked or first seen"
+            why = "it isn't listed, or not what was locked or first seen"
             return self.not_there(request, absent, method, server.name, shown, Kind.PROMPT, detail=why)
 
-        listing.known_prompt(self.context, server, call.target, lambda found: guarded(request, lambda: known(found)))
+        knowing.known_prompt(self.context, server, call.target, lambda found: guarded(request, lambda: known(found)))
 
     def not_there(
         self,

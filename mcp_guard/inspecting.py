@@ -7,21 +7,25 @@ can tell which of its tools speaks. Where nothing is wanted, nothing is looked a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from mcp_guard import log, rounds
+from mcp_guard import found, log, rounds
+from mcp_guard.aside import is_light, look
 from mcp_guard.catalog import Tool, compile_schema
 from mcp_guard.context import Context
 from mcp_guard.eras import SUBSCRIPTION_KEY
 from mcp_guard.inspection.obligations import NOTHING, Obligations
-from mcp_guard.inspection.results import inspect
+from mcp_guard.inspection.results import Inspected, inspect, links
 from mcp_guard.model import Call, Effect, Kind, Reason
 from mcp_guard.quarantining import held_why, hold
 from mcp_guard.record.entries import Entry
 
 LOG = "notifications/message"
+MAX_LINKS = 1000
+"""Links of one answer that are judged; those beyond count as nothing that may be read."""
 _NUMBERS = ("progressToken", "progress", "total")
 _STATE = "requestState"
 _STANDING = (
@@ -29,6 +33,50 @@ _STANDING = (
     *("pollIntervalMs", "cacheScope"),
 )
 _ASKS = "it asks before it answers, which a call may not whose answer a person releases"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One reply and what is wanted done to it: all that a thread needs."""
+
+    reply: dict[str, Any]
+    wanted: Obligations
+    state: dict[str, Any] = field(default_factory=dict)  # the server's own, which isn't looked at
+    fits: Callable[[Any], bool] | None = None
+
+    def run(self, readable: Collection[str]) -> Inspected:
+        return inspect(self.reply, self.wanted, fits=self.fits, may_read=readable.__contains__)
+
+
+def look_at(
+    context: Context,
+    inspection: Inspection | None,
+    call: Call,
+    reply: dict[str, Any],
+    then: Callable[[Job, Inspected, tuple[str, ...]], None],
+    failed: Callable[[Exception], None],
+) -> None:
+    """Look at all of a reply: what is wanted done to it, then what the scan finds in what is left.
+
+    Beside the loop if it is long; what judges stays in the loop.
+    """
+    scans, lane = context.guard.scans, call.server
+    try:
+        job = Job(reply, NOTHING) if inspection is None else inspection.job(reply)
+    except Exception as error:
+        return failed(error)
+
+    def run(readable: Collection[str]) -> tuple[Inspected, tuple[str, ...]]:
+        done = job.run(readable)
+        goes_on = not done.withheld and not job.wanted.quarantine
+        return done, scans.in_answer(done.answer, lane) if goes_on else ()
+
+    def go_on(readable: Collection[str]) -> None:
+        look(lane, reply, lambda: run(readable), lambda looked: then(job, *looked), failed)
+
+    if inspection is None or job.wanted == NOTHING:
+        return go_on(())
+    return look(lane, reply, lambda: links(job.reply), lambda uris: go_on(inspection.readable(uris)), failed)
 
 
 @dataclass(slots=True)
@@ -43,22 +91,27 @@ class Inspection:
     held: bool = False  # kept for a person, so that a repetition may get it
     note: str = ""
 
-    def answer(self, entry: Entry, reply: dict[str, Any]) -> dict[str, Any]:
-        """The server's reply as it may be passed on; `withheld` says why it may not."""
+    def job(self, reply: dict[str, Any]) -> Job:
+        """What is to be done to the server's reply. Prepared in the loop; what it does belongs to no thread."""
         wanted, asking = self.wanted, rounds.is_asking(reply, self.call.method, self.context.session.era)
         if asking:
             wanted |= self.context.guard.wants_of(self.call.server).in_passing
         if wanted.quarantine and (asking or not _has_an_end(reply, self.call)):
             self.withheld = _ASKS if asking else ""
             wanted, reply = wanted.in_passing, reply if asking else _without_words(reply)
-        if wanted == NOTHING or self.withheld:
-            return reply
         state = _state(reply) if asking else {}
-        found = inspect(_without(reply, state), wanted, fits=self._fits(), may_read=self._may_read)
-        self.note, self.withheld = found.note, found.withheld
-        if wanted.quarantine and not self.withheld:
-            self._hold(entry, found.answer)
-        return _with(found.answer, state)
+        return Job(_without(reply, state), NOTHING if self.withheld else wanted, state, self._fits())
+
+    def readable(self, uris: Collection[str]) -> Collection[str]:
+        """Of the resources that an answer links to, those that the client may read."""
+        return {uri for uri in islice(uris, MAX_LINKS) if self._may_read(uri)}
+
+    def taken(self, entry: Entry, job: Job, done: Inspected) -> dict[str, Any]:
+        """The reply as it may be passed on; `withheld` says why it may not."""
+        self.note, self.withheld = done.note, self.withheld or done.withheld
+        if job.wanted.quarantine and not self.withheld:
+            self._hold(entry, done.answer)
+        return _with(done.answer, job.state)
 
     def _hold(self, entry: Entry, answer: dict[str, Any]) -> None:
         digest = hold(self.context, self.call, entry, answer)
@@ -69,17 +122,18 @@ class Inspection:
 
     def again(self, kept: dict[str, Any]) -> dict[str, Any] | None:
         """An answer that a person released, under what is wanted now; None if it may not be passed on."""
-        found = inspect(kept, self.wanted, fits=self._fits(), may_read=self._may_read)
-        self.note = found.note
-        return None if found.withheld else found.answer
+        done = inspect(kept, self.wanted, fits=self._fits(), may_read=self._may_read)
+        self.note = done.note
+        return None if done.withheld else done.answer
 
     def progress(self, told: dict[str, Any]) -> dict[str, Any]:
         """A line of progress. Of a call whose answer is held, only the numbers."""
         token = {name: told[name] for name in ("progressToken",) if name in told}
         if self.wanted.quarantine:
             return {name: told[name] for name in _NUMBERS if name in told}
-        found = _quietly({name: value for name, value in told.items() if name not in token}, self.wanted)
-        return {**(found if found is not None else {"progress": told.get("progress", 0)}), **token}
+        rest = {name: value for name, value in told.items() if name not in token}
+        passed = rest if self.wanted == NOTHING else _in_passing(rest, self.wanted)
+        return {**(passed if passed is not None else {"progress": told.get("progress", 0)}), **token}
 
     def _fits(self) -> Callable[[Any], bool] | None:
         schema = None if self.tool is None else self.tool.descriptor.get("outputSchema")
@@ -112,39 +166,62 @@ def told(
 ) -> tuple[bool, dict[str, Any] | None]:
     """Something that a server says unasked: may it be passed on, and as what?"""
     wanted = context.guard.wants_of(server)
-    if wanted == NOTHING or params is None:
+    if params is None:
         return True, params
     if wanted.quarantine:
         if method == LOG:
             return _not_told(context, server, method)
         return True, _bare(params)
-    found = _quietly(params, wanted)
-    return (True, found) if found is not None else _not_told(context, server, method)
+    passed = params if wanted == NOTHING else _in_passing(params, wanted)
+    if passed is None:
+        return _not_told(context, server, method)
+    found.tell_of_words(context, server, method, context.guard.scans.in_passing(passed, server))
+    return True, passed
 
 
-def question(context: Context, server: str, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
-    """A server's question of the client; None: it may not be put. A person reads a form; sampling is for the model."""
-    wanted = context.guard.wants_of(server)
-    if wanted == NOTHING:
-        return params
+def question(
+    context: Context,
+    server: str,
+    method: str,
+    params: dict[str, Any],
+    then: Callable[[dict[str, Any] | None, tuple[str, ...]], None],
+) -> None:
+    """A server's question of the client, and what the scan finds in it; None: it may not be put.
+
+    A person reads a form; sampling is for the model, and may be long.
+    """
+    wanted, scans = context.guard.wants_of(server), context.guard.scans
     if wanted.quarantine and method == "sampling/createMessage":
-        return None
-    return _quietly(params, wanted)
+        return then(None, ())
+
+    def job() -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+        passed = params if wanted == NOTHING else _quietly(params, wanted)
+        return passed, () if passed is None else scans.in_answer(passed, server)
+
+    return look(server, params, job, lambda looked: then(*looked), lambda _: then(None, ()))
 
 
 def line(context: Context, server: str, text: str) -> str:
     """A text that a server says of itself: its instructions."""
-    found = _quietly({"text": text}, context.guard.wants_of(server))
-    return "" if found is None else str(found["text"])
+    passed = _quietly({"text": text}, context.guard.wants_of(server))
+    return "" if passed is None else str(passed["text"])
 
 
 def _quietly(params: dict[str, Any], wanted: Obligations) -> dict[str, Any] | None:
     try:
-        found = inspect(params, wanted.in_passing, may_read=lambda uri: True)
+        done = inspect(params, wanted.in_passing, may_read=lambda uri: True)
     except Exception as error:
         log.warning("what a server says could not be inspected", error=type(error).__name__)
         return None
-    return None if found.withheld else found.answer
+    return None if done.withheld else done.answer
+
+
+def _in_passing(params: dict[str, Any], wanted: Obligations) -> dict[str, Any] | None:
+    """One line of many is looked at where it comes, so it has to be short."""
+    if not is_light(params):
+        log.warning("what a server says in passing is too long to be inspected")
+        return None
+    return _quietly(params, wanted)
 
 
 def _bare(params: dict[str, Any]) -> dict[str, Any]:

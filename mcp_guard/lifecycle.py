@@ -329,6 +329,7 @@ def _mirrored(context: Context, replies: dict[str, dict[str, Any]]) -> dict[str,
         result = {**result, "capabilities": _granted(context, capabilities)}
     one = context.session.servers[0]
     server, said = one.name, result.get("instructions")
+    result = found.introduced(context, one, result)
     passes = context.guard.knows(server) and _passes(context, server, said)
     if not (passes and found.may_instruct(context, one, said)):
         result = {key: value for key, value in result.items() if key != "instructions"}

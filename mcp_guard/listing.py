@@ -79,34 +79,6 @@ def known_tools(context: Context, exposed: str, then: Callable[[], None]) -> Non
     return None
 
 
-def known_prompt(context: Context, server: Downstream, name: str, then: Callable[[bool | None], None]) -> None:
-    """Go on with whether this prompt is the one that was looked at: None if that can't be told at the moment."""
-    lock = context.guard.lock
-    if lock is not None and not lock.pins(server.name, PinKind.PROMPT, name):
-        return then(False)
-
-    def tell(_: object = None) -> None:
-        listed = context.listed.get((server.name, PinKind.PROMPT))
-        then(None if listed is None else not listed.hides(name))
-
-    def ready(is_ready: bool) -> None:
-        if not is_ready:
-            return then(None)
-        if "prompts" not in server.capabilities:
-            return then(lock is None)  # it has none to be listed: nothing of it was ever pinned
-        if not is_old(context, server, PinKind.PROMPT):
-            return tell()
-        context.listed.pop((server.name, PinKind.PROMPT), None)
-        return fetch(
-            context,
-            server,
-            "prompts/list",
-            lambda items, _: tell() if items is None else sighted_others(context, server, "prompts/list", items, tell),
-        )
-
-    return server.when_ready(ready)
-
-
 def shows(context: Context, tool: Tool) -> bool:
     """Is this tool shown to the client? Then it may be called; else it doesn't exist."""
     return shows_call(context, Call(context.session.principal, "tools/call", tool.server, tool.name, {}))
@@ -114,7 +86,7 @@ def shows(context: Context, tool: Tool) -> bool:
 
 def shows_call(context: Context, call: Call) -> bool:
     """Could this target be used at all by this client, whatever the arguments?"""
-    if call.target in context.session.unshown.get((call.server, call.kind), ()):
+    if call.target in context.session.unshown.get((call.server, call.kind), ()) or context.unlocked(call.server):
         return False
     return visible(context.guard.authority, call, context.facts(call.server))
 
@@ -186,9 +158,12 @@ class _Gathering:
         def show(kept: list[Any]) -> None:
             guarded(self._request, lambda: self._got(server, self._shown(server, kept), frame))
 
-        if self._method in PINNED and items:
-            return sighted_others(self._context, server, self._method, items, show)
-        return show(items or [])
+        def looked_at() -> None:
+            if self._method in PINNED and items:
+                return sighted_others(self._context, server, self._method, items, show)
+            return show(items or [])
+
+        found.look_ahead(self._context, server, items, lambda: guarded(self._request, looked_at))
 
     def _got_tools(self, server: Downstream) -> None:
         listing = server.listing
@@ -304,9 +279,12 @@ def _fetch_tools(
             log.warning("a listing could not be read", server=server.name, error=type(error).__name__)
             return finish()
 
+    def listed(items: list[Any] | None, frame: Mapping[str, Any]) -> None:
+        found.look_ahead(context, server, items, partial(fetched, items, frame))
+
     def ready(is_ready: bool) -> None:
         if is_ready and "tools" in server.capabilities:
-            return fetch(context, server, "tools/list", fetched)
+            return fetch(context, server, "tools/list", listed)
         if is_ready:
             server.listing = Listing()
             context.listed[server.name, PinKind.TOOL] = Listed(asyncio.get_running_loop().time())

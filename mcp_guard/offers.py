@@ -34,6 +34,8 @@ def may_extend(context: Context, server: str, name: str) -> bool:
 def _granted(context: Context, server: str, name: str, kind: Kind) -> bool:
     if not context.guard.grants(kind):  # by far the most guards: nothing to look up
         return False
+    if context.unlocked(server):
+        return False
     call = Call(context.session.principal, "", server, name, {}, kind)
     return visible(context.guard.authority, call, context.facts(server))
 

@@ -24,7 +24,8 @@ from mcp_guard.eras import Era, for_one_principal, strip_own_data, strip_own_met
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import without_made_up_names
 from mcp_guard.handles import Opened
-from mcp_guard.inspecting import Inspection
+from mcp_guard.inspecting import Inspection, Job
+from mcp_guard.inspection.results import Inspected
 from mcp_guard.model import Approval, Call, Decision, Effect, Kind, Outcome, Reason, strictest
 from mcp_guard.offers import may_extend
 from mcp_guard.patience import patiently
@@ -33,6 +34,7 @@ from mcp_guard.record import questions
 from mcp_guard.record.entries import Entry, Request
 from mcp_guard.record.sightings import Read
 from mcp_guard.record.usage import UsageView
+from mcp_guard.scans import noted
 from mcp_guard.session import InFlight
 from mcp_guard.translation import questions as translated
 from mcp_guard.watch import UNWATCHED, Unwatched
@@ -71,6 +73,7 @@ class Passage:
     _entry: Entry | None = None
     _timer: asyncio.TimerHandle | None = None
     _cancel: Callable[[str | None], None] = field(default=lambda _: None)
+    _found: tuple[str, ...] = ()  # by the scan, in all that the server says during this call
     _inspection: Inspection | None = None  # of what the server says, once the call is judged; None: nothing is wanted
     _watched: Unwatched = UNWATCHED
 
@@ -87,15 +90,8 @@ class Passage:
         if self.server.resting:
             return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
         self._members = tuple(sorted(beside))
-        if self._watched is UNWATCHED:
-            return patiently(self._judge, self._unrecorded)
         self.call = self._watched.traced(self.call)
-        return self._watched.looked_at(self.call, lambda: guarded(self.request, self._looked_at))
-
-    def _looked_at(self) -> None:
-        """Scanners have said what they have to say; the client may have given up meanwhile."""
-        if self.request.waiting:
-            patiently(self._judge, self._unrecorded)
+        return self._watched.looked_at(self.call, self.request, partial(patiently, self._judge, self._unrecorded))
 
     def refuse(self, decision: Decision) -> None:
         """Refuse it without a judgement, once that is recorded."""
@@ -240,7 +236,8 @@ class Passage:
         if decision.allowed:
             remembering.carry(self.context, self.call, view)
             self._watched.budgets(view, decision)
-            return replace(decision, detail=self._remark())
+            remark = self._remark()
+            return replace(decision, detail=remark) if remark != decision.detail else decision
         return without_made_up_names(decision, self.call, self._argument_names)
 
     def _said(self, view: UsageView, approvals: Collection[Approval]) -> Decision:
@@ -329,32 +326,49 @@ class Passage:
 
     def _progress(self, params: dict[str, Any]) -> None:
         told = strip_own_meta(params)
-        self.request.progress(told if self._inspection is None else self._inspection.progress(told))
+        told = told if self._inspection is None else self._inspection.progress(told)
+        self._found += self.context.guard.scans.in_passing(told, self.server.name)
+        self.request.progress(told)
 
     def _answered(self, entry: Entry, reply: dict[str, Any]) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if "unsent" in reply:  # only a link says that: no connection could be made, so that no byte of it left
             return self._not_sent(entry, str(reply["gone"]))
-        if "gone" not in reply:
-            self.server.answered()
+        if "gone" in reply:
+            return self._read(entry, reply)
+        self.server.answered()
         return self._watched.answered(self.call, reply, lambda why: self._scanned(entry, reply, why))
 
     def _scanned(self, entry: Entry, reply: dict[str, Any], why: str) -> None:
         """Scanners have looked at the answer: `why` it isn't passed on, or nothing."""
-        if self._settled:  # cancelled, or stopped, meanwhile
+        if why:
+            return self.withhold(entry, why)
+        looked, failed = partial(self._looked_at, entry), partial(self._unreadable, entry)
+        return inspecting.look_at(self.context, self._inspection, self.call, reply, looked, failed)
+
+    def _looked_at(self, entry: Entry, job: Job, found: Inspected, rules: tuple[str, ...]) -> None:
+        if self._settled:  # cancelled while it was looked at
             return None
-        return self.withhold(entry, why) if why else self._read(entry, reply)
+        self._found += rules
+        reply, inspection = found.answer, self._inspection
+        if inspection is not None:
+            reply = inspection.taken(entry, job, found)
+            if inspection.withheld:
+                why = inspection.withheld
+                note = "" if inspection.held else why
+                return self._settle(entry, Outcome.WITHHELD, self._withheld(entry, why), note)
+        return self._read(entry, reply)
+
+    def _unreadable(self, entry: Entry, error: Exception) -> None:
+        """What a server says must never leave a client waiting."""
+        log.warning("an answer could not be read", error=type(error).__name__)
+        answer = self._withheld(entry, "the guard could not read it")
+        self._settle(entry, Outcome.WITHHELD, answer, type(error).__name__)
 
     def _read(self, entry: Entry, reply: dict[str, Any]) -> None:
-        """The server's answer, on its way to the client."""
+        """What becomes of a reply that may be passed on."""
         try:
-            if self._inspection is not None and "gone" not in reply:
-                reply = self._inspection.answer(entry, reply)
-                if self._inspection.withheld:
-                    why = self._inspection.withheld
-                    note = "" if self._inspection.held else why
-                    return self._settle(entry, Outcome.WITHHELD, self._withheld(entry, why), note)
             if look_alikes(reply.get("result", {}), ASKING):
                 return self._asked(entry, None, "it is written so that readers differ on whether it asks")
             if self.takes is not None and self.takes(entry, strip_own_reply(reply), partial(self._asked, entry)):
@@ -365,12 +379,8 @@ class Passage:
                 shown = partial(self._asked, entry)
                 return rounds.deliver(self.context, self.call, entry, strip_own_reply(reply), shown)
             outcome, answer, note = self._outcome(entry, reply)
-            if outcome in _SAID:
-                note = "; ".join(filter(None, (note, self.context.guard.scans.of_answer(answer))))
-        except Exception as error:  # what a server says must never leave a client waiting
-            log.warning("an answer could not be read", error=type(error).__name__)
-            why = "the guard could not read it"
-            outcome, answer, note = Outcome.WITHHELD, self._withheld(entry, why), type(error).__name__
+        except Exception as error:
+            return self._unreadable(entry, error)
         if outcome is not Outcome.OK:
             return self._settle(entry, outcome, answer, note)
         then = partial(self._settle, entry, outcome, answer, note)
@@ -391,6 +401,7 @@ class Passage:
     def note(self, entry: Entry, outcome: Outcome, note: str, then: Callable[[], None]) -> None:
         """Record what became of it, and go on: the client gets its answer elsewhere, or none."""
         duration = (asyncio.get_running_loop().time() - self._started) * 1000
+        note = "; ".join(filter(None, (note, noted(dict.fromkeys(self._found)))))
 
         def step() -> None:
             self.context.guard.record.finish(entry, outcome, duration_ms=duration, note=note)
@@ -431,10 +442,9 @@ class Passage:
         self.context.guard.under_way.done(self)
         if self._timer is not None:
             self._timer.cancel()
-        if self._inspection is not None and self._inspection.note:
-            note = f"{note}; {self._inspection.note}" if note else self._inspection.note
-        note = self._watched.noted(note)
-        self._watched.ended(outcome, answer)
+        scanned = noted(dict.fromkeys(self._found)) if outcome in _SAID else ""
+        inspected = self._inspection.note if self._inspection is not None else ""
+        note = self._watched.settled(outcome, answer, "; ".join(filter(None, (note, scanned, inspected))))
         duration = (asyncio.get_running_loop().time() - self._started) * 1000
 
         def step() -> None:

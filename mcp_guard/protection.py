@@ -14,6 +14,7 @@ import stat
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
+from mcp_guard.marks import without_long_marks
 from mcp_guard.real_path import real_path
 from mcp_guard.spellings import MAX_PATH, addresses, spellings
 
@@ -197,6 +198,7 @@ def _fold(path: str) -> str:
     """Some file systems fold case or compose letters, and no tool needs the other spelling."""
     if path.isascii():
         return path.lower()
+    path = without_long_marks(path)
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mcp_guard import listening, refusal, subscriptions
+from mcp_guard import knowing, listening, refusal, subscriptions
+from mcp_guard.context import guarded
 from mcp_guard.downstream import Downstream
 from mcp_guard.model import Call, Decision, Effect, Kind, Reason
 from mcp_guard.passage import Passage
@@ -21,7 +22,7 @@ def read(gateway: Gateway, request: InFlight, method: str, params: dict[str, Any
     owner = _owner(gateway, method, params.get("uri"), params)
     if owner is None:
         return _not_there(gateway, request, method, params)
-    return gateway.carry(_passage(gateway, request, owner), _MEMBERS)
+    return _once_known(gateway, request, method, params, owner, _passage(gateway, request, owner))
 
 
 def subscribe(gateway: Gateway, request: InFlight, method: str, params: dict[str, Any]) -> None:
@@ -34,7 +35,7 @@ def subscribe(gateway: Gateway, request: InFlight, method: str, params: dict[str
         return passage.refuse(Decision(Effect.DENY, Reason.TOO_MANY))
     call, server = owner
     passage.on_result = lambda _: session.subscriptions.add((server.name, call.target))
-    return gateway.carry(passage, _MEMBERS)
+    return _once_known(gateway, request, method, params, owner, passage)
 
 
 def unsubscribe(gateway: Gateway, request: InFlight, method: str, params: dict[str, Any]) -> None:
@@ -68,6 +69,28 @@ def _owner(gateway: Gateway, method: str, uri: object, params: dict[str, Any]) -
 
 def _passage(gateway: Gateway, request: InFlight, owner: tuple[Call, Downstream]) -> Passage:
     return Passage(gateway.context, request, *owner, None, refusal.refused_request)
+
+
+def _once_known(
+    gateway: Gateway,
+    request: InFlight,
+    method: str,
+    params: dict[str, Any],
+    owner: tuple[Call, Downstream],
+    passage: Passage,
+) -> None:
+    """Carry it once it is known to be something that a person could have looked at."""
+    call, server = owner
+
+    def known(is_known: bool | None) -> None:
+        if is_known is None:
+            return passage.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
+        if is_known:
+            return gateway.carry(passage, _MEMBERS)
+        answer, why = refusal.unknown_resource(call.target), "it isn't listed, and fits no template that was locked"
+        return gateway.not_there(request, answer, method, server.name, call.target, Kind.RESOURCE, detail=why)
+
+    knowing.known_resource(gateway.context, server, call.target, lambda found: guarded(request, lambda: known(found)))
 
 
 def _not_there(gateway: Gateway, request: InFlight, method: str, params: dict[str, Any]) -> None:

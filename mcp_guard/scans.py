@@ -7,19 +7,31 @@ Knows the settings, and neither clients nor servers; `listing` and `lifecycle` d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import is_
 from typing import Any
 
 import orjson
 
-from mcp_guard.catalog import Listing, Withheld
+from mcp_guard.aside import is_light
+from mcp_guard.catalog import Listing, Tool, Withheld
 from mcp_guard.inspection.scan import Finding, Place, rule_ids, scan_descriptor, scan_result, scan_text
 from mcp_guard.inspection.scan.names import Named, near_names
+from mcp_guard.inspection.scan.references import References
+from mcp_guard.inspection.scan.scanning import MAX_RESULT, NOT_SCANNED
 from mcp_guard.inspection.scan.settings import NOT_LOOKED_AT, Act, Inspect, key_of, looked_at
+from mcp_guard.inspection.scan.texts import MAX_TEXTS, TooMuch, joined
+from mcp_guard.inspection.walking import strings
 
 MAX_KEPT = 20_000
 """Things whose findings are kept: two full listings."""
+MAX_LINE = 8_000
+"""Characters of a log message, a line of progress or a notice that are looked at: half a millisecond at most."""
+MOST_NOTED = 8
+INTRODUCTION = "(server)"
+"""The same of what a server says that it is called."""
 INSTRUCTIONS = "(instructions)"
 """The name under which a server's instructions are told of, and looked at."""
 
@@ -29,6 +41,10 @@ class Scans:
     """The scan of one guard process."""
 
     inspect: Inspect = field(default_factory=Inspect)
+    _references: References | None = None  # by the names that were listed last, of several servers
+    _near: tuple[tuple[Listing, ...], dict[Named, Finding]] = field(
+        default_factory=lambda: ((), {})
+    )  # of the listings that were asked about last
     _kept: dict[bytes, tuple[Finding, ...]] = field(default_factory=dict)
 
     def findings(self, thing: Mapping[str, Any] | str) -> tuple[Finding, ...]:
@@ -72,10 +88,29 @@ class Scans:
         )
 
     def near(self, listings: Sequence[Listing]) -> dict[Named, Finding]:
-        """All names that are nearly an earlier server's, whatever is done about them."""
+        """What is found only where several servers are beside each other, whatever is done about it: names that are
+        nearly an earlier server's, and texts that name another server's tool.
+        """
         if len(listings) < 2 or self._is_off:
             return {}
-        return near_names([Named(tool.server, tool.name) for listing in listings for tool in listing.tools])
+        before, found = self._near
+        if len(before) == len(listings) and all(map(is_, before, listings)):
+            return found
+        named = [Named(tool.server, tool.name) for listing in listings for tool in listing.tools]
+        self._references = references = References(named)
+        found = near_names(named)
+        for tool in (tool for listing in listings for tool in listing.tools):
+            key = Named(tool.server, tool.name)
+            if key not in found and (said := self._refers(references, tool)) is not None:
+                found[key] = said
+        self._near = tuple(listings), found
+        return found
+
+    def _refers(self, references: References, tool: Tool) -> Finding | None:
+        try:
+            return references.found("\n".join(joined(tool.descriptor)), tool.server, "its text")
+        except TooMuch:
+            return None  # found by the scan of the thing itself
 
     def _is_looked_at(self, listings: Sequence[Listing], named: Named) -> bool:
         return bool(self.inspect.looked_at) and any(
@@ -85,15 +120,27 @@ class Scans:
             if (tool.server, tool.name) == (named.server, named.name)
         )
 
-    def of_answer(self, answer: Mapping[str, Any]) -> str:
-        """What the record notes of a result or an error: the rules that found something in it, and no text of it."""
+    def in_answer(self, answer: Mapping[str, Any], server: str = "") -> tuple[str, ...]:
+        """The rules that find something in what a server says (a result, an error, a question), and no text of it."""
         if self._is_off:
-            return ""
+            return ()
         try:
-            found = [one for one in scan_result(answer) if self.inspect.act(one.severity) is not Act.OFF]
+            said = [*scan_result(answer), *self._named_in(answer, server)]
+            found = [one for one in said if self.inspect.act(one.severity) is not Act.OFF]
         except Exception as error:
-            return f"scan: it could not be looked at ({type(error).__name__})"
-        return f"scan: {', '.join(rule_ids(found)[:8])}" if found else ""
+            return (f"it could not be looked at ({type(error).__name__})",)
+        return rule_ids(found)
+
+    def _named_in(self, answer: Mapping[str, Any], server: str) -> Iterator[Finding]:
+        """Another server's tool, if its text names one; of a text that is too long, its beginning is looked at."""
+        if server and (references := self._references) is not None:
+            text = "\n".join(islice(strings(answer), MAX_TEXTS))[:MAX_RESULT]
+            if (found := references.found(text, server)) is not None:
+                yield found
+
+    def in_passing(self, told: Mapping[str, Any], server: str = "") -> tuple[str, ...]:
+        """The same of one line of many, which is looked at where it comes: of a long one, only that it is."""
+        return self.in_answer(told, server) if self._is_off or is_light(told, MAX_LINE) else (NOT_SCANNED.id,)
 
     @property
     def _is_off(self) -> bool:
@@ -107,3 +154,8 @@ def _kept_as(thing: Mapping[str, Any] | str) -> bytes:
         return hashlib.sha256(orjson.dumps(seen)).digest()
     except TypeError:  # numbers that it doesn't know, text that isn't Unicode
         return key_of(thing).encode()
+
+
+def noted(rules: Collection[str]) -> str:
+    """What the record notes of them; empty if there are none."""
+    return f"scan: {', '.join(list(rules)[:MOST_NOTED])}" if rules else ""

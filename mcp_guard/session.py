@@ -146,6 +146,7 @@ class Session:
     shown_elicitations: set[tuple[str, str]] = field(default_factory=set)  # by server: ids of those that were shown
     unshown: dict[tuple[str, Kind], frozenset[str]] = field(default_factory=dict)
     """Prompts and resources, by server and kind, that the scan withholds: as if they weren't there."""
+    heard_findings: dict[tuple[str, str], set[str]] = field(default_factory=dict)  # by server and method: rules told
     told_findings: dict[tuple[str, str], object] = field(default_factory=dict)
     """What the person was told that the scan found, by server and what it was about: once each."""
     alike: Callable[[Sequence[Listing]], tuple[Withheld, ...]] = field(default=lambda _: ())

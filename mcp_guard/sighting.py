@@ -32,6 +32,7 @@ def forget_others(context: Context, server: Downstream) -> None:
     """Its prompts and templates may be others now."""
     for kind in PINNED.values():
         context.listed.pop((server.name, kind), None)
+    context.resources.pop(server.name, None)
 
 
 def is_old(context: Context, server: Downstream, kind: PinKind) -> bool:
@@ -78,7 +79,9 @@ def sighted_others(
     def step() -> None:
         previous = context.listed.get((server.name, kind))
         withheld = pinning.held(context.guard, server.spec, kind, items)
-        listed = context.listed[server.name, kind] = Listed(asyncio.get_running_loop().time(), withheld)
+        hidden = {one.name for one in withheld}
+        names = frozenset(name for item in items if (name := name_of(kind, item)) and name not in hidden)
+        listed = context.listed[server.name, kind] = Listed(asyncio.get_running_loop().time(), withheld, names)
         if withheld and (previous is None or previous.withheld != withheld):
             say_withheld(context, server, withheld)
         then([item for item in items if not listed.hides(name_of(kind, item))])

@@ -40,6 +40,8 @@ from tests.fixtures.raw_server import TOOLS
 REPOSITORY = Path(__file__).parents[1]
 ALL_OF_RAW = 'version: 1\ngrants: [{id: all, tool: "raw/*", args: any}]\n'
 DECISION = "mcp-guard/decision"
+PROMPTS = ("greet", "page")
+"""What a double lists; whatever a client names beside them isn't there."""
 RAW_NAMES = (*(str(one["name"]) for one in TOOLS), "grown", *(f"tool_{number}" for number in range(30)))
 
 
@@ -230,7 +232,7 @@ class RecordingDownstream:
         if method == "tools/list":
             return {"result": {"tools": self.tools}}
         if method == "prompts/list":
-            return {"result": {"prompts": []}}
+            return {"result": {"prompts": [{"name": name} for name in PROMPTS]}}
         return {"result": {"content": []}}
 
     def open(self, era: Era, method: str, params: Any, answer: Any, *, translate: bool = False) -> None:

@@ -16,6 +16,7 @@ from benchmarks.scan.measure import (
     false_positives,
     false_positives_elsewhere,
     false_positives_of_names,
+    false_positives_of_references,
     is_withheld,
     missed,
     recall,
@@ -40,13 +41,14 @@ def main() -> int:
         }
         for part in PARTS[:2]
     }
-    names, cost = false_positives_of_names(), costs()
+    names, references, cost = false_positives_of_names(), false_positives_of_references(), costs()
     if given.json:
         plain: dict[str, Any] = {
             "recall": {part: {name: one.to_dict() for name, one in shares.items()} for part, shares in found.items()},
             "severe": {part: share.to_dict() for part, share in withheld.items()},
             "false positives": {p: {n: s.to_dict() for n, s in shares.items()} for p, shares in wrong.items()},
             "names": names.to_dict(),
+            "references": references.to_dict(),
             "cost": cost,
         }
         print(json.dumps(plain, indent=1))
@@ -61,6 +63,7 @@ def main() -> int:
         for name, share in shares.items():
             print(f"  {name:<24} {share}")
     print(f"names that would be withheld, all servers beside each other\n  {names}")
+    print(f"texts that name another server's tool, all servers beside each other\n  {references}")
     print(f"cost, {MACHINE}")
     for name, milliseconds in cost.items():
         print(f"  {name:<46} {milliseconds:.2f}")

@@ -10,6 +10,8 @@ from typing import Any
 from benchmarks.scan.corpus_files import Benign, Poisoned, benign, descriptor, poisoned
 from mcp_guard.inspection.scan import Finding, Place, scan_descriptor, scan_result, scan_text, severe
 from mcp_guard.inspection.scan.names import Named, near_names
+from mcp_guard.inspection.scan.references import References
+from mcp_guard.inspection.scan.texts import joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,15 @@ def false_positives_of_names() -> Share:
     """All real servers' tools beside each other: those whose name would be withheld as a trap."""
     tools = [Named(server.package, str(tool["name"])) for server in benign() for tool in server.tools]
     return Share(len(severe(near_names(tools).values())), len(tools))
+
+
+def false_positives_of_references() -> Share:
+    """All real servers beside each other: things of theirs whose text names another server's tool."""
+    servers = list(benign())
+    references = References(Named(server.package, str(tool["name"])) for server in servers for tool in server.tools)
+    things = [(server.package, thing) for server in servers for thing in (*server.tools, *server.prompts)]
+    things += [(server.package, {"instructions": server.instructions}) for server in servers if server.instructions]
+    return _share(references.found("\n".join(joined(thing)), package) is not None for package, thing in things)
 
 
 def is_withheld(findings: tuple[Finding, ...]) -> bool:

@@ -168,14 +168,14 @@ class _Connections(_Flood):
         connection.buffer += data
         if not data:
             raise Broken(f"the connection was closed: {bytes(connection.buffer[:300]).decode(errors='replace')}")
-        if not _is_whole(connection.buffer):
+        if not is_whole(connection.buffer):
             return False
         self.answered(connection.sent, bytes(connection.buffer))
         connection.buffer.clear()
         return True
 
 
-def _is_whole(buffer: bytearray) -> bool:
+def is_whole(buffer: bytearray) -> bool:
     """Is all of one HTTP response there?"""
     end = buffer.find(b"\r\n\r\n")
     if end < 0:

@@ -10,7 +10,7 @@ from mcp_guard.downstream import Downstream
 from mcp_guard.gateway import Gateway
 from mcp_guard.inspection.scan import Finding, Severity
 from mcp_guard.inspection.scan.settings import Act, looked_at
-from mcp_guard.scans import INSTRUCTIONS
+from mcp_guard.scans import INSTRUCTIONS, INTRODUCTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,8 @@ def _of_names(gateway: Gateway, server: Downstream) -> Iterator[Scanned]:
 def _things(server: Downstream) -> Iterator[tuple[str, Mapping[str, Any] | str]]:
     if isinstance(text := server.hello.get("instructions"), str):
         yield INSTRUCTIONS, text
+    if isinstance(info := server.hello.get("serverInfo"), dict):
+        yield INTRODUCTION, info
     if server.listing is not None:
         for descriptor in server.listing.descriptors:
             name = descriptor.get("name")

@@ -10,9 +10,12 @@ from typing import Any
 
 import click
 
+from mcp_guard.accepting.stacks import Asked
 from mcp_guard.catalog import SERVER_NAME
+from mcp_guard.cli.accepting import standing_of
+from mcp_guard.cli.containing import say_contained
 from mcp_guard.cli.serving import end
-from mcp_guard.cli.setting_up import build_guard, local_principal, say_unset
+from mcp_guard.cli.setting_up import build_guard, load_documents, local_principal, say_unset
 from mcp_guard.config import load_config
 from mcp_guard.errors import InputError
 from mcp_guard.floating import pinned_line
@@ -23,6 +26,7 @@ from mcp_guard.lock.words import headline, in_words
 from mcp_guard.lock_file import NAME, load_lock, write_lock
 from mcp_guard.looking import Look, look
 from mcp_guard.pinning import first_seen_as
+from mcp_guard.policy.document import Document
 from mcp_guard.record.schema import patiently
 from mcp_guard.server_spec import ServerSpec, identity
 
@@ -68,7 +72,9 @@ def lock(
     before = load_lock(target) if target.exists() else Lock()
     if only_check and not target.exists():
         raise InputError(f"there is no {target} to check; write it with `mcp-guard lock`")
-    guard = build_guard(wanted, policy=None, mandate=None, prefixed=True, own_files=(*own, target))
+    granting = None if command else _granting(wanted, config or Path("guard.yaml"))
+    guard = build_guard(wanted, policy=granting, mandate=None, prefixed=True, own_files=(*own, target))
+    say_contained(guard.specs)
     try:
         found = asyncio.run(look(guard, local_principal()))
         silent = [spec.name for spec in wanted if spec.name not in found]
@@ -108,6 +114,23 @@ def _servers(
     if name is not None and not SERVER_NAME.fullmatch(name):
         raise InputError(f"`{name}` can't be a server's name; use letters, digits, `_` and `-`")
     return (ServerSpec(name or "server", command),), file or Path(NAME), ()
+
+
+def _granting(specs: Iterable[ServerSpec], config: Path) -> Document | None:
+    """The policy by whose grants contained servers get their files, as it is in force: they start as `run` starts them.
+
+    None where no server's files go by grants. What is offered isn't filtered by it.
+    """
+    if not any(spec.contain is not None and spec.contain.files == "grants" for spec in specs):
+        return None
+    asked = Asked(config)
+    try:
+        return standing_of(asked).force.policy
+    except (
+        InputError
+    ):  # nothing is accepted yet, and the lock that guard.yaml names may be the one that is to be written
+        loaded = load_config(config, lock_may_be_missing=True)
+        return load_documents(loaded.policy, None, loaded.variables)[0]
 
 
 def _wanted(specs: tuple[ServerSpec, ...], server: str | None) -> tuple[ServerSpec, ...]:

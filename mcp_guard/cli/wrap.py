@@ -11,6 +11,7 @@ from mcp_guard.accepting.stacks import Asked
 from mcp_guard.catalog import SERVER_NAME
 from mcp_guard.cli.accepting import keep_up, put_in_force, standing_of
 from mcp_guard.cli.containing import in_default_cell, say_contained
+from mcp_guard.cli.inspecting import parse_inspect
 from mcp_guard.cli.serving import serve_stdio
 from mcp_guard.cli.setting_up import build_guard, candidate_document, parse_settings, say_strangers
 from mcp_guard.errors import InputError
@@ -34,6 +35,10 @@ HOW_TO_GRANT = (
 @click.option("--record", "kept", type=click.Choice(["values"]), help="Keep the arguments of calls (docs/report.md).")
 @click.option("--candidate", type=click.Path(path_type=Path), help="Judge this policy beside the one in force, too.")
 @click.option("--contain", is_flag=True, help="Give the server the files that grants name, and no network (Linux).")
+@click.option(
+    "--inspect", "acts", multiple=True, metavar="SEVERITY=ACT", help="What the scan's findings do: docs/scan.md."
+)
+@click.option("--looked-at", multiple=True, metavar="NAME@DIGEST", help="Show this in spite of findings.")
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 @click.pass_obj
 def wrap(
@@ -46,6 +51,8 @@ def wrap(
     kept: str | None,
     candidate: Path | None,
     contain: bool,
+    acts: tuple[str, ...],
+    looked_at: tuple[str, ...],
     command: tuple[str, ...],
 ) -> int:
     """Guard one tool server: put this in front of the command that starts it, in any client's configuration.
@@ -62,6 +69,7 @@ def wrap(
         )
     if name is not None and not SERVER_NAME.fullmatch(name):
         raise InputError(f"`{name}` can't be a server's name; use letters, digits, `_` and `-`")
+    inspect = parse_inspect(acts, looked_at)
     asked = Asked(policy=policy, mandate=mandate, lock=lock, settings=parse_settings(settings, Path.cwd()))
     standing = standing_of(asked)
     first, second = standing.force.policy, standing.force.mandate
@@ -76,6 +84,7 @@ def wrap(
         own_files=(lock,) if lock is not None else (),
         lock=lock,
         locked=standing.force.lock,
+        inspect=inspect,
         values=kept is not None,
         candidate=candidate_document(candidate, first, asked.settings),
     )

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from enum import StrEnum
+from itertools import pairwise
 
 Span = tuple[int, int, "Hidden"]
 """Start, end and kind; `text[start:end]` isn't seen."""
@@ -69,22 +71,56 @@ _SUSPECT = re.compile(f"[{_CLASS}]|\r(?!\n)")
 _NOT_ASCII = re.compile(f"[{_CLASS}]")  # a single class: three times as quick to look for
 _ASCII_CONTROLS = bytes(code for code in [*range(0x20), 0x7F] if chr(code) not in "\t\n\r")
 
-# Each stops at the next escape, so a text of many beginnings without an end costs no more than its length.
+_C1 = "\x90\x98\x9b\x9d\x9e\x9f"  # what begins an escape in one character
+# Each stops where the next one begins, so a text of many beginnings without an end costs no more than its length.
 _ESCAPE = (
     "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, the cursor
-    "|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)"  # OSC and others, with their text
+    f"|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c{_C1}]*(?:\x07|\x1b\\\\|\x9c)"  # OSC and others, with text
     "|\x1b[ -/]*[0-~]"
 )
 _FLAGS = "\U0001f3f4(?:{})\U000e007f".format(
     "|".join("".join(chr(0xE0000 + ord(char)) for char in name) for name in ("gbeng", "gbsct", "gbwls"))
 )
 # What may be needed where it stands: its neighbours say so.
-_IN_CONTEXT = "[\u061c\u180b-\u180d\u180f\u200c-\u200f\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
-_PIECE = re.compile(f"(?P<escape>{_ESCAPE})|(?P<flag>{_FLAGS})|(?P<may>{_IN_CONTEXT})|{_SUSPECT.pattern}")
-
-_PICTURES = re.compile("[\U0001f000-\U0001faff\u2190-\u2bff\u3030\u303d\u3297\u3299\xa9\xae\u203c\u2049\u2122\u2139]")
+_MAY = "\u061c\u180b-\u180d\u180f\u200c-\u200f\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef"
+_PICTURE = "[\U0001f000-\U0001faff\u2190-\u2bff\u3030\u303d\u3297\u3299\xa9\xae\u203c\u2049\u2122\u2139]"
+_JOINED = (
+    "[\u0600-\u061b\u061d-\u109f\u1780-\u17b3\u17b6-\u180a\u1810-\u18af\u1a20-\u1aaf\u1b00-\u1cff"
+    "\ua800-\uabff\ufb50-\ufdff\ufe70-\ufefc]"
+)
+_PICTURES, _JOINING = re.compile(_PICTURE), re.compile(_JOINED)
 _BETWEEN = "\u200c\u200d\u200e\u200f\u061c"
-_JOINING = re.compile("[\u0600-\u109f\u1780-\u18af\u1a20-\u1aaf\u1b00-\u1cff\ua800-\uabff\ufb50-\ufdff\ufe70-\ufefc]")
+_SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
+# The commonest needs, passed over without a look at each: a joiner between letters that join, or between pictures, and
+# one selector behind a picture.
+_NEEDED = (
+    f"(?<={_JOINED})[\u200c\u200d](?={_JOINED})|(?<={_PICTURE})\u200d(?={_PICTURE})"
+    f"|(?<={_PICTURE})[\ufe00-\ufe0f](?![{_SELECTORS}])"
+)
+
+
+def _runs() -> str:
+    """Characters of one kind side by side, in one match; where a single one has to be looked at it isn't in a run."""
+    single = set(re.findall(f"[{_MAY}\x1b{_C1}\r\U0001f3f4]", "".join(_KINDS)))
+    by_kind: dict[Hidden, list[str]] = {}
+    for char, kind in _KINDS.items():
+        if char not in single:
+            by_kind.setdefault(kind, []).append(char)
+    return "|".join(f"[{''.join(_ranges(chars))}]+" for chars in by_kind.values())
+
+
+def _ranges(chars: list[str]) -> Iterator[str]:
+    codes = sorted(map(ord, chars))
+    starts = [code for before, code in pairwise([-2, *codes]) if code != before + 1]
+    ends = [code for code, after in pairwise([*codes, 0x110001]) if after != code + 1]
+    yield from (f"{chr(first)}-{chr(last)}" for first, last in zip(starts, ends, strict=True))
+
+
+_PIECE = re.compile(
+    f"(?P<escape>{_ESCAPE})|(?P<flag>{_FLAGS})|(?!{_NEEDED})(?:(?P<may>[{_MAY}])|{_runs()}|{_SUSPECT.pattern})"
+)
+_LOOKED_AT = re.compile(f"[{_MAY}\x1b{_C1}\U000e007f]")
+_RUN = re.compile(f"[{_CLASS}]+|\r(?!\n)")
 
 
 def hidden_spans(text: str) -> list[Span]:
@@ -106,6 +142,10 @@ def hidden_spans(text: str) -> list[Span]:
 
 def without_hidden(text: str) -> str:
     """The text as a person sees it. Doing it twice changes nothing more."""
+    if not may_have_hidden(text):
+        return text
+    if _LOOKED_AT.search(text) is None:  # nothing in it depends on what is beside it
+        return _RUN.sub("", text)
     spans = hidden_spans(text)
     if not spans:
         return text

@@ -41,6 +41,8 @@ MIN_REMEMBERED = 6
 """Characters: a shorter one would be taken out of ordinary words."""
 MAX_SPREAD = 128
 """Characters of a secret that is looked for with white space in it; a longer one only as it is."""
+MAX_REWRITTEN = 16_384
+"""Characters of a secret that is looked for in other forms at all; a longer one is taken out where it lies about."""
 _LONGEST_LINE, _SHORTEST_LINE = 76, 60  # of base64 that is wrapped over lines
 _ALPHABET = "[A-Za-z0-9+/_-]"
 _RUNS = (
@@ -200,7 +202,7 @@ def _has_number(answer: Any, found: Finder) -> bool:
 
 def _forms(secret: str, kind: str) -> Iterator[tuple[str, str]]:
     """Kind and expression for each way in which a secret that was found may stand elsewhere."""
-    if len(secret) < MIN_REMEMBERED:
+    if not MIN_REMEMBERED <= len(secret) <= MAX_REWRITTEN:
         return
     forms = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), *_in_base64(secret)}
     written = [re.escape(form) for form in sorted(forms)]

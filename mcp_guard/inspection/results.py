@@ -85,6 +85,12 @@ def inspect(
     return Inspected(answer, done)
 
 
+def links(answer: Mapping[str, Any]) -> list[str]:
+    """Where the links in an answer lead, each once: what `may_read` will be asked about."""
+    found = (str(part.get("uri", "")) for part in parts(answer) if part.get("type") == "resource_link")
+    return list(dict.fromkeys(found))
+
+
 def _structured(answer: Mapping[str, Any]) -> Any:
     result = answer.get("result")
     return result.get("structuredContent") if isinstance(result, Mapping) else None

@@ -7,10 +7,12 @@ for its places. Linear in the text, whatever an attacker sends.
 from __future__ import annotations
 
 import importlib
+from bisect import bisect_right
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from mcp_guard.inspection.characters import hidden_spans, may_have_hidden
+from mcp_guard.inspection.characters import hidden_spans, may_have_hidden, without_hidden
 from mcp_guard.inspection.detectors import known
 
 Found = tuple[int, int, str]
@@ -52,17 +54,16 @@ class Finder:
 
     def suspects(self, text: str) -> bool:
         """Could there be one? Quick, and False only where `find` finds none."""
-        return bool(self._matching(plain(text))) or may_have_hidden(text)
+        if self._matching(plain(text)):
+            return True
+        return may_have_hidden(text) and bool(self._matching(plain(without_hidden(text))))
 
     def find(self, text: str) -> list[Found]:
         """All of them, in order, without overlaps. Looks through characters that a person doesn't see."""
         found = self._places(plain(text))
-        if hidden := hidden_spans(text):
-            kept = _between(hidden, len(text))
-            bare = "".join(text[start:end] for start, end in kept)
-            if more := self._places(plain(bare)):
-                seen = [at for start, end in kept for at in range(start, end)]
-                found += [(seen[start], seen[end - 1] + 1, kind) for start, end, kind in more]
+        if may_have_hidden(text) and (more := self._places(plain(without_hidden(text)))):
+            place = _places_in(text)
+            found += [(place(start), place(end - 1) + 1, kind) for start, end, kind in more]
         return merged(found)
 
     def _matching(self, text: str) -> list[tuple[str, Any]]:
@@ -97,10 +98,14 @@ def plain(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _between(spans: list[Any], length: int) -> list[tuple[int, int]]:
-    ends = [0, *(end for _, end, _ in spans)]
-    starts = [*(start for start, _, _ in spans), length]
-    return list(zip(ends, starts, strict=True))
+def _places_in(text: str) -> Callable[[int], int]:
+    """Where a character of `without_hidden(text)` stands in `text`."""
+    begins, shifts, hidden = [0], [0], 0
+    for start, end, _ in hidden_spans(text):
+        hidden += end - start
+        begins.append(end - hidden)
+        shifts.append(hidden)
+    return lambda at: at + shifts[bisect_right(begins, at) - 1]
 
 
 def merged(found: list[Found]) -> list[Found]:

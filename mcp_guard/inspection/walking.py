@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -64,11 +65,13 @@ def with_strings(value: Any, edit: Callable[[str], str]) -> Any:
     if not isinstance(value, dict):
         return value
     kept: dict[str, Any] = {}
-    same = True
+    same, again = True, Counter[str]()
     for name, item in value.items():
-        new_name, new = edit(name), with_strings(item, edit)
-        while new_name != name and (new_name in kept or new_name in value):
-            new_name += "'"
+        edited, new = edit(name), with_strings(item, edit)
+        new_name = edited
+        while new_name != name and (new_name in kept or new_name in value):  # counted: thousands can become one
+            again[edited] += 1
+            new_name = f"{edited}'{again[edited]}"
         same = same and new is item and new_name == name
         kept[new_name] = new
     return value if same else kept

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from mcp_guard.marks import without_long_marks
+
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
@@ -59,6 +61,7 @@ def folded(text: str) -> str:
     """`text` as a reader sees it who ignores case and compatibility forms (NFKC, case-folded)."""
     if text.isascii():
         return text.lower()
+    text = without_long_marks(text)
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
@@ -67,7 +70,7 @@ def flattened(text: str) -> str:
     if text.isascii() and text.isprintable() and "  " not in text:
         return text.strip()  # nearly every name and value: all of the below leaves it as it is
     if not text.isascii():
-        text = _IGNORABLE.sub("", unicodedata.normalize("NFKC", text))
+        text = _IGNORABLE.sub("", unicodedata.normalize("NFKC", without_long_marks(text)))
     text = _ODD_SPACING.sub(" ", text)
     if not text.isprintable():
         text = "".join(character for character in text if character.isprintable())
@@ -107,11 +110,15 @@ def why_not_canonical(text: str) -> str | None:
         return "has a segment of dots (`.`, `..`)"
     if "%" in text and _PERCENT.search(text):
         return "has percent-encoded characters"
-    if not text.isascii() and (unicodedata.normalize("NFKC", text) != text or _IGNORABLE.search(text)):
+    if not text.isascii() and (_normal(text) != text or _IGNORABLE.search(text)):
         return "has letters that Unicode normalisation changes"
     if not text.isascii() and _SLASHES.search(text):
         return "has a character that looks like a slash or a backslash"
     return None
+
+
+def _normal(text: str) -> str:
+    return unicodedata.normalize("NFKC", without_long_marks(text))
 
 
 def why_not_absolute(text: str) -> str | None:

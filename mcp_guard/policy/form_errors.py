@@ -56,6 +56,7 @@ _ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
     },
     (GrantForm, "times"): "only an ask or a deny has `times`; a grant has a `budget` of `calls`",
 }
+_SHOWN = 30  # keys of the largest form, and more; of the names that a document gives, there may be any number
 _EXAMPLES = {"version": "1", "task": "Say what is to be done.", "expires": "30m"}
 SHAPES = {
     "string_type": ("text", "put it in quotes"),
@@ -107,7 +108,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     words = sorted(known)
     meant = _MEANT.get(word.lower())
     close = [meant] if meant in words else difflib.get_close_matches(word.lower(), words, 1, 0.6)
-    return f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(words)}"
+    if close:
+        return f"did you mean `{close[0]}`?"
+    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+    return f"known here: {', '.join(words[:_SHOWN])}{more}"
 
 
 def _form_at(path: Path, top: type[BaseModel]) -> type[BaseModel]:

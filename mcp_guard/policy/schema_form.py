@@ -36,6 +36,8 @@ class _Generator(GenerateJsonSchema):
     def _checked(self, schema: Any) -> Schema:
         function = schema["function"]["function"]
         name = f"{function.__module__.removeprefix('mcp_guard.')}.{function.__qualname__}"
+        if name not in CHECKS:
+            raise LookupError(f"the check {name} has no JSON Schema; write it in schema_checks.py")
         return CHECKS[name](self.generate_inner(schema["schema"]))
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> Schema:

@@ -101,13 +101,34 @@ _ANYWHERE = {
     "durability": "What the record survives: a killed process, or a power failure too (`disk`).",
     "heads": "Where signed heads of the record go.",
     "max_size": "The size at which the record's file is closed: 500MB.",
+    "values": "`true`: values of arguments are kept for 14 days, apart from the record.",
     "retention": "How long closed files of the record are kept: 90d.",
+    "breaker": "When a session is frozen until a person lets it go on.",
+    "denials": "So many refusals freeze the session.",
+    "within": "The span in which refusals are counted: 5m.",
+    "severity": "low, medium or high.",
+    "monitor": "What isn't like the calls before it is flagged.",
+    "learn": "Calls that show what is usual, before anything is flagged.",
+    "on_flag": "What a flag does: note, ask, or freeze.",
+    "scanners": "Expressions or Python code that look at calls and answers; they only make a decision stricter.",
+    "pattern": "What is searched for: an expression of RE2.",
+    "python": "What is called, in a process of its own: `module:callable`.",
+    "path": "The directory of the module's file, from the directory of this one.",
+    "sha256": "The digest of the module's file: other code is a scanner that fails.",
+    "on": "What is looked at: arguments or results.",
+    "telemetry": "Where spans and metrics go (OpenTelemetry).",
+    "endpoint": "The base address of a collector that takes OTLP over HTTP.",
+    "service": "What the guard is called there.",
+    "every": "Seconds between two exports.",
     "client_id_env": "The variable that has the client's id.",
     "client_secret_env": "The variable that has the client's secret.",
     "scope": "The scope that is asked for.",
     "issuer": "The authorization server, if the server doesn't name it.",
 }
 _HERE = {
+    ("ScannerForm", "name"): "What the record and a person's questions call it.",
+    ("ScannerForm", "timeout"): "Seconds until the callable counts as late, which is as if it had found something.",
+    ("TelemetryForm", "resource"): "Attributes of the resource, by name.",
     ("GrantForm", "ask"): "`true`: a person agrees to each call. {by: client | person | console} says who.",
     ("GrantForm", "args"): "`any`, or a limit for each argument; these are required, and others must be absent.",
     ("TighteningForm", "after"): "It counts once one of these was called in this session: ids of grants, or tools.",
@@ -138,5 +159,8 @@ _HERE = {
 
 
 def said_of(form: str, key: str) -> str:
-    """What an editor says of `key`, which stands in that form."""
-    return _HERE.get((form, key)) or _ANYWHERE[key]
+    """What an editor says of `key`, which stands in that form. A key of ours without a sentence is an error."""
+    said = _HERE.get((form, key)) or _ANYWHERE.get(key)
+    if said is None:
+        raise LookupError(f"`{key}` of {form} has no sentence for editors; write one in schema_words.py")
+    return said

@@ -90,6 +90,8 @@ def _tools(plain: Mapping[str, Any], rule: Rule, calls: Sequence[Seen]) -> Any:
     if "tool" not in plain:
         return None
     written = plain["tool"] if isinstance(plain["tool"], list) else [plain["tool"]]
+    if len(written) != len(rule.names):
+        return None
     called = {call.name for call in calls}
     exact = {str(name) for name in rule.names if name.exact}
     beyond = called - exact

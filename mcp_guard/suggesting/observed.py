@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from mcp_guard.model import Reason
 from mcp_guard.report.seen import Event, Loaded, Reported, Seen
 
+_BY_RULES = frozenset({Reason.NO_GRANT, Reason.DENIED})
+"""Refusals that hang on what the rules say of a call, and on nothing that was used up or met before."""
 Permits = Callable[[Seen], tuple[str, ...]]
 """The grants of the present policy (keys) that would carry a call that was denied; none: it would still be denied."""
 
@@ -66,7 +69,8 @@ class _Collecting:
         """Was it denied by a policy that was another one then, and by nothing else that a person has said?"""
         taken_away = any(not key.startswith("policy/") for key in denied.rules)
         mandated = _chain(denied.entry) in self.mandated
-        return denied.wholly_known and denied.authority != self.authority and not (taken_away or mandated)
+        known = denied.effect != "allow" and denied.wholly_known and denied.reason in _BY_RULES
+        return known and denied.authority != self.authority and not (taken_away or mandated)
 
     def _learn(self, denied: Seen, grants: tuple[str, ...]) -> None:
         if grants:

@@ -15,6 +15,7 @@ from mcp_guard.containment.possible import Mechanism
 from mcp_guard.containment.settings import Bounds, Containment
 from mcp_guard.errors import GuardError, InputError
 from mcp_guard.server_spec import ServerSpec
+from tests.cli.commands import guard
 from tests.containment.rooms import NOSY, Room, sandbox
 from tests.guards import Stand
 
@@ -59,6 +60,35 @@ async def test_a_server_in_guard_yaml_is_contained_where_it_says_so(stand: Stand
     assert bool([name for name in got(stand) if name.startswith("read ")]) is not contain
     assert "A_TOKEN" not in got(stand)["environment"]
     assert ["contained by bubblewrap, network off" in note for note in started(stand)] == [contain]
+
+
+NEEDY = """
+import json, sys
+open(sys.argv[1])
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" not in asked:
+        continue
+    made = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "n", "version": "1"}}
+    tools = {"tools": [{"name": "look", "inputSchema": {"type": "object"}}]}
+    print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": made | tools}), flush=True)
+"""
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["first", "again"])
+def test_lock_starts_a_contained_server_with_the_files_that_its_grants_name(stand: Stand, named: bool) -> None:
+    program = stand.home.parent / "program" / "server.py"
+    program.parent.mkdir()
+    program.write_text(NEEDY)
+    (stand.home / "notes" / "needed").write_text("x")
+    servers = {
+        "nosy": {"command": [sys.executable, str(program), str(stand.home / "notes" / "needed")], "contain": True}
+    }
+    lines = ["version: 1", "policy: policy.yaml", *(["lock: guard.lock"] if named else [])]
+    (stand.home / "guard.yaml").write_text("\n".join([*lines, f"servers: {json.dumps(servers)}"]))
+    done = guard(stand.state, "lock", cwd=stand.home)
+    assert (done.returncode, "wrote" in done.stdout) == (0, True), done.stderr
+    assert "look" in (stand.home / "guard.lock").read_text()
 
 
 async def test_wrap_contains_a_server_by_the_policys_grants(stand: Stand) -> None:

@@ -35,8 +35,13 @@ async def test_a_poisoned_tool_is_as_if_it_were_not_there_and_the_person_is_told
     assert stand.ledger() == []
     rows = stand.rows()
     withheld = [row.body["data"]["tools"] for row in rows if row.kind is EntryKind.WITHHELD]
-    assert [one["tool"] for tools in withheld for one in tools] == ["(instructions)", "cities", "rivers"]
-    assert "scan: hides-from-user in description" in withheld[1][0]["why"]
+    assert [one["tool"] for tools in withheld for one in tools] == [
+        "(server)",
+        "(instructions)",
+        "cities",
+        "rivers",
+    ]
+    assert "scan: hides-from-user in description" in withheld[2][0]["why"]
     found = [row.body["data"]["found"] for row in rows if row.kind is EntryKind.FOUND]
     assert found == [[{"name": "hills", "rules": ["without-asking"]}]]
     assert stand.verified() == []
@@ -72,3 +77,20 @@ async def test_what_a_result_says_to_the_model_is_noted_by_rule_and_passes(tmp_p
         await client.call("fail", {"message": said})
     notes = [row.note for row in stand.decisions()]
     assert notes == ["scan: overrides-instructions", "", "scan: overrides-instructions"]
+
+
+async def test_wrap_takes_the_scans_settings_and_what_a_person_looked_at(tmp_path: Path) -> None:
+    """And a server's own name that speaks to the model becomes the policy's name for it."""
+    stand = Stand(tmp_path, policy=POLICY)
+    server = stand.server(program=POISONED)
+    async with RawClient(server) as direct:
+        await direct.initialize()
+        cities = next(tool for tool in await direct.list_all() if tool["name"] == "cities")
+    words = ["wrap", "--name", "raw", "--policy", str(stand.policy_file)]
+    shown = {}
+    for options in ((), ("--looked-at", looked_at("raw", "cities", cities)), ("--inspect", "severe=mark")):
+        async with stand.client([*words, *options, "--", *server]) as client:
+            hello = await client.initialize()
+            shown[options[:1]] = {tool["name"] for tool in await client.list_all()} & {"cities", "rivers"}
+            assert (hello["serverInfo"] == {"name": "raw", "version": ""}) is (options[:1] != ("--inspect",))
+    assert shown == {(): set(), ("--looked-at",): {"cities"}, ("--inspect",): {"cities", "rivers"}}

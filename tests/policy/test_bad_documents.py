@@ -67,6 +67,13 @@ def test_every_slip_in_a_good_document_is_refused_with_its_place_or_means_what_i
     assert len(refused) > 300
 
 
+def test_an_error_stays_short_however_many_names_a_document_has() -> None:
+    grants = "".join(f"  - {{id: a{number}, tool: s/t, args: any}}\n" for number in range(3000))
+    with pytest.raises(InputError, match=r"there is no grant `zzzz`.* and 2970 more") as caught:
+        load("policy", f"version: 1\ngrants:\n{grants}deny: [{{id: d, tool: s/t, after: zzzz}}]\n")
+    assert len(str(caught.value)) < 600
+
+
 class Unread:
     """A parser that nobody may ask."""
 

@@ -68,7 +68,10 @@ def test_a_case_that_is_not_says_what_was_expected_and_what_came(case: str, prob
 
 def test_a_failure_names_the_clause_and_the_line_of_the_rule_that_should_have_spoken() -> None:
     _, missed, detail = said(PAY, "call: b/pay, args: {to: x, n: 101}, expect: allow, rule: pay")
-    assert missed == "`pay` (policy.yaml:4:5) says nothing: argument `n`: not satisfied: at most 100"
+    assert (
+        missed
+        == "`pay` (policy.yaml:4:5) says nothing: argument `n`: not satisfied: at most 100 (given: a whole number)"
+    )
     assert "policy.yaml:4:5" in detail
 
 

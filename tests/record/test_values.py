@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from mcp_guard.cli.app import app
 from mcp_guard.errors import InputError, RecordFailed
 from mcp_guard.record import values as kept_values
 from mcp_guard.record.entries import Entry
@@ -102,6 +104,16 @@ def test_values_that_were_changed_count_for_nothing_and_verify_names_them(tmp_pa
         change(record, statement)
         assert read(record, entry) == (None, [entry.id])
         assert findings(record) == [f"the values kept of {entry.id} aren't those of its call"]
+
+
+def test_the_command_that_verifies_looks_at_values_too(tmp_path: Path) -> None:
+    with open_record(tmp_path) as record:
+        called(record, Values(record.directory, record.key), {"to": "DE1"})
+        command = ["log", "verify", "--state", str(record.directory)]
+        assert CliRunner().invoke(app, command, standalone_mode=False).return_value == 0
+        change(record, "UPDATE kept SET arguments='{}'")
+        done = CliRunner().invoke(app, command, standalone_mode=False)
+    assert (done.return_value, "aren't those of its call" in done.stdout) == (1, True)
 
 
 def test_values_of_one_call_are_not_taken_for_those_of_another(tmp_path: Path) -> None:

@@ -205,9 +205,11 @@ def test_what_a_person_has_permitted_since_counts_and_what_else_was_denied_does_
     events: list[Event] = [*recorded(text, [("bank/pay", {"amount": 3}, True)]), denied]
     assert made(text, events).proved.plain["grants"][0]["args"] == {"amount": {"min": 2, "max": 1000}}
     by_a_report = replace(denied, rules=("local/1",))
-    the_same = seen(1, "bank/pay", {"amount": 900}, [], authority=present(text).authority)
+    spent = replace(denied, reason="budget_spent")
+    never_sent = replace(denied, effect="allow", rules=("policy/pay",), sent=False)
+    the_same = replace(denied, authority=present(text).authority)
     under_a_mandate = [Loaded("/m.yaml", (), "mandate", "3f9a1c2e-0"), denied]
-    for others in ([by_a_report], [the_same], under_a_mandate):
+    for others in ([by_a_report], [the_same], [spent], [never_sent], under_a_mandate):
         found = made(text, [*recorded(text, [("bank/pay", {"amount": 3}, True)]), *others])
         assert found.proved.plain["grants"][0]["args"] == {"amount": {"min": 2, "max": 5}}
 

@@ -1,5 +1,5 @@
-"""Texts in an encoding that a model undoes and a person doesn't: base64, hexadecimal, escapes, ROT13, letters
-backwards.
+"""Texts in an encoding that a model undoes and a person doesn't: base64, hexadecimal, escapes, characters as numbers,
+ROT13, letters backwards.
 
 Core. What is encoded is decoded once and asked about like any other text. Only what was decoded and speaks is a
 finding: an example of a picture's bytes isn't.
@@ -13,15 +13,18 @@ import codecs
 import html
 import re
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 from urllib.parse import unquote
 
 from mcp_guard.inspection.scan.automata import may_match
 from mcp_guard.inspection.scan.finding import Severity
 from mcp_guard.inspection.scan.matching import Rule, words
+from mcp_guard.inspection.secrets import expression, plain
 
 SHORTEST = 16
 """Characters of an encoded run that are worth decoding: below that no demand fits in."""
-LONGEST = 8192
+LONGEST = 65_536
 """Characters of one run that are decoded."""
 
 DEMAND = Rule(
@@ -48,9 +51,14 @@ _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
 _ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}){6,}")
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){6,}")
 _ENTITIES = re.compile(r"(?:&#(?:\d{2,5}|x[0-9a-fA-F]{2,4});[ ]?){6,}")
-_OTHERS = bytes(code for code in range(256) if not ((chr(code).isalnum() and code < 128) or chr(code) in "+/_-="))
-_LONG_WORD = f"[A-Za-z0-9+/_=-]{{{SHORTEST}}}"
-_TO_SPACE = bytes.maketrans(_OTHERS, b" " * len(_OTHERS))
+_NUMBERS = r"[01]{7,8}(?:[ ,]+[01]{7,8}){7,}|\b1?[0-9]{2}(?:[ ,]+1?[0-9]{2}){9,}\b"
+_SPOKEN_WORDS = ("instruction", "ignore", "previous", "assistant")
+_BACKWARDS = ("reverse", "backward", *(word[::-1] for word in _SPOKEN_WORDS))
+_IN_ROT13 = ("rot13", "rot-13", *(codecs.encode(word, "rot13") for word in _SPOKEN_WORDS))
+_TURNED_WORDS = (*_BACKWARDS, *_IN_ROT13)
+_TURNED = f"(?i){'|'.join(_TURNED_WORDS)}"
+_LONG = 2000
+_LONG_WORD = f"[A-Za-z0-9+/_=-]{{{SHORTEST},}}"
 _READABLE = re.compile(r"[\w\s.,;:!?'\"()/~@$%&*#<>={}\[\]`|+\\^-]+")
 _SPOKEN = re.compile(r"[a-z']{2,}(?:[\s,.:;~/]+[a-z'./_]{2,})+", re.IGNORECASE)
 
@@ -70,12 +78,27 @@ def decoded(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def turned_round(text: str) -> Iterator[str]:
-    """The whole text as ROT13 and backwards, where it says that it is to be undone."""
-    lowered = text[:LONGEST].lower()
-    if "rot13" in lowered or "rot-13" in lowered:
-        yield codecs.decode(text[:LONGEST], "rot13")
-    if "reverse" in lowered or "backward" in lowered:
-        yield text[:LONGEST][::-1]
+    """The whole text as ROT13 and backwards, where it says that it is to be undone, or has a rules' word so."""
+    if len(text) > _LONG and not may_match(_TURNED, text.encode("utf-8", "replace")):
+        return
+    lowered = text.lower()
+    for word in _TURNED_WORDS:  # mostly there is none of them, and `any` over a generator takes three times as long
+        if word in lowered:
+            break
+    else:
+        return
+    if any(word in lowered for word in _IN_ROT13):
+        yield codecs.decode(text, "rot13")
+    if any(word in lowered for word in _BACKWARDS):
+        yield text[::-1]
+
+
+def _counted(run: str) -> str | None:
+    """Numbers in base 2 or 10 as the characters that they stand for; None if that isn't two words in a row."""
+    pieces = run.replace(",", " ").split()
+    base = 2 if all(len(piece) >= 7 for piece in pieces) else 10
+    text = "".join(chr(int(piece, base)) for piece in pieces if int(piece, base) < 0x80)
+    return text if is_prose(text) and _READABLE.fullmatch(text) is not None else None
 
 
 def is_prose(text: str) -> bool:
@@ -84,20 +107,19 @@ def is_prose(text: str) -> bool:
 
 
 def _long_words(text: str) -> Iterator[tuple[str, int, int]]:
-    """Runs of base64 and of hexadecimal. The quick way past all others: few texts have words so long."""
-    if len(text) < SHORTEST or not may_match(_LONG_WORD, text.encode("utf-8", "replace")):
+    """Runs of base64, of hexadecimal and of numbers. The quick way past all others: few texts have such runs."""
+    if len(text) < SHORTEST:
         return
-    plain = text.encode("ascii", "replace").translate(_TO_SPACE)
-    long = [word for word in plain.split() if len(word) >= SHORTEST]
-    at = 0
-    for word in long:
-        run = word.decode()
-        at = text.find(run, at)
-        if at < 0:
-            return
-        if (inside := _undone(run[:LONGEST])) is not None:
+    for word in _runs().finditer(plain(text)):
+        run, at = word[0], word.start()
+        inside = _counted(run[:LONGEST]) if " " in run or "," in run else _undone(run[:LONGEST])
+        if inside is not None:
             yield inside, at, at + len(run)
-        at += len(run)
+
+
+@cache
+def _runs() -> Any:
+    return expression(f"{_LONG_WORD}|{_NUMBERS}")
 
 
 def _undone(run: str) -> str | None:

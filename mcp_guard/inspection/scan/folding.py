@@ -11,10 +11,16 @@ import unicodedata
 from functools import lru_cache
 
 from mcp_guard.inspection.characters import hidden_spans, may_have_hidden, without_hidden
+from mcp_guard.marks import without_long_marks
 
+_BEYOND = re.compile("[^\x00-\x7f]+")
 _MARKS = re.compile("[\u0300-\u036f]")
 _CYRILLIC = str.maketrans("авсеԁһіјӏкԛмопрѕтухѵѡԝгніⅼ", "abcedhijlkqmonpstyxvwwrhil")
 _GREEK = str.maketrans("αβεικνορτυχωγη", "abeikvoptuxwyn")
+_LATIN = str.maketrans(  # dotless and script letters, and small capitals
+    "ıȷɑɡɢɪɴʀʏʙʜʟᴀᴄᴅᴇᴊᴋᴍᴎᴏᴘᴛᴜᴠᴡᴢꜰꜱꞯ", "ijagginrybhlacdejkmnoptuvwzfsq"
+)
+_LATIN_LETTER = re.compile("[\u0131\u0237\u0251-\u029f\u1d00-\u1d22\ua730-\ua731\ua7af]")
 _MIXED = re.compile("[a-z][\u0430-\u045f\u0501-\u051d]|[\u0430-\u045f\u0501-\u051d][a-z]")
 _CYRILLIC_LETTER = re.compile("[\u0430-\u045f\u0501-\u051d]")
 _GREEK_LETTER = re.compile("[\u03b1-\u03c9]")
@@ -29,23 +35,31 @@ def fold(text: str) -> str:
     """The text in small plain letters, as the rules are written."""
     if text.isascii():
         return (without_hidden(text) if may_have_hidden(text) else text).lower()
-    plain = unicodedata.normalize("NFKD", without_hidden(text)).casefold()
-    plain = unicodedata.normalize("NFC", _MARKS.sub("", plain))
-    if _mixed(plain) is not None:
+    plain = without_long_marks(without_hidden(text))
+    plain = unicodedata.normalize("NFKD", plain).casefold()
+    odd = _others(plain)
+    if _MARKS.search(odd) is not None:
+        plain = _MARKS.sub("", plain)
+    plain = unicodedata.normalize("NFC", plain)
+    if _LATIN_LETTER.search(odd) is not None:
+        plain = plain.translate(_LATIN)
+    if _CYRILLIC_LETTER.search(odd) is not None and _MIXED.search(plain) is not None:
         plain = plain.translate(_CYRILLIC)
-    if _GREEK_LETTER.search(plain) is not None and _MIXED_GREEK.search(plain) is not None:
+    if _GREEK_LETTER.search(odd) is not None and _MIXED_GREEK.search(plain) is not None:
         plain = plain.translate(_GREEK)
     return plain
 
 
 def mixes_scripts(text: str) -> re.Match[str] | None:
     """A word of Latin and of Cyrillic letters: to a person it is a plain word, to a program another one."""
-    return None if text.isascii() else _mixed(text.casefold())
+    if text.isascii() or _CYRILLIC_LETTER.search(_others(text).casefold()) is None:
+        return None
+    return _MIXED.search(text.casefold())
 
 
-def _mixed(plain: str) -> re.Match[str] | None:
-    """One class of letters is looked for first: ten times as quick, and most texts have none of them."""
-    return None if _CYRILLIC_LETTER.search(plain) is None else _MIXED.search(plain)
+def _others(text: str) -> str:
+    """The characters beyond ASCII. Mostly a few: what is asked about those first costs next to nothing."""
+    return "".join(_BEYOND.findall(text))
 
 
 def letters(folded: str) -> str:

@@ -26,6 +26,8 @@ MAX_WORK = 3000
 of a result have twice as many between them."""
 SHORT = 4096
 """Characters of a text that an automaton is asked about at once."""
+_ENOUGH = 2
+"""Misses of one clue side by side, after which a wide stretch is asked about."""
 _WORD = 32
 """The longest word of a rule, at least: one on the edge of a block belongs to both."""
 EVERYWHERE = frozenset({Place.PROSE, Place.VALUE, Place.RESULT})
@@ -130,6 +132,7 @@ class Table:
         short = folded.encode("utf-8", "replace") if len(folded) <= SHORT else None
         told: set[str] = set()
         stretch, near = (0, 0), b""
+        wide = _Wide(folded)
         for clue, start, end in (*self._by_signs(folded, whole, short), *self._by_words(raw, whole, short)):
             if clue.rule.id in told:
                 continue
@@ -137,9 +140,12 @@ class Table:
             if work.left < 0:
                 return
             if short is None:
+                if wide.rules_out(clue, start):
+                    continue
                 if stretch != (start, end):
                     stretch, near = (start, end), folded[start:end].encode("utf-8", "replace")
                 if not may_match(clue.loose, near):
+                    wide.missed(clue, start)
                     continue
             found = _compiled(clue.pattern).search(folded, start, end)
             if found is not None:
@@ -164,16 +170,41 @@ class Table:
         if not possible:
             return
         wanted = {word: found for word in words if (found := possible.intersection(self._by_word.get(word, ())))}
-        for start in range(0, len(raw), BLOCK):
-            end = start + BLOCK
-            here = wanted.keys() & raw[max(0, start - _WORD) : end + _WORD].split()
+        keys = frozenset(wanted)
+        blocks = [frozenset(raw[max(0, at - _WORD) : at + BLOCK + _WORD].split()) for at in range(0, len(raw), BLOCK)]
+        for at, block in enumerate(blocks):
+            here = keys & block
             if not here:
                 continue
-            first, last = max(0, start - REACH), end + REACH
-            around = frozenset(raw[first:last].split())
+            around = block.union(*blocks[max(0, at - 1) : at + 2])
+            first, last = max(0, at * BLOCK - REACH), (at + 1) * BLOCK + REACH
             for number in sorted({number for word in here for number in wanted[word]}):
                 if _has_all(around, self._clues[number]):
                     yield self._clues[number], first, last
+
+
+class _Wide:
+    """A long text in wide stretches, for clues that miss in one narrow stretch after the other: of these, which reach
+    into each other, one look does for seventeen."""
+
+    def __init__(self, folded: str) -> None:
+        self._folded = folded
+        self._misses: dict[tuple[str, int], int] = {}
+        self._ruled: dict[tuple[str, int], bool] = {}
+
+    def missed(self, clue: Clue, start: int) -> None:
+        key = clue.loose, start // SHORT
+        self._misses[key] = self._misses.get(key, 0) + 1
+
+    def rules_out(self, clue: Clue, start: int) -> bool:
+        key = clue.loose, start // SHORT
+        if self._misses.get(key, 0) < _ENOUGH:
+            return False
+        if key not in self._ruled:
+            first = key[1] * SHORT
+            near = self._folded[first : first + SHORT + BLOCK + 2 * REACH + _WORD]
+            self._ruled[key] = not may_match(clue.loose, near.encode("utf-8", "replace"))
+        return self._ruled[key]
 
 
 def _is_possible(clue: Clue, words: Set[bytes], short: bytes | None) -> bool:

@@ -19,6 +19,7 @@ from mcp_guard.inspection.scan import (
     hidden,
     languages,
     names,
+    references,
     secrets_wanted,
     shadowing,
 )
@@ -46,7 +47,7 @@ FAMILIES: dict[str, tuple[Rule, ...]] = {
     "encoded": encoded.RULES,
     "exfiltration": exfiltration.RULES,
     "disguised": disguised.RULES,
-    "names": names.RULES,
+    "names": (*names.RULES, *references.RULES),
     "bounds": (NOT_SCANNED,),
 }
 """Every rule there is, by what an attack does."""
