@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from mcp_guard import inspecting, listing, log, quarantining, refusal, remembering, rounds, task_handles
+from mcp_guard import inspecting, listing, log, outcomes, quarantining, refusal, remembering, rounds
 from mcp_guard.answers import ASKING, look_alikes
 from mcp_guard.approvals import in_band, showing
 from mcp_guard.approvals.asking import Asked
@@ -20,7 +20,7 @@ from mcp_guard.approvals.port import RECALLED_NOTHING, Question, Recalled, Unset
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream
-from mcp_guard.eras import Era, for_one_principal, strip_own_data, strip_own_meta, strip_own_reply, strip_own_result
+from mcp_guard.eras import strip_own_meta, strip_own_reply
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import without_made_up_names
 from mcp_guard.handles import Opened
@@ -344,10 +344,10 @@ class Passage:
         """Scanners have looked at the answer: `why` it isn't passed on, or nothing."""
         if why:
             return self.withhold(entry, why)
-        looked, failed = partial(self._looked_at, entry), partial(self._unreadable, entry)
+        looked, failed = partial(self._inspected, entry), partial(self._unreadable, entry)
         return inspecting.look_at(self.context, self._inspection, self.call, reply, looked, failed)
 
-    def _looked_at(self, entry: Entry, job: Job, found: Inspected, rules: tuple[str, ...]) -> None:
+    def _inspected(self, entry: Entry, job: Job, found: Inspected, rules: tuple[str, ...]) -> None:
         if self._settled:  # cancelled while it was looked at
             return None
         self._found += rules
@@ -481,20 +481,4 @@ class Passage:
         return refusal.withheld_request(entry.id, why, held=held)
 
     def _outcome(self, entry: Entry, reply: dict[str, Any]) -> tuple[Outcome, dict[str, Any], str]:
-        """What became of it, what the client is given, and a note for the record."""
-        if "gone" in reply:
-            why = f"The tool server gave no answer ({reply['gone']})."
-            return Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), str(reply["gone"])
-        if "error" in reply:
-            return Outcome.ERROR, {"error": strip_own_data(reply["error"])}, ""
-        result = strip_own_result(reply["result"])
-        if result.get("resultType") == "task" and self.context.session.era is Era.MODERN:
-            task = task_handles.begun(self.context, self.call, entry, result)
-            if task is not None:
-                return Outcome.OK, {"result": task}, "it goes on as a task"
-        if result.get("resultType", "complete") != "complete":  # in both eras: a client may look at it in either
-            why = "the server asked for input, or answered in a way that nothing grants"
-            return Outcome.WITHHELD, self._withheld(entry, why), "resultType"
-        result = for_one_principal(result)
-        self.on_result(result)
-        return (Outcome.TOOL_ERROR if result.get("isError") is True else Outcome.OK), {"result": result}, ""
+        return outcomes.of(self.context, self.call, entry, reply, self._withheld, self.on_result)

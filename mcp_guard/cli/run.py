@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
+from mcp_guard.accepting.local import place_in
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.cli.accepting import keep_up, put_in_force, standing_of
 from mcp_guard.cli.containing import say_contained
@@ -70,6 +72,10 @@ def run(
     say_contained(guard.specs)
     if address is None:
         return serve_stdio(guard)
+    from mcp_guard.accepting.bearers import Bearers, variables_of
     from mcp_guard.cli.serving_http import serve_http  # the SDK behind it costs half a second
 
-    return serve_http(guard, address, token_env, loaded.origins)
+    place, given = place_in(force), {**loaded.variables, **asked.settings}
+    variables = partial(variables_of, given)
+    bearers = Bearers(guard, place, variables) if place is not None else None
+    return serve_http(guard, address, token_env, loaded.origins, bearers)

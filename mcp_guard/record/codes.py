@@ -275,7 +275,7 @@ CODES: dict[EntryKind, Code] = {
         ),
         data=an_object(
             {
-                "part": one_of("config", "policy", "mandate", "lock", "local"),
+                "part": one_of("config", "policy", "mandate", "lock", "local", "token"),
                 "file": TEXT,
                 "place": HEX,
                 "context": {"type": "string", "pattern": "^[0-9a-f]*$"},

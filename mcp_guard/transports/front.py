@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Answer = Callable[[dict[str, Any]], None]
@@ -63,10 +64,18 @@ class Conversation(Protocol):
         """The client is gone: what is in flight is cancelled, its servers end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who sent a request, as its token tells: a principal, and the mandate token that it came with, if it did."""
+
+    principal: str
+    grant: str = ""  # names the mandate token; empty for the guard's own token
+
+
 class Conversations(Protocol):
     """Opens conversations; a front has one."""
 
-    def open(self, *, principal: str, notify: Notify, ask: Ask | None = None) -> Conversation:
-        """A new client. `notify` takes notifications that belong to no request (`list_changed`), `ask` such requests;
-        None: this client can't be asked anything.
+    def open(self, *, principal: str, notify: Notify, ask: Ask | None = None, grant: str = "") -> Conversation:
+        """A new client; `grant` names the mandate token that it came with. `notify` takes notifications that
+        belong to no request (`list_changed`), `ask` such requests; None: this client can't be asked anything.
         """
