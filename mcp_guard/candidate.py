@@ -16,9 +16,13 @@ NO_POLICY_CHANGES = frozenset(
     {
         *(Reason.PROTECTED, Reason.INVALID_ARGUMENTS, Reason.MALFORMED, Reason.UNKNOWN_METHOD, Reason.UNKNOWN_HANDLE),
         *(Reason.TOO_MANY, Reason.UNRECORDED, Reason.STOPPED, Reason.UNAVAILABLE, Reason.INTERNAL),
+        Reason.SCANNED,
     }
 )
 """Reasons of refusals that stay, whatever a policy says; so does what was taken away on this machine."""
+
+_NOT_A_POLICYS = frozenset({"local", "scanner", "monitor"})
+"""Layers whose word stays, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Candidate:
 
     def beside(self, decision: Decision, call: Call, facts: Facts) -> Otherwise | None:
         """What it would have said of a call that was decided so; None if that is the same. Never raises."""
-        if decision.reason in NO_POLICY_CHANGES or any(rule.layer == "local" for rule in decision.rules):
+        if decision.reason in NO_POLICY_CHANGES or any(rule.layer in _NOT_A_POLICYS for rule in decision.rules):
             return None
         try:
             other = decide(self.authority, call, facts)

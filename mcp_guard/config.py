@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from mcp_guard.catalog import SEPARATOR, SERVER_NAME
+from mcp_guard.config_watch import BreakerForm, MonitorForm, ScannerForm, TelemetryForm, Watchers, watchers
 from mcp_guard.containment.settings import Contain, ContainForm, containment
 from mcp_guard.errors import InputError
 from mcp_guard.inspection.scan.settings import LOOKED_AT, Act, Inspect
@@ -109,6 +110,10 @@ class ConfigForm(_Form):
     record: RecordForm = RecordForm()
     inspect: InspectForm = InspectForm()
     listen: ListenForm = ListenForm()
+    breaker: BreakerForm | None = None
+    monitor: MonitorForm | None = None
+    scanners: Annotated[list[ScannerForm], Field(max_length=64)] = []
+    telemetry: TelemetryForm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,7 @@ class Config:
     heads_files: tuple[Path, ...] = ()  # where heads go, if it is a file: no call may name it
     inspect: Inspect = field(default_factory=Inspect)
     origins: frozenset[str] = frozenset()  # those of pages in a browser that may talk to the HTTP front
+    watchers: Watchers = field(default_factory=Watchers)
     values: bool = False  # keep the arguments of calls
     unset: tuple[str, ...] = ()  # variables that some `env` names and the environment doesn't have
 
@@ -145,6 +151,10 @@ _FORMS: dict[tuple[int | str, ...], type[BaseModel]] = {
     ("record",): RecordForm,
     ("inspect",): InspectForm,
     ("listen",): ListenForm,
+    ("breaker",): BreakerForm,
+    ("monitor",): MonitorForm,
+    ("scanners", "*"): ScannerForm,
+    ("telemetry",): TelemetryForm,
 }
 
 
@@ -195,6 +205,7 @@ def read_config(data: bytes, path: Path) -> Config:
         heads_files=_heads_files(form.record.heads, directory),
         inspect=_inspect(form.inspect),
         origins=_origins(source, form.listen),
+        watchers=watchers(source, form.breaker, form.monitor, form.scanners, form.telemetry, directory),
         unset=tuple(
             dict.fromkeys(
                 one for server in form.servers.values() for one in server.env.values() if one not in os.environ
@@ -344,6 +355,7 @@ def _in_words(source: Source, errors: ValidationError) -> InputError:
     if error["type"] == "extra_forbidden":
         key, parent = str(path[-1]), path[:-1]
         generic = ("servers", "*", *parent[2:]) if parent[:1] == ("servers",) else parent
+        generic = ("scanners", "*") if parent[:1] == ("scanners",) else generic
         if key in _LATER.get(generic, set()):
             return source.error(
                 f"`{key}` isn't in this version yet", path, "take it out: nothing would use it", key=True

@@ -90,6 +90,8 @@ class Context:
 
         def step() -> None:
             self.guard.record.refuse(described, decision)
+            if self.guard.watch is not None:
+                self.guard.watch.refused(self, method, reason)
             then()
 
         patiently(step, then)

@@ -73,6 +73,15 @@ def strip_own_data(error: dict[str, Any]) -> dict[str, Any]:
     return _stripped(error, "data")
 
 
+def strip_own_reply(reply: dict[str, Any]) -> dict[str, Any]:
+    """A server's whole answer without the guard's own keys; of one that is gone, what there is."""
+    if "gone" in reply:
+        return reply
+    if "result" in reply:
+        return {"result": strip_own_result(reply["result"])}
+    return {"error": strip_own_data(reply["error"])}
+
+
 def _stripped(value: dict[str, Any], place: str) -> dict[str, Any]:
     meta = value.get(place)
     if not isinstance(meta, dict) or not any(key.startswith(OWN_META_PREFIX) for key in meta):

@@ -53,7 +53,7 @@ from mcp_guard.model import Call, Decision, Effect, Kind, Reason
 from mcp_guard.passage import Passage
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.session import MAX_IN_FLIGHT, InFlight, Session
-from mcp_guard.transports.front import Answer, Ask, Cancel, Notify
+from mcp_guard.transports.front import TRACE, Answer, Ask, Cancel, Notify
 
 CALL_MEMBERS = frozenset({"name", "arguments", "_meta"})
 _COMPLETE_MEMBERS = frozenset({"ref", "argument", "context", "_meta"})
@@ -95,6 +95,7 @@ class Gateway:
     ) -> InFlight:
         """Take one request; it is answered exactly once, unless it is cancelled."""
         request = self.session.begin(id, answer, notify, ask)
+        request.trace = TRACE.get()
         guarded(request, lambda: self._route(request, method, strip_own_meta(params) if params is not None else {}))
         return request
 

@@ -9,15 +9,17 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mcp_guard import log
 from mcp_guard.approvals.port import Approver, Memory, Nobody, nothing
 from mcp_guard.approvals.under_way import UnderWay
+from mcp_guard.binding import Local, Rebound, Stack, nothing_bound
 from mcp_guard.candidate import Candidate
 from mcp_guard.catalog import Tool
 from mcp_guard.catalogue import Known, find, steering
@@ -66,16 +68,8 @@ from mcp_guard.transports.spawn import Child
 from mcp_guard.upkeep import Upkeep
 from mcp_guard.wire import keyed_digest, shape
 
-
-class Local(Protocol):
-    """Where local denies come from (`accepting/local.py`)."""
-
-    def changed(self, connection: sqlite3.Connection) -> bool:
-        """Are they others than those that `load` gave last?"""
-
-    def load(self, connection: sqlite3.Connection) -> Document | None:
-        """Those that count now. Raises GuardError if what counts isn't there any more."""
-
+if TYPE_CHECKING:
+    from mcp_guard.watch import Watch
 
 LACKS_MANDATE = "the policy says `mandate: required`, and there is none"
 
@@ -126,6 +120,7 @@ class Guard:
     answered_here: Callable[[], None] = _nothing  # an answer was recorded by this process: whoever waits may look
     under_way: UnderWay = field(default_factory=UnderWay)  # what a stop ends
     look_up: Callable[[Sequence[str]], Known | None] = find  # the effects catalogue, by a server's command
+    watch: Watch | None = None  # what guard.yaml has watched beside the rules; None: nothing
     upkeep: Upkeep = field(init=False)  # of the record, between calls
     scans: Scans = field(default_factory=Scans)  # what listed things have in them that speaks to the model
     values: Values | None = None  # where a person wants arguments kept; it judges nothing
@@ -136,9 +131,13 @@ class Guard:
     handles: Handles = field(init=False)  # what clients hold beyond one call
     quarantine: Quarantine = field(init=False)  # answers that wait for a person
     local: Local | None = None  # what is taken away on this machine, beside the documents
-    rebound: set[Callable[[], None]] = field(default_factory=set)  # conversations: what is granted is another by now
+    rebound: set[Rebound] = field(default_factory=set)  # conversations
+    views: list[Guard] = field(default_factory=list)  # of sessions with a mandate of their own
+    ended: bool = False  # a view whose token was revoked
+    _stack: Stack = nothing_bound
+    _good: Callable[[sqlite3.Connection], bool] = field(default=lambda connection: True)
     _wanted: dict[str, Obligations] = field(default_factory=dict)  # by server
-    roots: Mapping[str, str | None] = field(init=False)  # where the grants' directories led when they were bound
+    roots: Mapping[str, str | None] = field(default_factory=dict)  # where grants' directories led when first bound
 
     def __post_init__(self) -> None:
         self.upkeep = Upkeep(self.record)
@@ -153,23 +152,60 @@ class Guard:
         """From here on these documents and this lock judge. Takes no step between calls: no call sees half of it."""
         self.authority, self.lock, self.unlike = authority, lock, unlike
         self._derive()
+        for view in self.views:
+            view._follow(self)
+        self._tell(True)
+
+    @property
+    def policy(self) -> Document | None:
+        """The standing document, if there is one."""
+        return next((layer for layer in self.authority.layers if layer.kind == "policy"), None)
+
+    def view(self, stack: Stack, good: Callable[[sqlite3.Connection], bool]) -> Guard:
+        """The same guard for sessions that another stack of documents binds; it follows this one's policy.
+
+        All but documents is shared: record, servers, questions, stops. `good` says whether the stack still counts.
+        """
+        found = copy(self)
+        found.local = copy(self.local)  # each takes up changes by itself
+        found.views, found._stack, found._good = [], stack, good
+        found.candidate = None  # a policy alone isn't to be compared with one under a mandate
+        found._follow(self)
+        self.views.append(found)
+        return found
+
+    def _follow(self, main: Guard) -> None:
+        own = self._stack(main.policy)
+        authority = replace(own, local=self.authority.local, without=main.authority.without)
+        self.authority, self.lock, self.unlike, self.protection = authority, main.lock, main.unlike, main.protection
+        self._derive()
 
     def _derive(self) -> None:
         self._wanted = {}
         self.authority_digest = self.authority.digest
         self.asked = asked_by(self.authority)
-        self.roots = {root: local_resolve(root) for layer in self.authority.layers for root in roots_of(layer)}
+        # What was resolved once stays: else an edit would let a grant follow a link that was turned meanwhile.
+        new = {root for layer in self.authority.layers for root in roots_of(layer)} - self.roots.keys()
+        self.roots = {**self.roots, **{root: local_resolve(root) for root in new}}
 
     def renew(self, connection: sqlite3.Connection) -> None:
         """Take up the local denies of this moment, within the transaction that judges: they bind at once.
 
         Raises GuardError if they are gone or changed, which denies the call that is being judged.
         """
+        if self.authority.layers and not self._good(connection):  # for good: what ended never begins again
+            self._stack, self.ended = nothing_bound, True
+            self.authority = Authority(())
+            self._derive()
+            self._tell(False)
         if self.local is None or not self.local.changed(connection):
             return
         self.authority = replace(self.authority, local=self.local.load(connection))
+        self._tell(False)
+
+    def _tell(self, documents: bool) -> None:
         for tell in list(self.rebound):
-            tell()
+            tell(documents)
 
     def now(self) -> datetime:
         """The guard's time outside of a transaction: it doesn't go back, whatever the clock does."""

@@ -89,6 +89,7 @@ class Reason(StrEnum):
     HISTORY = "history"  # every grant that fits is closed by what this session has met or done: labels, order, once
     NO_MANDATE = "no_mandate"  # the policy wants a mandate (`mandate: required`), and none binds this session
     TOO_OFTEN = "too_often"  # for now: a `rate`, or a budget per hour or day, has no room; later it may
+    SCANNED = "scanned"  # a scanner that guard.yaml names spoke against it
 
 
 class By(IntEnum):
@@ -269,8 +270,8 @@ class RuleRef:
 
     @property
     def shown(self) -> str:
-        """What a refusal calls it: its id in its document; a local deny has none that says enough."""
-        return self.key if self.layer == "local" else self.id
+        """What a refusal calls it: its id in its document; of what is in none, that doesn't say enough."""
+        return self.id if self.layer in ("policy", "mandate") else self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +326,8 @@ class Decision:
     approvals: tuple[Approval, ...] = ()  # what settled the asks of an allowed call
     obligations: Obligations = NOTHING  # what is done to the answer: of all grants that carried the call
     gives: frozenset[str] = frozenset()  # labels that the session has from here on: set with the admission (law 2)
+    flags: tuple[str, ...] = ()  # what is out of the ordinary about the call: for the record and the person, no value
+    halts: str = ""  # why the session is frozen together with this refusal; empty: it isn't
     otherwise: Otherwise | None = None  # what a candidate policy would have said
 
     @property

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from mcp_guard import inspecting, listing, log, quarantining, refusal, remembering, rounds, task_handles
+from mcp_guard import inspecting, listing, log, outcomes, quarantining, refusal, remembering, rounds
 from mcp_guard.answers import ASKING, look_alikes
 from mcp_guard.approvals import in_band, showing
 from mcp_guard.approvals.asking import Asked
@@ -20,7 +20,7 @@ from mcp_guard.approvals.port import RECALLED_NOTHING, Question, Recalled, Unset
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context, guarded
 from mcp_guard.downstream import Downstream
-from mcp_guard.eras import Era, for_one_principal, strip_own_data, strip_own_meta, strip_own_result
+from mcp_guard.eras import strip_own_meta, strip_own_reply
 from mcp_guard.errors import ServerGone
 from mcp_guard.guard import without_made_up_names
 from mcp_guard.handles import Opened
@@ -37,6 +37,7 @@ from mcp_guard.record.usage import UsageView
 from mcp_guard.scans import noted
 from mcp_guard.session import InFlight
 from mcp_guard.translation import questions as translated
+from mcp_guard.watch import UNWATCHED, Unwatched
 from mcp_guard.wire import keyed_digest
 
 Refuse = Callable[[Decision, "str | None"], dict[str, Any]]
@@ -74,6 +75,11 @@ class Passage:
     _cancel: Callable[[str | None], None] = field(default=lambda _: None)
     _found: tuple[str, ...] = ()  # by the scan, in all that the server says during this call
     _inspection: Inspection | None = None  # of what the server says, once the call is judged; None: nothing is wanted
+    _watched: Unwatched = UNWATCHED
+
+    def __post_init__(self) -> None:
+        if self.context.guard.watch is not None:
+            self._watched = self.context.guard.watch.of(self.context, self.call, self.request, listed=bool(self.tool))
 
     def begin(self, beside: Collection[str] = ()) -> None:
         """Judge it, then send or refuse it. `beside` are members of `params` that the method doesn't have."""
@@ -84,13 +90,22 @@ class Passage:
         if self.server.resting:
             return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
         self._members = tuple(sorted(beside))
-        return patiently(self._judge, self._unrecorded)
+        if self._watched is UNWATCHED:
+            return patiently(self._judge, self._unrecorded)
+        self.call = self._watched.traced(self.call)
+        return self._watched.looked_at(self.call, lambda: guarded(self.request, self._looked_at))
+
+    def _looked_at(self) -> None:
+        """Scanners have said what they have to say; the client may have given up meanwhile."""
+        if self.request.waiting:
+            patiently(self._judge, self._unrecorded)
 
     def refuse(self, decision: Decision) -> None:
         """Refuse it without a judgement, once that is recorded."""
 
         def step() -> None:
             entry = self.context.guard.record.refuse(self._described(), decision)
+            self._watched.decided(self.call, entry)
             self.context.guard.keep_values(entry, self.call, self._argument_names)
             self.request.finish(self.refusal(decision, entry.id))
 
@@ -98,7 +113,8 @@ class Passage:
 
     def _described(self) -> Request:
         session = self.context.session
-        return self.context.guard.describe(self.call, session.key, session.client, self._argument_names)
+        described = self.context.guard.describe(self.call, session.key, session.client, self._argument_names)
+        return self._watched.described(described)
 
     @property
     def _argument_names(self) -> Mapping[str, Any]:
@@ -109,6 +125,7 @@ class Passage:
         guard = self.context.guard
         entry = guard.record.step(self._described(), lambda view: self._judged(view, approvals))
         guard.latest = entry.time
+        self._watched.decided(self.call, entry)
         guard.keep_values(entry, self.call, self._argument_names)
         if entry.decision.effect is Effect.ASK and not approvals:  # asked once: an ask that is new by then refuses
             return self._ask(entry)
@@ -225,6 +242,7 @@ class Passage:
             decision = replace(decision, otherwise=candidate.beside(decision, self.call, facts))
         if decision.allowed:
             remembering.carry(self.context, self.call, view)
+            self._watched.budgets(view, decision)
             remark = self._remark()
             return replace(decision, detail=remark) if remark != decision.detail else decision
         return without_made_up_names(decision, self.call, self._argument_names)
@@ -234,7 +252,7 @@ class Passage:
         decision = self.context.judged(self.call, view, self.tool, approvals)
         if self._members and decision.effect is not Effect.DENY:
             decision = self._with_members(decision, view, approvals)
-        return decision
+        return self._watched.narrowed(decision, self.call, view, approvals)
 
     def _with_members(self, decision: Decision, view: UsageView, approvals: Collection[Approval]) -> Decision:
         """Each member is used, as a whole: judged by its name, in the same transaction, under the same yes."""
@@ -296,7 +314,7 @@ class Passage:
         if found is None or answer is None or rounds.is_asking(answer, self.call.method, self.context.session.era):
             return False
         give = partial(self._give, entry, found[0])
-        if self.takes is None or not self.takes(entry, _stripped(answer), give):
+        if self.takes is None or not self.takes(entry, strip_own_reply(answer), give):
             give(self._outcome(entry, answer)[1], "")
         return True
 
@@ -307,6 +325,7 @@ class Passage:
         def step() -> None:
             self.context.guard.record.finish(entry, Outcome.NOT_SENT, duration_ms=0.0, refund=True, note=note)
             quarantining.given(self.context, origin)
+            self._watched.ended(Outcome.OK, shown)
             self.request.finish(shown)
 
         lost = "its outcome could not be recorded"
@@ -326,10 +345,18 @@ class Passage:
         if "gone" in reply:
             return self._read(entry, reply)
         self.server.answered()
-        looked, failed = partial(self._looked_at, entry), partial(self._unreadable, entry)
+        return self._watched.answered(self.call, reply, lambda why: self._scanned(entry, reply, why))
+
+    def _scanned(self, entry: Entry, reply: dict[str, Any], why: str) -> None:
+        """Scanners have looked at the answer: `why` it isn't passed on, or nothing."""
+        if self._settled:  # cancelled, or stopped, meanwhile
+            return None
+        if why:
+            return self.withhold(entry, why)
+        looked, failed = partial(self._inspected, entry), partial(self._unreadable, entry)
         return inspecting.look_at(self.context, self._inspection, self.call, reply, looked, failed)
 
-    def _looked_at(self, entry: Entry, job: Job, found: Inspected, rules: tuple[str, ...]) -> None:
+    def _inspected(self, entry: Entry, job: Job, found: Inspected, rules: tuple[str, ...]) -> None:
         if self._settled:  # cancelled while it was looked at
             return None
         self._found += rules
@@ -353,12 +380,13 @@ class Passage:
         try:
             if look_alikes(reply.get("result", {}), ASKING):
                 return self._asked(entry, None, "it is written so that readers differ on whether it asks")
-            if self.takes is not None and self.takes(entry, _stripped_or_gone(reply), partial(self._asked, entry)):
+            if self.takes is not None and self.takes(entry, strip_own_reply(reply), partial(self._asked, entry)):
                 return None
             if translated.are_for_us(self, reply):
-                return translated.put(self, entry, _stripped(reply))
+                return translated.put(self, entry, strip_own_reply(reply))
             if rounds.is_asking(reply, self.call.method, self.context.session.era):
-                return rounds.deliver(self.context, self.call, entry, _stripped(reply), partial(self._asked, entry))
+                shown = partial(self._asked, entry)
+                return rounds.deliver(self.context, self.call, entry, strip_own_reply(reply), shown)
             outcome, answer, note = self._outcome(entry, reply)
         except Exception as error:
             return self._unreadable(entry, error)
@@ -386,6 +414,7 @@ class Passage:
 
         def step() -> None:
             self.context.guard.record.finish(entry, outcome, duration_ms=duration, note=note)
+            self._watched.ended(outcome, {})
             then()
 
         why = "its outcome could not be recorded"
@@ -424,7 +453,8 @@ class Passage:
             self._timer.cancel()
         scanned = noted(dict.fromkeys(self._found)) if outcome in _SAID else ""
         inspected = self._inspection.note if self._inspection is not None else ""
-        note = "; ".join(filter(None, (note, scanned, inspected)))
+        note = self._watched.noted("; ".join(filter(None, (note, scanned, inspected))))
+        self._watched.ended(outcome, answer)
         duration = (asyncio.get_running_loop().time() - self._started) * 1000
 
         def step() -> None:
@@ -443,6 +473,7 @@ class Passage:
         if self.continues is not None:
             self.context.guard.handles.give_back(self.continues)
         record = self.context.guard.record
+        self._watched.ended(Outcome.NOT_SENT, {})
 
         def tell() -> None:
             self.request.finish(self.refusal(Decision(Effect.DENY, Reason.UNAVAILABLE), entry.id))
@@ -460,31 +491,4 @@ class Passage:
         return refusal.withheld_request(entry.id, why, held=held)
 
     def _outcome(self, entry: Entry, reply: dict[str, Any]) -> tuple[Outcome, dict[str, Any], str]:
-        """What became of it, what the client is given, and a note for the record."""
-        if "gone" in reply:
-            why = f"The tool server gave no answer ({reply['gone']})."
-            return Outcome.UNKNOWN, refusal.unknown_outcome(entry.id, why), str(reply["gone"])
-        if "error" in reply:
-            return Outcome.ERROR, {"error": strip_own_data(reply["error"])}, ""
-        result = strip_own_result(reply["result"])
-        if result.get("resultType") == "task" and self.context.session.era is Era.MODERN:
-            task = task_handles.begun(self.context, self.call, entry, result)
-            if task is not None:
-                return Outcome.OK, {"result": task}, "it goes on as a task"
-        if result.get("resultType", "complete") != "complete":  # in both eras: a client may look at it in either
-            why = "the server asked for input, or answered in a way that nothing grants"
-            return Outcome.WITHHELD, self._withheld(entry, why), "resultType"
-        result = for_one_principal(result)
-        self.on_result(result)
-        return (Outcome.TOOL_ERROR if result.get("isError") is True else Outcome.OK), {"result": result}, ""
-
-
-def _stripped_or_gone(reply: dict[str, Any]) -> dict[str, Any]:
-    return reply if "gone" in reply else _stripped(reply)
-
-
-def _stripped(reply: dict[str, Any]) -> dict[str, Any]:
-    """A server's answer without the guard's own keys."""
-    if "result" in reply:
-        return {"result": strip_own_result(reply["result"])}
-    return {"error": strip_own_data(reply["error"])}
+        return outcomes.of(self.context, self.call, entry, reply, self._withheld, self.on_result)

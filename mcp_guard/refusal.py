@@ -22,7 +22,7 @@ _TEXT = {
     Reason.DENIED: "a rule denies this call.",
     Reason.NEEDS_APPROVAL: "this call needs a person's approval, and there is nobody to ask.",
     Reason.NOT_APPROVED: "a person was asked, or would be, and did not approve this call.",
-    Reason.STOPPED: "a person has stopped this; nothing was sent.",
+    Reason.STOPPED: "this is stopped until a person lets it go on; nothing was sent.",
     Reason.EXPIRED: "the grant for this call has expired.",
     Reason.BUDGET_SPENT: "the budget of the grant for this call is used up.",
     Reason.INVALID_ARGUMENTS: "the arguments do not fit the tool's schema.",
@@ -36,6 +36,7 @@ _TEXT = {
     Reason.HISTORY: "what this session has read or done so far closes the grant for this call.",
     Reason.NO_MANDATE: "nothing is granted without a mandate for a task, and this session has none.",
     Reason.TOO_OFTEN: "the grant for this call has been used as much as it may be for now.",
+    Reason.SCANNED: "a scanner that a person set up spoke against this call.",
     Reason.INTERNAL: "the guard could not judge this call, so it was not made.",
 }
 _RETRY = {

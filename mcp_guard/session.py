@@ -29,7 +29,20 @@ MAX_COUNTED = 64
 class InFlight:
     """One request of the client. Answered exactly once, or cancelled and then never."""
 
-    __slots__ = ("_answer", "_cancel", "_notify", "_on_done", "ask", "at", "id", "logs", "offered", "to")
+    __slots__ = (
+        "_answer",
+        "_cancel",
+        "_notify",
+        "_on_done",
+        "ask",
+        "at",
+        "id",
+        "logs",
+        "offered",
+        "over",
+        "to",
+        "trace",
+    )
 
     def __init__(
         self,
@@ -45,6 +58,8 @@ class InFlight:
         self.to = ""  # the server that it is for, from before it is known whether that takes it
         self.offered: Mapping[str, Any] = {}  # modern era: what the client said with it that it can be asked
         self.logs = False  # modern era: it wants to be told what the server logs meanwhile
+        self.trace = ""  # the `traceparent` that its HTTP request had
+        self.over: Callable[[], None] | None = None  # told once, when nobody waits for an answer any more
         self._answer: Answer | None = answer
         self._notify: Notify | None = notify
         self._cancel: Cancel | None = None
@@ -68,7 +83,7 @@ class InFlight:
         """Answer, if the client still waits."""
         give, self._answer, self._notify, self._cancel = self._answer, None, None, None
         if give is not None:
-            self._on_done(self)
+            self._end()
             give(answer)
 
     def progress(self, params: dict[str, Any]) -> None:
@@ -80,9 +95,15 @@ class InFlight:
         cancel, self._cancel = self._cancel, None
         if self._answer is not None:
             self._answer = self._notify = None
-            self._on_done(self)
+            self._end()
         if cancel is not None:
             cancel(reason)
+
+    def _end(self) -> None:
+        self._on_done(self)
+        over, self.over = self.over, None
+        if over is not None:
+            over()
 
 
 @dataclass(slots=True, eq=False)

@@ -42,19 +42,25 @@ class Upkeep:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Look after it for as long as the block runs."""
-        task = asyncio.create_task(self._run())
+        tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._look_after())]
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    async def _look_after(self) -> None:
+        """What else there is to look after: one that takes long holds up no signature."""
+        while self.also:
+            await asyncio.sleep(LOOK)
+            for chore in self.also:
+                await chore()
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(LOOK)
-            for chore in self.also:
-                await chore()
             if self._is_due():
                 await asyncio.to_thread(self._load)
                 self._sign()

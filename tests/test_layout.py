@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mcp_guard"
-CORE = {"model", "errors", "wire", "policy", "history", "catalog", "lock", "inspection", "drafting"}
+CORE = {"model", "errors", "wire", "policy", "history", "catalog", "lock", "inspection", "drafting", "monitor"}
 """Modules and whole packages."""
 
 FORBIDDEN_IN_CORE = {
@@ -30,7 +30,18 @@ FORBIDDEN_IN_CORE = {
 }
 LOADER = "mcp_guard.policy.document"  # may open the file that it is asked to load, and nothing else
 CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}
-HEAVY = {"mcp", "mcp_types", "starlette", "uvicorn", "httpx2", "h11", "truststore", "structlog", "rich"}
+HEAVY = {
+    "mcp",
+    "mcp_types",
+    "starlette",
+    "uvicorn",
+    "httpx2",
+    "h11",
+    "truststore",
+    "structlog",
+    "rich",
+    "opentelemetry",
+}
 
 
 def dotted(path: Path) -> str:
@@ -127,11 +138,10 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 def test_importing_the_stdio_path_loads_no_sdk_and_nothing_heavy() -> None:
     """In a fresh process, with every module at once that a guarded stdio server needs."""
     scripts = {"mcp_guard.transports.warden"}  # run by path, never imported
-    path = [
-        name
-        for name in modules()
-        if not any(part in name for part in (".http", ".cli", ".console")) and name not in scripts
-    ]
+    extra = {f"mcp_guard.telemetry.{name}" for name in ("spans", "outbox", "instruments")}  # by guard.yaml alone
+    assert extra <= modules().keys()
+    elsewhere = (".http", ".cli", ".console")
+    path = [name for name in modules() if not any(part in name for part in elsewhere) and name not in scripts | extra]
     path += [name for name in modules() if name == "mcp_guard.cli.wrap"]
     assert {"mcp_guard.model", "mcp_guard.transports", "mcp_guard.record"} <= set(path)
     script = f"import sys, {', '.join(path)}; print(*sorted({HEAVY!r} & sys.modules.keys()))"

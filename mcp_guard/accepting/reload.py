@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mcp_guard import log
 from mcp_guard.accepting.gate import Gate, Standing, place_of, settle
 from mcp_guard.accepting.loaded import loaded
 from mcp_guard.accepting.stacks import Asked, Part, Stack, absolute
@@ -27,6 +26,9 @@ from mcp_guard.identities import unlike
 from mcp_guard.policy.document import Authority
 from mcp_guard.record.entries import EntryKind
 
+_SAID = 50
+"""What isn't in force is said so often in full; after that, at every power of two."""
+_REMEMBERED = 1000
 Say = Callable[[str], None]
 _DOCUMENTS = ("policy", "mandate", "lock", "set", "servers")
 """Keys of guard.yaml that a guard takes up while it runs; all others wait."""
@@ -45,6 +47,7 @@ class Reload:
     _started: Stack = field(init=False)
     _watch: Watch = field(init=False)
     _said: set[str] = field(default_factory=set)
+    _count: int = 0
 
     def __post_init__(self) -> None:
         self._started = self.force
@@ -53,19 +56,24 @@ class Reload:
     async def look(self) -> None:
         """Once a second. Never raises: what goes wrong changes nothing."""
         try:
-            self.guard.record.read(self.guard.renew)
+            for one in (self.guard, *self.guard.views):
+                self.guard.record.read(one.renew)
             if self._watch.due(self._accepted()):
-                standing = await asyncio.to_thread(self._stand)  # a comparison may take a while
-                self.take_up(standing)
-        except RecordBusy:
+                await self._look_into()
+        except Exception as error:  # such as a record that can't be read: calls can't be recorded either, and say so
             self._watch.forget()
-        except InputError as error:
-            self._not_in_force((), str(error))
+            if not isinstance(error, RecordBusy):
+                self._say_once(f"changed files could not be looked into: {error or type(error).__name__}")
+
+    async def _look_into(self) -> None:
+        try:
+            self.take_up(await asyncio.to_thread(self._stand))  # a comparison may take a while
+        except RecordBusy:
+            raise
         except GuardError as error:
             self._not_in_force((), str(error))
-            self._watch.forget()  # such as another guard that was faster: once more, from what counts by then
-        except Exception as error:
-            log.warning("changed files could not be looked into", error=type(error).__name__)
+            if not isinstance(error, InputError):  # such as another guard that was faster: from what counts by then
+                self._watch.forget()
 
     def _stand(self) -> Standing:
         return Gate(self.asked, self.guard.record.directory, running=True).stand()
@@ -101,7 +109,9 @@ class Reload:
         without = self._without(force)
         authority = Authority(force.layers, started, guard.authority.local, without)
         lock = force.lock
-        others = {} if lock is None else unlike(lock, guard.specs)
+        others = guard.unlike
+        if lock != self.force.lock:
+            others = {} if lock is None else unlike(lock, guard.specs)
         record.note(
             EntryKind.LOADED, {"documents": loaded(force.layers, lock, force.lock_file), "session": record.session}
         )
@@ -113,8 +123,6 @@ class Reload:
         self.force = force
         self.say(f"in force from here on: {', '.join(changed)} ({_why(standing)})")
         self._say_what_waits(force, without)
-        for tell in list(guard.rebound):
-            tell()
 
     def _without(self, force: Stack) -> frozenset[str]:
         """Servers that run otherwise than guard.yaml says by now, or that it doesn't have."""
@@ -142,13 +150,24 @@ class Reload:
     def _not_in_force(self, files: Iterable[Path], why: str, *more: str) -> None:
         """Loudly, once for each content."""
         names = [str(path) for path in files]
-        known = hashlib.sha256(repr((names, why, more)).encode("utf-8", "surrogateescape")).hexdigest()
+        head = f"NOT IN FORCE: {', '.join([*names, why])}"
+        stays = "; ".join(["the version that was accepted before stays in force", *more[:1]])
+        if self._say_once(head, *more, then=stays):
+            self.guard.record.note(EntryKind.NOT_IN_FORCE, {"files": names, "why": why})
+
+    def _say_once(self, line: str, *about: str, then: str = "") -> bool:
+        """Was it new? A flood of ever new contents is said less and less often."""
+        known = hashlib.sha256(repr((line, about)).encode("utf-8", "surrogateescape")).hexdigest()
         if known in self._said:
-            return
-        self._said.add(known)
-        self.say(f"NOT IN FORCE: {', '.join([*names, why])}")
-        self.say("; ".join(["the version that was accepted before stays in force", *more[:1]]))
-        self.guard.record.note(EntryKind.NOT_IN_FORCE, {"files": names, "why": why})
+            return False
+        self._said = {known} if len(self._said) >= _REMEMBERED else self._said | {known}
+        self._count += 1
+        if self._count > _SAID and self._count & (self._count - 1):
+            return False
+        self.say(line)
+        if then:
+            self.say(then)
+        return True
 
 
 def _same(old: Stack, new: Stack, key: tuple[Part, Path]) -> bool:

@@ -53,7 +53,7 @@ def accept(
 ) -> int:
     """Say what the files on disk permit beyond what is in force, ask for your PIN, and let them count from here on.
 
-    A policy, mandate, lock or guard.yaml is accepted at first sight. A later version counts at the next start if it is
+    A policy, mandate, lock or guard.yaml is accepted at first sight. A later version counts if it is
     proved narrower; any other waits for this command, and what was accepted before stays in force.
 
     Exit code 1 when nothing was accepted that waits, 2 when a file doesn't load.
@@ -81,7 +81,9 @@ def accept(
         new = standing.waiting or standing.force
         settle(record, directory, new, gate.accepted_now(standing), local_principal())
         patiently(lambda: record.note(EntryKind.STOPPED, {}))
-    click.echo("mcp-guard: accepted; it counts wherever a guard starts with it from now on", err=True)
+    click.echo(
+        "mcp-guard: accepted; it counts wherever a guard starts with it, and within seconds in those that run", err=True
+    )
     return 0
 
 

@@ -29,6 +29,7 @@ from mcp_guard.cli.lately import Lately, lately
 from mcp_guard.cli.not_passed import in_words, not_passed
 from mcp_guard.cli.serving import end
 from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_principal, parse_settings, say_unset
+from mcp_guard.cli.watching import say_watched
 from mcp_guard.config import load_config
 from mcp_guard.containment.cell import Cell
 from mcp_guard.conversations import Conversations
@@ -134,8 +135,9 @@ def check(
         config = config or Path("guard.yaml")
         loaded = load_config(config)
         say_unset(loaded)
+        say_watched(loaded)
         policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
-        variables, own = {**loaded.variables, **variables}, (loaded.file, loaded.lock_place)
+        variables, own = {**loaded.variables, **variables}, (loaded.file, loaded.lock_place, *loaded.watchers.own_files)
         inspect = loaded.inspect
         lock = lock or loaded.lock
     elif command:

@@ -348,6 +348,7 @@ def _entry(entry: str, as_json: bool) -> int:
             "decision": f"{found.effect} {found.reason}",
             "rules": ", ".join(found.rules),
             "why": found.detail,
+            "flagged": "; ".join(found.flags),
             "outcome": found.outcome,
         }
         for name, value in facts.items():

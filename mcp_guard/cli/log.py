@@ -44,7 +44,7 @@ COMMANDS = {
 
 FILTERS = (
     *("denied", "tool", "server", "session", "since", "until", "entry", "kind", "effect", "reason", "rule"),
-    *("outcome", "principal", "client", "method"),
+    *("outcome", "principal", "client", "method", "flagged"),
 )
 
 Show = Callable[[Iterable[Row]], None]
@@ -90,6 +90,7 @@ class _Log(click.Group):
 
 @click.group("log", cls=_Log, invoke_without_command=True)
 @click.option("--denied", is_flag=True, help="Only calls that were refused or asked about.")
+@click.option("--flagged", is_flag=True, help="Only calls that the monitor or a scanner flagged.")
 @click.option("--tool", metavar="PATTERN", help="Only this tool: `server/tool` or `tool`; * stands for anything.")
 @click.option("--server", metavar="NAME", help="Only this tool server.")
 @click.option("--session", metavar="KEY", help="Only this session; the beginning of its key is enough.")
@@ -164,7 +165,7 @@ def _log(directory: Path, wanted: Filter, options: dict[str, Any]) -> None:
         if field := options["count_by"]:
             return show_counts_by(field, query.counts(field, wanted), as_json)
         if options["counts"]:
-            all_of_it = not (wanted.denied or wanted.tool or wanted.server)
+            all_of_it = not (wanted.denied or wanted.flagged or wanted.tool or wanted.server)
             _show_counts(query.exercised(wanted), query.granted(wanted.session) if all_of_it else frozenset(), as_json)
             return None
         rows = list(query.entries(wanted))

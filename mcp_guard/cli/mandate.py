@@ -11,11 +11,16 @@ import json
 import os
 import sys
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import click
 
-from mcp_guard.cli.setting_up import build_guard, load_documents, parse_settings, say_unset
+from mcp_guard import presence
+from mcp_guard.accepting import local, tokens
+from mcp_guard.accepting.gate import Gate
+from mcp_guard.accepting.stacks import Asked
+from mcp_guard.cli.setting_up import build_guard, clock, load_documents, local_principal, parse_settings, say_unset
 from mcp_guard.config import Config, load_config
 from mcp_guard.drafting.draft import Draft, draft
 from mcp_guard.drafting.spoken import spoken
@@ -24,9 +29,11 @@ from mcp_guard.drafting.tools import Offered, offered
 from mcp_guard.errors import GuardError, InputError
 from mcp_guard.missing import check_there
 from mcp_guard.model import UNTRUSTED
-from mcp_guard.policy.document import Document, load_mandate
+from mcp_guard.policy.document import Document, load_mandate, read_mandate
 from mcp_guard.policy.sentences import sentence
 from mcp_guard.policy.times import parse_moment, parse_span
+from mcp_guard.policy.yaml_source import MAX_BYTES
+from mcp_guard.record.place import state_directory
 from mcp_guard.record.shown import escaped
 from mcp_guard.schemas import in_editors
 from mcp_guard.server_spec import ServerSpec
@@ -100,6 +107,71 @@ def show(policy: Path | None, settings: tuple[str, ...], as_json: bool, file: Pa
     for line in sentence(document)[1:]:
         click.echo(f"  {escaped(line)}")
     return 0
+
+
+@mandate.command(epilog="Example: mcp-guard mandate token bill.mandate.yaml --principal alice")
+@click.option("--principal", required=True, metavar="NAME", help="Who holds it, in documents and in the record.")
+@click.option("--config", type=click.Path(path_type=Path), help="The guard.yaml of the guard (default: guard.yaml).")
+@click.option("--state", type=click.Path(path_type=Path), help="The record's directory.")
+@click.argument("file", type=click.Path(path_type=Path))
+def token(principal: str, config: Path | None, state: Path | None, file: Path) -> int:
+    """Mint a token with which NAME may use a guard over HTTP under this mandate, as it is now; asks for your PIN.
+
+    `mcp-guard run --http` of that guard.yaml takes it as bearer token. It is shown once, and ends with the mandate.
+    """
+    directory = state_directory(state)
+    beside, text, document = _beside(config, directory, file)
+    end = document.expires
+    if isinstance(end, datetime) and end <= clock():
+        raise InputError(f"{file} has expired; give it another end")
+    presence.require(directory, f"let {principal} use this guard under {file}: {spoken(document)}", clock=clock)
+    minted, given = tokens.mint(
+        directory, beside, principal=principal, file=str(file.absolute()), text=text, by=local_principal()
+    )
+    click.echo(minted)
+    click.echo(f"mcp-guard: token {given.name} for {escaped(principal)}; it isn't shown again", err=True)
+    return 0
+
+
+@mandate.command(epilog="Example: mcp-guard mandate revoke 3f9a1c2e5b7d")
+@click.option("--list", "listing", is_flag=True, help="Say which tokens are good, and for whom.")
+@click.option("--json", "as_json", is_flag=True, help="The same for programs.")
+@click.option("--state", type=click.Path(path_type=Path), help="The record's directory.")
+@click.argument("name", required=False, metavar="TOKEN-NAME")
+def revoke(listing: bool, as_json: bool, state: Path | None, name: str | None) -> int:
+    """End a mandate token, by the name that `mandate token` said: at once, in guards that run too."""
+    directory = state_directory(state)
+    if listing == (name is not None):
+        raise InputError("name one token, or `--list`")
+    if name is not None:
+        gone = tokens.revoke(directory, name, by=local_principal())
+        click.echo(
+            json.dumps({"revoked": gone.name}) if as_json else f"revoked {gone.name} of {escaped(gone.principal)}"
+        )
+        return 0
+    found = tokens.given_out(directory)
+    if as_json:
+        click.echo(json.dumps([{"name": one.name, "principal": one.principal, "mandate": one.file} for one in found]))
+        return 0
+    for one in found:
+        click.echo(escaped(f"{one.name} {one.principal} {one.file}"))
+    return 0
+
+
+def _beside(config: Path | None, directory: Path, file: Path) -> tuple[str, bytes, Document]:
+    """Which policy a token stands beside, and the mandate, read once: what is shown is what is kept."""
+    check_there(file)
+    force = Gate(Asked(config or Path("guard.yaml")), directory).stand().force
+    place = local.place_in(force)
+    if place is None or force.config is None:
+        raise InputError("a token stands beside a guard.yaml; name it with `--config`")
+    try:
+        with file.open("rb") as source:
+            text = source.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"can't read {file}: {error.strerror}") from None
+    variables = force.policy.variables if force.policy is not None else force.config.variables
+    return place, text, read_mandate(text, file, variables=variables)
 
 
 def _check(task: str, expires: str, output: Path | None) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
+from mcp_guard.accepting.local import place_in
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.cli.accepting import keep_up, put_in_force, standing_of
 from mcp_guard.cli.containing import say_contained
 from mcp_guard.cli.serving import serve_stdio
 from mcp_guard.cli.setting_up import build_guard, candidate_document, parse_settings, say_strangers, say_unset
+from mcp_guard.cli.watching import watch_over
 from mcp_guard.errors import InputError
 
 DEFAULT_CONFIG = Path("guard.yaml")
@@ -51,7 +54,7 @@ def run(
         policy=first,
         mandate=second,
         prefixed=True,
-        own_files=(config, loaded.lock_place, *loaded.heads_files),
+        own_files=(config, loaded.lock_place, *loaded.heads_files, *loaded.watchers.own_files),
         durability=loaded.durability,
         lock=force.lock_file,
         locked=force.lock,
@@ -62,12 +65,17 @@ def run(
         candidate=candidate_document(candidate, first, {**loaded.variables, **asked.settings}),
     )
     put_in_force(guard, standing, asked)
+    guard.watch = watch_over(guard, loaded.watchers)
     keep_up(guard, standing, asked)
     say_strangers(guard)
     say_unset(loaded)
     say_contained(guard.specs)
     if address is None:
         return serve_stdio(guard)
+    from mcp_guard.accepting.bearers import Bearers, variables_of
     from mcp_guard.cli.serving_http import serve_http  # the SDK behind it costs half a second
 
-    return serve_http(guard, address, token_env, loaded.origins)
+    place, given = place_in(force), {**loaded.variables, **asked.settings}
+    variables = partial(variables_of, given)
+    bearers = Bearers(guard, place, variables) if place is not None else None
+    return serve_http(guard, address, token_env, loaded.origins, bearers)

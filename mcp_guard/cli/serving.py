@@ -54,6 +54,8 @@ def serve_stdio(guard: Guard) -> int:
 def end(guard: Guard) -> None:
     """Close the record in good order; the servers have been told to end."""
     see_them_end()
+    if guard.watch is not None:
+        guard.watch.close()
     with contextlib.suppress(GuardError):  # the client is gone: there is nobody to tell
         patiently(lambda: guard.record.note(EntryKind.STOPPED, {}))
     guard.upkeep.end()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import os
 from contextlib import ExitStack
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import anyio
 import click
 
+from mcp_guard.accepting.bearers import Bearers
 from mcp_guard.cli.serving import end
 from mcp_guard.cli.setting_up import local_principal
 from mcp_guard.conversations import Conversations
@@ -23,7 +25,13 @@ from mcp_guard.transports.link import never_dial, see_links_end
 from mcp_guard.transports.spawn import adopt_orphans
 
 
-def serve_http(guard: Guard, address: str, token_env: str | None, origins: frozenset[str] = frozenset()) -> int:
+def serve_http(
+    guard: Guard,
+    address: str,
+    token_env: str | None,
+    origins: frozenset[str] = frozenset(),
+    bearers: Bearers | None = None,
+) -> int:
     """Serve clients on `address` (HOST:PORT); pages in a browser only from `origins`. Returns the exit code.
 
     Raises InputError for an address that isn't safe.
@@ -31,7 +39,7 @@ def serve_http(guard: Guard, address: str, token_env: str | None, origins: froze
     host, port = parse_address(address)
     _check_no_loop(guard, port)
     adopt_orphans()
-    conversations = Conversations(guard, one_client=False)
+    conversations = Conversations(guard, one_client=False, views=None if bearers is None else bearers.view)
     with ExitStack() as stack:
         stack.callback(end, guard)
         if token_env is not None:
@@ -40,6 +48,9 @@ def serve_http(guard: Guard, address: str, token_env: str | None, origins: froze
             path = guard.record.directory / f"http-{port or os.getpid()}.token"
             access = Access(stack.enter_context(token_file(path)), origins, local_principal())
             where = f"in {path}"
+
+        if bearers is not None:
+            access = replace(access, bearers=bearers.holder)
 
         def ready(url: str) -> None:
             own = urlsplit(url).port or port

@@ -6,6 +6,7 @@ person was reading still wins.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from mcp_guard.model import Approval, Call, Decision, Effect, RuleRef
 from mcp_guard.policy.document import Authority
 from mcp_guard.wire import digest
+
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 Settled = Mapping[str, Approval]
 """By rule key: the approval that settles it for one call."""
@@ -70,8 +73,17 @@ def for_part(approvals: Collection[Approval], whole: Call, part: Call) -> list[A
 
 
 def without_progress(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`params` less the progress token, which differs with each request and is mapped on the way (law 9)."""
+    """`params` less what differs with each request and is mapped on the way (law 9): the progress token, and the trace
+    context, of which W3C's form leaves room for two numbers and nothing else.
+    """
     meta = params.get("_meta")
-    if not isinstance(meta, Mapping) or "progressToken" not in meta:
+    if not isinstance(meta, Mapping):
         return params
-    return {**params, "_meta": {key: value for key, value in meta.items() if key != "progressToken"}}
+    traced = isinstance(parent := meta.get("traceparent"), str) and _TRACEPARENT.fullmatch(parent) is not None
+    if not traced and "progressToken" not in meta:
+        return params
+    gone = {"progressToken"} | ({"traceparent"} if traced else set())
+    kept = {key: value for key, value in meta.items() if key not in gone}
+    if not kept and "progressToken" not in meta:  # the guard adds a trace context where the client sent no `_meta`
+        return {name: value for name, value in params.items() if name != "_meta"}
+    return {**params, "_meta": kept}

@@ -54,6 +54,8 @@ TIER: Schema = {"enum": [tier.value for tier in By]}
 BOUND: Mapping[str, Schema] = {"session": TEXT, "authority": TEXT, "pin": TEXT, "asks": TEXTS}
 CLAUSES = an_object({"call": TEXT, "args": {"type": "object", "additionalProperties": HEX}, "free": TEXTS, "rest": HEX})
 QUESTION = an_object({"question": TEXT})
+HEXES = a_list(HEX)
+HABITS = an_object({}, {"hosts": HEXES, "directories": HEXES, "size": COUNT})
 
 ALWAYS: Mapping[str, Schema] = {
     "kind": TEXT,
@@ -120,6 +122,8 @@ CODES: dict[EntryKind, Code] = {
             gives=["untrusted"],
             charges=[{"rule": "policy/pay", "calls": 1, "sums": {"amount": "50"}}],
             obligations=["redact"],
+            flags=["new_host: a host that bank/transfer_money was not used with in 214 calls"],
+            habits={"hosts": ["9f86d081884c7d65"], "size": 61},
         ),
         {
             "principal": TEXT,
@@ -145,6 +149,8 @@ CODES: dict[EntryKind, Code] = {
             "permitted": TEXTS,
             "detail": TEXT,
             "count": COUNT,
+            "flags": TEXTS,
+            "habits": HABITS,
             "candidate": CANDIDATE,
         },
     ),
@@ -269,7 +275,7 @@ CODES: dict[EntryKind, Code] = {
         ),
         data=an_object(
             {
-                "part": one_of("config", "policy", "mandate", "lock", "local"),
+                "part": one_of("config", "policy", "mandate", "lock", "local", "token"),
                 "file": TEXT,
                 "place": HEX,
                 "context": {"type": "string", "pattern": "^[0-9a-f]*$"},

@@ -146,6 +146,7 @@ class Request:
     authority_digest: str  # of the documents that judged
     client: str = ""  # what the client calls itself; for display, never for a judgement
     values: Mapping[str, str] = field(default_factory=dict)  # by argument: keyed digest of its value (`was`)
+    habits: Mapping[str, Any] = field(default_factory=dict)  # what the monitor goes by: keyed digests and a size
 
     def __post_init__(self) -> None:
         check_session(self.session)
@@ -236,6 +237,10 @@ def decision_body(request: Request, decision: Decision, count: int) -> dict[str,
     for name, texts in (("advice", decision.advice), ("permitted", decision.permitted)):
         if texts:
             body[name] = [bounded_text(text) for text in texts[:LIST_LIMIT]]
+    if decision.flags:
+        body["flags"] = [bounded_text(flag) for flag in decision.flags[:LIST_LIMIT]]
+    if request.habits:
+        body["habits"] = dict(request.habits)
     if decision.detail:
         body["detail"] = bounded_text(decision.detail)
     if count != 1:

@@ -66,6 +66,7 @@ def seen(row: Row, values: Reader | None = None) -> Seen:
         gives=_texts(row.body.get("gives")),
         digest=str(row.body.get("digest", "")),
         count=row.count,
+        flags=row.flags,
         known={} if kept is None else kept.values,
         approved=bool(row.body.get("approvals")),
         authority=str(row.body.get("authority", "")),

@@ -27,11 +27,11 @@ STEP = 20_000  # entries between two reports of progress
 
 FIELDS = (
     *("kind", "session", "principal", "client", "method", "server", "target"),
-    *("name", "effect", "reason", "rules", "outcome"),
+    *("name", "effect", "reason", "rules", "outcome", "flags"),
 )
 """What each entry is filed under, `outcome` once it is there. An entry that hasn't got a field has the empty text."""
 
-_FORMAT = 1
+_FORMAT = 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TABLES = (
     "CREATE TABLE texts (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)",
@@ -156,6 +156,12 @@ def rules_text(rules: list[str]) -> str:
     return "\n".join(rule.replace("\n", " ") for rule in rules)
 
 
+def flags_text(flags: object) -> str:
+    """The kinds of an entry's flags as one text: what stands before each reason."""
+    texts = [str(flag).partition(":")[0] for flag in flags] if isinstance(flags, list) else []
+    return rules_text(texts)
+
+
 def server_of(body: dict[str, Any]) -> str:
     """The tool server that an entry is about, whichever kind it is."""
     if "server" in body:
@@ -171,6 +177,8 @@ def _fields(body: dict[str, Any]) -> Iterator[str]:
     for name in FIELDS:
         if name == "rules":
             yield rules_text([str(rule["key"]) for rule in body.get("rules", ())])
+        elif name == "flags":
+            yield flags_text(body.get("flags"))
         elif name == "server":
             yield server_of(body)
         elif name == "name":

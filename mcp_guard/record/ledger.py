@@ -12,6 +12,7 @@ import orjson
 
 from mcp_guard.record.accepted import AcceptedTold
 from mcp_guard.record.answers_told import AnswersTold
+from mcp_guard.record.denied import DeniedTold
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.ledger_past import Past
 from mcp_guard.record.sightings_check import SightingsLedger
@@ -35,15 +36,22 @@ class Ledger:
         self._answers = AnswersTold()
         self._past = Past()
         self._accepted = AcceptedTold()
+        self._denied = DeniedTold()
 
     def enter(self, kind: EntryKind, body: dict[str, Any]) -> bool:
         """Take an entry in; False for an outcome that belongs to no open call of its chain and session."""
         self._spent.now = max(self._spent.now, str(body["time"]))
+        if kind is EntryKind.OPENED:
+            self._denied.opened(body)
+        elif kind is EntryKind.RESUMED:
+            self._denied.resumed(body["data"]["scope"])
         if kind is EntryKind.DECISION and body["effect"] == "allow":
             self._open[body["position"]] = body
             self._charge(body, 1)
             self._answers.spent(body)
             self._past.admitted(body)
+        elif kind is EntryKind.DECISION and body["effect"] == "deny":
+            self._denied.denied(body)
         elif kind is EntryKind.OUTCOME:
             decision = self._open.pop(body["finishes"], None)
             if decision is None or any(decision[name] != body[name] for name in ("chain", "session")):
@@ -93,6 +101,7 @@ class Ledger:
         yield from self._answers.differences(connection)
         yield from self._past.differences(connection)
         yield from self._accepted.differences(connection)
+        yield from self._denied.differences(connection)
 
     def _charge(self, body: dict[str, Any], sign: int) -> None:
         for charge in body.get("charges", ()):

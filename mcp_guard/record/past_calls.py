@@ -23,6 +23,14 @@ def past_calls(rows: Iterable[Row], kept: Reader | None = None) -> Iterator[Past
             yield _past(row, kept, mandated=chain in mandated)
 
 
+def _watched(row: Row) -> bool:
+    """Did a scanner or the monitor have a person asked? What they would say again, no policy tells."""
+    approvals = row.body.get("approvals")
+    agreed = [key for one in approvals for key in one.get("asks", ())] if isinstance(approvals, list) else []
+    asking = row.rules if row.effect == "ask" else ()
+    return any(str(key).startswith(("scanner/", "monitor/")) for key in (*agreed, *asking))
+
+
 def _past(row: Row, kept: Reader | None, *, mandated: bool) -> Past:
     known = seen(row, kept)
     agreed = bool(row.body.get("approvals"))
@@ -42,7 +50,7 @@ def _past(row: Row, kept: Reader | None, *, mandated: bool) -> Past:
         values=known.values,
         known=known.known,
         count=row.count,
-        certain=not cut,
+        certain=not cut and not _watched(row),
         mandated=mandated,
         refunded=row.outcome == "not_sent",
     )

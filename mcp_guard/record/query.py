@@ -43,6 +43,7 @@ class Filter:
     entry: str | None = None  # its id
     everything: bool = False  # those for `verify` too
     before: int = 0  # a position: only what began before it, for the next page
+    flagged: bool = False  # calls that the monitor or a scanner flagged
 
 
 _FOR_VERIFY = {EntryKind.CHECKPOINT, EntryKind.SIGHTED}
@@ -61,6 +62,7 @@ COUNTED = {
     "reason": "reason",
     "outcome": "outcome",
     "rule": "rules",
+    "flag": "flags",
     "day": "day",
 }
 """What can be counted by, and the index's field for it."""
@@ -90,6 +92,12 @@ class Row:
     duration_ms: float | None = None
     note: str = ""
     began: int = 0  # its own position, also once it is finished
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What was out of the ordinary about a call, each with its reason."""
+        found = self.body.get("flags")
+        return tuple(map(str, found)) if isinstance(found, list) else ()
 
     @property
     def name(self) -> str:
@@ -259,11 +267,11 @@ class Query:
 
     def counts(self, field: str, wanted: Filter) -> Counter[str]:
         """How often each value of a field occurs (`COUNTED`), among what is wanted; like refusals count as often."""
-        by_rule = field == "rule"
-        found = self._index_up_to_date().counts("rules" if by_rule else COUNTED[field], _as_index(wanted))
+        several = field in ("rule", "flag")  # an entry may have more than one
+        found = self._index_up_to_date().counts(COUNTED[field], _as_index(wanted))
         counts: Counter[str] = Counter()
         for text, count in found.items():
-            for one in text.split("\n") if by_rule else [text]:
+            for one in text.split("\n") if several else [text]:
                 counts[one] += count
         return counts
 
@@ -360,6 +368,8 @@ _TEXTS = ("principal", "client", "method", "server", "target", "effect", "reason
 def _fits(row: Row, wanted: Filter) -> bool:
     if wanted.denied and row.effect not in ("ask", "deny"):
         return False
+    if wanted.flagged and not row.flags:
+        return False
     if wanted.tool is not None and not _is_named(row, wanted.tool):
         return False
     if wanted.server is not None and wanted.server not in (row.server, _server_of(row)):
@@ -390,6 +400,8 @@ def _as_index(wanted: Filter) -> index.Wanted:
         if pattern is not None:
             clauses.append((name, lambda text: any(one and like(pattern, one) for one in text.split("\n"))))
 
+    if wanted.flagged:
+        clauses.append(("flags", bool))
     if wanted.denied:
         clauses.append(("effect", lambda text: text in ("ask", "deny")))
     if wanted.tool is not None:

@@ -141,6 +141,13 @@ TABLES = {
         context TEXT NOT NULL,
         sha256 TEXT NOT NULL,
         PRIMARY KEY (place, context)) WITHOUT ROWID""",
+    "denied": """CREATE TABLE denied (
+        session TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        time TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        severity INTEGER NOT NULL,
+        PRIMARY KEY (session, position)) WITHOUT ROWID""",
 }
 
 _SYNCHRONOUS = {"process": "NORMAL", "disk": "FULL"}

@@ -158,6 +158,7 @@ def why(row: Row) -> str:
     # A refusal of what no rule is about: the detail says whether it was hidden, or isn't there at all.
     detail = row.detail if not rule and row.reason else ""
     agreed = ", ".join(f"approved by {one.get('by', '?')}" for one in _objects(row.body.get("approvals")))
+    flags = ", ".join(f"flagged {flag}" for flag in row.flags)
     other = row.body.get("candidate")
     candidate = f"candidate: {other.get('effect', '?')}" if isinstance(other, Mapping) else ""
-    return escaped(", ".join(part for part in (row.reason, rule, agreed, detail, candidate, times) if part))
+    return escaped(", ".join(part for part in (row.reason, rule, agreed, detail, candidate, flags, times) if part))

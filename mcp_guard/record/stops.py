@@ -30,6 +30,8 @@ def resume(moment: Transaction, scope: str) -> bool:
     """Undo a stop; False if there is none."""
     if not moment.connection.execute("DELETE FROM stops WHERE scope=?", (scope,)).rowcount:
         return False
+    if scope.startswith("session:"):  # what it was refused before counts no more against it (`denied.py`)
+        moment.connection.execute("DELETE FROM denied WHERE session=?", (scope.removeprefix("session:"),))
     moment.append(note_body(EntryKind.RESUMED, moment.head.chain, {"scope": scope}))
     return True
 

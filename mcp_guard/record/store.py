@@ -20,7 +20,7 @@ from mcp_guard import __version__
 from mcp_guard.errors import RecordFailed
 from mcp_guard.history.index import Digests
 from mcp_guard.model import Decision, Effect, Outcome
-from mcp_guard.record import entries, history, place, questions, schema, sightings
+from mcp_guard.record import denied, entries, history, place, questions, schema, sightings
 from mcp_guard.record.chain import START, Head, new_chain_id
 from mcp_guard.record.closing import Limits, Presence, close_if_large, retire
 from mcp_guard.record.entries import NOTES, Entry, EntryKind, Request
@@ -50,6 +50,7 @@ class Record:
         self.digests = Digests(key)  # of the values that calls carry and results hold
         self._writer = writer
         self._presence: Presence | None = None  # until it is closed, nobody closes the file behind it
+        self.breaker: denied.Breaker | None = None
         self._signed = -1  # the place in this chain of the last checkpoint
 
     @classmethod
@@ -382,6 +383,7 @@ class Record:
     def _append_decision(self, moment: Transaction, request: Request, decision: Decision, count: int) -> Entry:
         position = moment.position
         head = moment.append(entries.decision_body(request, decision, count))
+        denied.note(moment, request, decision, count, position, self.breaker)
         called = (request.kind, request.server, request.target)
         return Entry(head.chain, head.seq, position, request.session, decision, moment.now, called)
 

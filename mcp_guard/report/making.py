@@ -14,6 +14,7 @@ from typing import Any
 from mcp_guard.policy.document import Document
 from mcp_guard.report.asked import AskedRule, questions
 from mcp_guard.report.beside import Beside, differences
+from mcp_guard.report.flagged import Flagged, flagged
 from mcp_guard.report.refused import Group, refusals
 from mcp_guard.report.seen import Event, Loaded, Seen
 from mcp_guard.report.slack import Digest, Slack, slack
@@ -33,6 +34,7 @@ class Report:
     refused: tuple[Group, ...]
     asked: tuple[AskedRule, ...]
     slack: tuple[Slack, ...] | None  # None: no document was named
+    flagged: tuple[Flagged, ...] = ()
     beside: tuple[Beside, ...] = ()  # where a candidate would have said something else
 
     @property
@@ -70,6 +72,7 @@ def make(events: Iterable[Event], documents: Sequence[Document] = (), digest: Di
         refused=tuple(refusals(all_of_it)),
         asked=tuple(questions(all_of_it)),
         slack=tuple(one for document in documents for one in slack(document, used, digest)) if documents else None,
+        flagged=flagged(decisions),
         beside=tuple(differences(decisions)),
     )
 
@@ -88,6 +91,10 @@ def as_data(report: Report) -> dict[str, Any]:
         "asked": [
             {"rule": one.rule, "asked": one.asked, "became": dict(sorted(one.became.items())), "seconds": one.seconds}
             for one in report.asked
+        ],
+        "flagged": [
+            {"flag": one.flag, "name": one.name, "times": one.times, "allowed": one.allowed, "last": one.last}
+            for one in report.flagged
         ],
         "slack": None
         if report.slack is None

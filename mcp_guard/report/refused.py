@@ -101,6 +101,8 @@ def likely(seen: Seen, labels: Iterable[str]) -> tuple[Cause, str]:
     reason = seen.reason
     if reason == Reason.PROTECTED:
         return Cause.ATTACK, "it named the guard's own files or addresses"
+    if reason == Reason.SCANNED:
+        return Cause.ATTACK, "a scanner spoke against it"
     if reason in _LIMITS:
         return Cause.LIMIT, "a grant fitted, and was used up or over"
     if reason in _PEOPLE:

@@ -37,6 +37,7 @@ _ANYWAY = frozenset(
     {
         *(Reason.PROTECTED, Reason.INVALID_ARGUMENTS, Reason.MALFORMED, Reason.UNKNOWN_METHOD, Reason.UNKNOWN_HANDLE),
         *(Reason.TOO_MANY, Reason.UNRECORDED, Reason.STOPPED, Reason.UNAVAILABLE, Reason.INTERNAL),
+        Reason.SCANNED,
     }
 )
 """What was refused for reasons that no policy changes."""

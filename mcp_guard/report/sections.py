@@ -12,6 +12,7 @@ from typing import TypeVar
 from mcp_guard.escaping import escaped
 from mcp_guard.report.asked import ANSWERED, SILENT, AskedRule
 from mcp_guard.report.beside import Beside
+from mcp_guard.report.flagged import Flagged
 from mcp_guard.report.making import Report
 from mcp_guard.report.refused import Group
 from mcp_guard.report.slack import Slack
@@ -56,6 +57,7 @@ def headline(report: Report) -> str:
 def sections(report: Report) -> list[Section]:
     """The tables that have something in them."""
     found = [_grants(report), _arguments(report), _slack(report.slack), _refused(report), _asked(report.asked)]
+    found.append(_flagged(report.flagged))
     found.append(_beside(report.beside))
     return [one for one in found if one.rows]
 
@@ -116,6 +118,15 @@ def _asked(asked: Sequence[AskedRule]) -> Section:
     columns = ("rule", "asked", "yes", "no", "standing answer", "no answer", "median seconds")
     kept, note = _kept(asked, lambda one: one.asked)
     return Section("Questions to a person", columns, tuple(tuple(_question(one)) for one in kept), note)
+
+
+def _flagged(found: Sequence[Flagged]) -> Section:
+    kept, note = _kept(found, lambda one: one.times)
+    rows = tuple(
+        (named(one.flag), named(one.name), str(one.times), str(one.allowed), named(one.why), named(one.last))
+        for one in kept
+    )
+    return Section("Out of the ordinary", ("flag", "what", "times", "allowed", "because", "last entry"), rows, note)
 
 
 def _beside(found: Sequence[Beside]) -> Section:

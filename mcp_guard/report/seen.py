@@ -27,6 +27,7 @@ class Seen:
     gives: tuple[str, ...] = ()  # labels that the session has from here on
     digest: str = ""  # keyed, of the whole call
     count: int = 1
+    flags: tuple[str, ...] = ()  # what the monitor and scanners said of it, each as `kind: reason`
     known: Mapping[str, Any] = field(default_factory=dict)  # the arguments whose values were kept, and are as they were
     approved: bool = False  # a person agreed
     authority: str = ""  # digest of the documents that judged

@@ -6,6 +6,8 @@ Raw dicts both ways. A front frames, authenticates and correlates; it never look
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Answer = Callable[[dict[str, Any]], None]
@@ -20,6 +22,9 @@ Asked = Callable[[str, "dict[str, Any] | None", Answer, "int | None"], Cancel]
 """Takes a request that a server makes: method, params, where its answer goes, and which request of ours it belongs to
 (what the link's `request` returned), where the link can tell. The link calls what it returns when the server cancels
 its request, or ends."""
+
+TRACE: ContextVar[str] = ContextVar("TRACE", default="")
+"""The `traceparent` header of the HTTP request that a front is handing over, if it has one: for telemetry alone."""
 
 
 class Exchange(Protocol):
@@ -59,10 +64,18 @@ class Conversation(Protocol):
         """The client is gone: what is in flight is cancelled, its servers end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who sent a request, as its token tells: a principal, and the mandate token that it came with, if it did."""
+
+    principal: str
+    grant: str = ""  # names the mandate token; empty for the guard's own token
+
+
 class Conversations(Protocol):
     """Opens conversations; a front has one."""
 
-    def open(self, *, principal: str, notify: Notify, ask: Ask | None = None) -> Conversation:
-        """A new client. `notify` takes notifications that belong to no request (`list_changed`), `ask` such requests;
-        None: this client can't be asked anything.
+    def open(self, *, principal: str, notify: Notify, ask: Ask | None = None, grant: str = "") -> Conversation:
+        """A new client; `grant` names the mandate token that it came with. `notify` takes notifications that
+        belong to no request (`list_changed`), `ask` such requests; None: this client can't be asked anything.
         """

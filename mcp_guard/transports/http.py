@@ -20,7 +20,7 @@ import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
 
 from mcp_guard import __version__
-from mcp_guard.transports.front import Conversations
+from mcp_guard.transports.front import Conversations, Holder
 from mcp_guard.transports.http_access import PATH, Access
 from mcp_guard.transports.http_intake import Bounds, Intake
 from mcp_guard.transports.http_listen import bracketed, host_headers, listen
@@ -34,7 +34,7 @@ _LONGER = 4
 """How much longer than the bytes that came in their re-serialised form can be: `1e15` becomes `1000000000000000.0`."""
 
 
-def _no_schema(name: str) -> Mapping[str, Any] | None:
+def _no_schema(name: str, holder: Holder) -> Mapping[str, Any] | None:
     return None
 
 

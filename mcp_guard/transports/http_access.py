@@ -13,12 +13,13 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcp_guard.errors import GuardError, InputError
+from mcp_guard.transports.front import Holder
 
 PATH = "/mcp"
 METHODS = ("POST", "GET", "DELETE")
@@ -31,10 +32,15 @@ EXACT_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#*A-Z]+")
 Headers = Sequence[tuple[bytes, bytes]]
 """Header lines as ASGI gives them: names in lower case, repeated ones kept."""
 
-_MINTED_BYTES = 32
-_MINTED = re.compile(rb"[A-Za-z0-9_-]{43}")
+MINTED_BYTES = 32
+MINTED = re.compile(rb"[A-Za-z0-9_-]{43}")
+"""A token that a guard made."""
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+def nobody(credentials: str) -> Holder | None:
+    """No mandate token is good here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,7 @@ class Access:
     token: str = field(repr=False)
     origins: frozenset[str] = frozenset()
     holder: str = ""  # who holds the token, where that is known: a minted one's is whoever may read its file
+    bearers: Callable[[str], Holder | None] = nobody  # whose mandate token these credentials are, if they are one
 
     def __post_init__(self) -> None:
         if len(self.token) < MIN_TOKEN:
@@ -75,8 +82,8 @@ class Refused(GuardError):
         self.headers = headers
 
 
-def check_request(access: Access, hosts: Collection[str], method: str, path: str, headers: Headers) -> None:
-    """Raise `Refused` unless this request may be read further. Nothing of its body has been read yet.
+def check_request(access: Access, hosts: Collection[str], method: str, path: str, headers: Headers) -> Holder:
+    """Who sent it; raises `Refused` unless it may be read further. Nothing of its body has been read yet.
 
     The order matters: what a browser was tricked into sending learns nothing but that, and only a holder of the token
     gets past the path.
@@ -88,19 +95,25 @@ def check_request(access: Access, hosts: Collection[str], method: str, path: str
         raise Refused(403, "this origin isn't allowed")  # a page in a browser
     if path != PATH:
         raise Refused(404, "there is nothing here")
-    if not authorised(access, headers):
+    holder = holder_of(access, headers)
+    if holder is None:
         raise Refused(401, "a bearer token is needed", ((b"www-authenticate", b"Bearer"),))
     if method not in METHODS:
         raise Refused(405, "the method isn't allowed", ((b"allow", ", ".join(METHODS).encode()),))
+    return holder
 
 
-def authorised(access: Access, headers: Headers) -> bool:
-    """Does exactly one Authorization header carry the token? Compared in constant time."""
+def holder_of(access: Access, headers: Headers) -> Holder | None:
+    """Whose token does the one Authorization header carry? The guard's own is compared in constant time."""
     sent = values(headers, b"authorization")
     if len(sent) != 1:  # of two, another reader might take the other
-        return False
+        return None
     scheme, _, credentials = sent[0].partition(b" ")
-    return scheme.lower() == b"bearer" and hmac.compare_digest(credentials, access.token.encode())
+    if scheme.lower() != b"bearer":
+        return None
+    if hmac.compare_digest(credentials, access.token.encode()):
+        return Holder(access.principal)
+    return access.bearers(credentials.decode()) if MINTED.fullmatch(credentials) else None
 
 
 def values(headers: Headers, name: bytes) -> list[bytes]:
@@ -127,7 +140,7 @@ def token_file(path: Path) -> Iterator[str]:
     Raises InputError when anything else, a symbolic link too, already stands at `path`: a token written over another
     guard's would lock its clients out.
     """
-    token = secrets.token_urlsafe(_MINTED_BYTES)
+    token = secrets.token_urlsafe(MINTED_BYTES)
     try:
         _clear_stale(path)
         descriptor = _create(path, token)
@@ -155,7 +168,7 @@ def _clear_stale(path: Path) -> None:
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         mine = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & 0o077 == 0
-        if not mine or not _MINTED.fullmatch(file.read(_MINTED_BYTES * 2)):
+        if not mine or not MINTED.fullmatch(file.read(MINTED_BYTES * 2)):
             return
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

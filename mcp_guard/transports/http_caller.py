@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from mcp_guard.transports.front import Holder
+
 GONE = "the client disconnected"
 
 
@@ -15,7 +17,7 @@ GONE = "the client disconnected"
 class Caller:
     """The sender of one POST. One whose connection broke is given `reconnection` seconds to come back."""
 
-    principal: str
+    holder: Holder
     reconnection: float = 0.0
     patience: anyio.CancelScope = field(default_factory=anyio.CancelScope)  # the relay waits for the answer inside it
     reason: str | None = None  # why the patience ended

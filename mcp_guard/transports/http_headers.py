@@ -23,7 +23,7 @@ RESUMABLE = "2025-11-25"
 _VERSION, _METHOD, _NAME = b"mcp-protocol-version", b"mcp-method", b"mcp-name"
 _SINGLE = (SESSION, LAST_EVENT, _VERSION, _METHOD, _NAME, b"content-type", b"content-length")
 """Headers that a reader of the first copy and a reader of the last could take differently."""
-_ONWARD = frozenset({b"accept", b"content-type", b"host"})
+_ONWARD = frozenset({b"accept", b"content-type", b"host", b"traceparent"})
 """What the SDK gets beside `mcp-*`; and `last-event-id`, where that names something that is kept."""
 
 

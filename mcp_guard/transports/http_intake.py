@@ -15,6 +15,7 @@ import anyio
 from mcp_types import INVALID_REQUEST
 
 from mcp_guard.errors import Malformed
+from mcp_guard.transports.front import Holder
 from mcp_guard.transports.http_access import Access, Headers, Refused, check_request, values
 from mcp_guard.transports.http_caller import Caller
 from mcp_guard.transports.http_headers import (
@@ -57,7 +58,7 @@ class Bounds:
 class Recorder(Protocol):
     """Takes what was refused before it became a message."""
 
-    def refused(self, principal: str, session: str | None, why: str) -> None:
+    def refused(self, holder: Holder, session: str | None, why: str) -> None:
         """`session` is the session id that the client sent, if any: it may name none."""
 
 
@@ -84,19 +85,20 @@ class Intake:
             await self._app(scope, receive, send)
             return
         try:
-            check_request(self._access, self._hosts, scope["method"], scope["path"], scope["headers"])
+            holder = check_request(self._access, self._hosts, scope["method"], scope["path"], scope["headers"])
             if self._running >= self._bounds.requests or self._stopping.is_set():
                 raise Refused(503, "too many requests are under way")
+            self._check_owner(scope["headers"], holder)
         except Refused as refused:
             await _answer(send, refused)
             return
         self._running += 1
         try:
-            await self._take(scope, receive, send)
+            await self._take(scope, holder, receive, send)
         except Refused as refused:
             await _answer(send, refused)
         except Malformed as malformed:
-            self._recorder.refused(self._access.principal, session_of(scope["headers"]), str(malformed))
+            self._recorder.refused(holder, session_of(scope["headers"]), str(malformed))
             await _answer(send, Refused(400, str(malformed)), code=malformed.code, id=malformed.id)
         except Exception as failure:
             report(failure)
@@ -104,7 +106,13 @@ class Intake:
         finally:
             self._running -= 1
 
-    async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _check_owner(self, headers: Headers, holder: Holder) -> None:
+        """A session belongs to who opened it: to another, with a token as good, it isn't there."""
+        events = self._sessions.of(session_of(headers))
+        if events is not None and events.holder != holder:
+            raise Refused(404, "there is no such session")
+
+    async def _take(self, scope: Scope, holder: Holder, receive: Receive, send: Send) -> None:
         headers = scope["headers"]
         body = await _read(headers, receive, self._bounds)
         if scope["method"] != "POST":
@@ -116,7 +124,7 @@ class Intake:
         message = parse(body)
         check_headers(headers, message)
         patience = self._bounds.reconnection if is_resumable(headers) and session_of(headers) is not None else 0.0
-        caller = Caller(self._access.principal, patience)
+        caller = Caller(holder, patience)
         judged = serialize(message)
         scope = {**_onward(scope, judged), CALLER: caller}
         await self._deliver(scope, message, caller, _replayed(judged, receive, caller), send)
@@ -183,7 +191,7 @@ class Intake:
     async def _open(self, scope: Scope, caller: Caller, receive: Receive, send: Send) -> None:
         """Deliver an `initialize`. When it comes to nothing, end the session that the SDK has begun for it: it would
         hold one of few places until it is idle."""
-        session, events = b"", SessionEvents()
+        session, events = b"", SessionEvents(caller.holder)
 
         async def watch(message: Message) -> None:
             nonlocal session

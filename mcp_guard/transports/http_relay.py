@@ -31,7 +31,7 @@ from mcp_types.methods import CLIENT_REQUESTS, SPEC_CLIENT_METHODS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from mcp_guard.transports.front import Answer, Ask, Cancel, Conversation, Conversations
+from mcp_guard.transports.front import TRACE, Answer, Ask, Cancel, Conversation, Conversations, Holder
 from mcp_guard.transports.http_caller import Caller
 from mcp_guard.transports.http_intake import CALLER, report
 from mcp_guard.wire import serialize
@@ -46,8 +46,8 @@ MAX_WAITING_BYTES = 16 << 20
 STOPPING = -32011
 """The code that answers a call when the guard stops: in the implementation's range, not one of the SDK's."""
 
-InputSchema = Callable[[str], Mapping[str, Any] | None]
-"""The inputSchema of a tool as this front's clients are shown it, by its exposed name; None if they aren't."""
+InputSchema = Callable[[str, Holder], Mapping[str, Any] | None]
+"""The inputSchema of a tool as this client is shown it, by its exposed name; None if it isn't."""
 Context = ServerRequestContext[anyio.abc.TaskGroup, Any]
 
 
@@ -98,8 +98,8 @@ class Relay:
     def __init__(self, conversations: Conversations, input_schema: InputSchema) -> None:
         self._conversations = conversations
         self._input_schema = input_schema
-        self._sessions: dict[str, Conversation] = {}
-        self._shared: dict[str, Conversation] = {}
+        self._sessions: dict[str, tuple[Holder, Conversation]] = {}
+        self._shared: dict[Holder, Conversation] = {}
         self._live: set[Caller] = set()
 
     def server(self, name: str, version: str) -> Server[anyio.abc.TaskGroup]:
@@ -115,7 +115,7 @@ class Relay:
                 yield tasks
                 tasks.cancel_scope.cancel()
         finally:
-            for conversation in [*self._sessions.values(), *self._shared.values()]:
+            for conversation in [*(one for _, one in self._sessions.values()), *self._shared.values()]:
                 _safely(conversation.close)
             self._sessions.clear()
             self._shared.clear()
@@ -125,10 +125,15 @@ class Relay:
         for caller in self._live:
             caller.give_up("the guard is stopping")
 
-    def refused(self, principal: str, session: str | None, why: str) -> None:
+    def refused(self, holder: Holder, session: str | None, why: str) -> None:
         """Let a conversation of this client record what never became a message."""
-        conversation = self._sessions.get(session or "")
-        _safely(lambda: (conversation or self._for_principal(principal)).refused(why))
+        conversation = self._session(session or "", holder)
+        _safely(lambda: (conversation or self._for_holder(holder)).refused(why))
+
+    def _session(self, session: str, holder: Holder) -> Conversation | None:
+        """The conversation of a session, for who opened it."""
+        owner, conversation = self._sessions.get(session, (None, None))
+        return conversation if owner == holder else None
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         try:
@@ -144,7 +149,7 @@ class Relay:
 
     def _notification(self, ctx: Context) -> None:
         """Hand over a notification; none arrives in the modern era, where the SDK drops them."""
-        conversation = self._sessions.get(_session_id(ctx))
+        conversation = self._session(_session_id(ctx), _caller(ctx).holder)
         if conversation is None or not _initialized(ctx):
             return
         if ctx.method == "notifications/cancelled":  # the SDK has cancelled the request's scope
@@ -162,13 +167,14 @@ class Relay:
         if ctx.method in SPEC_CLIENT_METHODS and (ctx.method, ctx.protocol_version) not in CLIENT_REQUESTS:
             _fail(METHOD_NOT_FOUND, "Method not found", ctx.method)  # removed at this revision, or not there yet
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-            self._check_param_headers(ctx)
-            return await self._exchange(ctx, caller, self._for_principal(caller.principal))
+            self._check_param_headers(ctx, caller.holder)
+            return await self._exchange(ctx, caller, self._for_holder(caller.holder))
         if ctx.method == "initialize":
             return await self._initialize(ctx, caller)
-        if not _initialized(ctx):
+        conversation = self._session(_session_id(ctx), caller.holder)
+        if conversation is None or not _initialized(ctx):
             _fail(INVALID_PARAMS, "not initialized")
-        return await self._exchange(ctx, caller, self._sessions[_session_id(ctx)])
+        return await self._exchange(ctx, caller, conversation)
 
     async def _initialize(self, ctx: Context, caller: Caller) -> dict[str, Any]:
         caller.established = False
@@ -177,17 +183,19 @@ class Relay:
         except ValidationError:
             _fail(INVALID_PARAMS, "Invalid request parameters")
         session = _session_id(ctx)
-        conversation = self._sessions.get(session) or self._open_session(ctx, session, caller.principal)
+        conversation = self._session(session, caller.holder) or self._open_session(ctx, session, caller.holder)
         result = await self._exchange(ctx, caller, conversation)
         caller.established = True
         return result
 
-    def _open_session(self, ctx: Context, session: str, principal: str) -> Conversation:
+    def _open_session(self, ctx: Context, session: str, holder: Holder) -> Conversation:
         connection = ctx.session._connection
         outbox = Outbox()
         ask = _asker(ctx.lifespan_context, connection.outbound)
-        conversation = self._conversations.open(principal=principal, notify=outbox.put, ask=ask)
-        self._sessions[session] = conversation
+        conversation = self._conversations.open(
+            principal=holder.principal, notify=outbox.put, ask=ask, grant=holder.grant
+        )
+        self._sessions[session] = (holder, conversation)
 
         def close() -> None:
             outbox.close()
@@ -198,11 +206,13 @@ class Relay:
         ctx.lifespan_context.start_soon(_write_out, outbox, connection.outbound.notify)
         return conversation
 
-    def _for_principal(self, principal: str) -> Conversation:
-        conversation = self._shared.get(principal)
+    def _for_holder(self, holder: Holder) -> Conversation:
+        conversation = self._shared.get(holder)
         if conversation is None:  # what belongs to no request has no way to a client in this era
-            conversation = self._conversations.open(principal=principal, notify=lambda method, params: None)
-            self._shared[principal] = conversation
+            conversation = self._conversations.open(
+                principal=holder.principal, notify=lambda method, params: None, grant=holder.grant
+            )
+            self._shared[holder] = conversation
         return conversation
 
     async def _exchange(self, ctx: Context, caller: Caller, conversation: Conversation) -> dict[str, Any]:
@@ -217,6 +227,7 @@ class Relay:
         # In the modern era a server asks in its results: nothing is asked on the way.
         modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
         ask = None if modern else _asker(ctx.lifespan_context, ctx.session._request_outbound)
+        TRACE.set(_trace_of(ctx))  # of this request's own task
         exchange = conversation.request(
             ctx.method, _params(ctx), id=ctx.request_id, answer=answer, notify=outbox.put, ask=ask
         )
@@ -232,7 +243,7 @@ class Relay:
             _fail(STOPPING, "the guard stopped before an answer came")  # of a client that left, nobody reads it
         return _result(answers[0])
 
-    def _check_param_headers(self, ctx: Context) -> None:
+    def _check_param_headers(self, ctx: Context, holder: Holder) -> None:
         """Compare `Mcp-Param-*` headers with the arguments that the tool's schema binds them to.
 
         The SDK has this check too, but lets a call pass when the schema can't be looked up; here an exception refuses.
@@ -241,7 +252,7 @@ class Relay:
         name, arguments = params.get("name"), params.get("arguments")
         if ctx.method != "tools/call" or not isinstance(name, str) or ctx.request is None:
             return
-        schema = self._input_schema(name)
+        schema = self._input_schema(name, holder)
         if schema is None:
             return
         rejection = validate_mcp_param_headers(
@@ -278,6 +289,10 @@ def _result(message: dict[str, Any]) -> dict[str, Any]:
     failure = MCPError(INTERNAL_ERROR, "")
     failure.error = ErrorData.model_validate(message["error"])
     raise failure
+
+
+def _trace_of(ctx: Context) -> str:
+    return "" if ctx.request is None else str(ctx.request.headers.get("traceparent", ""))[:64]
 
 
 def _fail(code: int, message: str, data: Any = None) -> NoReturn:

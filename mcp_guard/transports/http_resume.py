@@ -18,6 +18,8 @@ from weakref import WeakValueDictionary
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
+from mcp_guard.transports.front import Holder
+
 RETRY_MILLISECONDS = 1000
 """When a client is told to come back after its connection broke."""
 KEPT_EVENTS = 256
@@ -38,9 +40,10 @@ class _Event:
 class SessionEvents:
     """The events of one session. Their ids can't be guessed, and mean nothing in another session."""
 
-    __slots__ = ("__weakref__", "_kept", "_last", "_size", "_tag")
+    __slots__ = ("__weakref__", "_kept", "_last", "_size", "_tag", "holder")
 
-    def __init__(self) -> None:
+    def __init__(self, holder: Holder | None = None) -> None:
+        self.holder = holder  # who opened the session: nobody else gets at it
         self._tag = secrets.token_hex(8)
         self._kept: deque[_Event] = deque()
         self._last = 0

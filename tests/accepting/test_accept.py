@@ -9,10 +9,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mcp_guard.accepting import local
+from mcp_guard.accepting.stacks import Asked
 from mcp_guard.cli.accept import accept
 from mcp_guard.cli.app import app
 from mcp_guard.errors import GuardError, InputError
-from tests.accepting.house import House, at_most, limit
+from mcp_guard.record.entries import EntryKind
+from tests.accepting.house import House, at_most, limit, person_accepts
 from tests.cli.newcomer import Newcomer
 from tests.guards import Stand
 
@@ -74,6 +76,23 @@ async def test_an_agent_that_edits_the_policy_gains_nothing_in_a_real_guard(tmp_
         async with stand.wrap() as client:
             await client.initialize()
             assert [tool["name"] for tool in await client.list_all()] == ["echo"]
+
+
+async def test_a_real_guard_that_runs_takes_up_what_is_narrower_and_what_a_person_accepted(tmp_path: Path) -> None:
+    stand = Stand(tmp_path / "stand", policy=BOTH)
+    changed = "notifications/tools/list_changed"
+    async with stand.wrap() as client:
+        await client.initialize()
+        assert [tool["name"] for tool in await client.list_all()] == ["echo", "slow"]
+        stand.policy_file.write_text(ECHO)
+        await client.wait_for_notification(changed)
+        assert [tool["name"] for tool in await client.list_all()] == ["echo"]
+        stand.policy_file.write_text(BOTH)
+        person_accepts(Asked(policy=stand.policy_file), stand.state)
+        await client.wait_for_notification(changed, 2)
+        assert [tool["name"] for tool in await client.list_all()] == ["echo", "slow"]
+    assert [row.kind for row in stand.rows()].count(EntryKind.LOADED) == 3
+    assert stand.verified() == []
 
 
 def test_what_init_wrote_is_accepted_by_that_yes(tmp_path: Path) -> None:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from mcp_guard.accepting import local
+from mcp_guard.gateway import Gateway
+from mcp_guard.lock.servers import Lock
+from mcp_guard.lock.text import lock_text
+from mcp_guard.model import Call
+from mcp_guard.policy.decide import decide
+from mcp_guard.policy.document import Authority, Document, load_text
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.verify import verify
+from mcp_guard.session import Session
 from tests.accepting.house import House
 from tests.accepting.live import Running, only
-from tests.guards import decision_in
+from tests.policy.scene import Still
 
 BOTH, ECHO = only("echo", "send"), only("echo")
 CONFIG = "version: 1\npolicy: policy.yaml\nservers:\n  raw: {command: [one]}\n  other: {command: [two]}\n"
@@ -125,29 +137,24 @@ async def test_half_a_policy_does_not_count_while_it_is_being_written(tmp_path: 
 async def test_a_burst_of_writes_is_looked_into_now_and_then_and_the_last_one_counts(tmp_path: Path) -> None:
     with Running(tmp_path, BOTH) as scene:
         await scene.look()
-        seen: list[object] = []
-        stand = scene.reload._stand
-        object.__setattr__(scene, "reload", Counting(scene.reload, seen, stand))
-        for number in range(100):
-            scene.house.policy.write_text(f"# {number}\n{ECHO}")
+        looked_into: list[object] = [scene.watch().judged]
+        for number in range(100):  # a hundred seconds of a write in each
+            scene.house.policy.write_text(f"# {number}\n{BOTH}")
             await scene.look(1)
-        assert 5 <= len(seen) <= 20
+            if scene.watch().judged is not looked_into[-1]:
+                looked_into.append(scene.watch().judged)
+        assert 5 <= len(looked_into) <= 20
         scene.house.policy.write_text(f"# last\n{ECHO}")
         await scene.look()
         assert not await scene.allows("send")
 
 
-class Counting:
-    """A reload that counts how often the files are read."""
-
-    def __init__(self, reload: object, seen: list[object], stand: Callable[[], object]) -> None:
-        self._reload, self._seen, self._stand = reload, seen, stand
-
-    async def look(self) -> None:
-        before = self._reload._watch.judged  # type: ignore[attr-defined]
-        await self._reload.look()  # type: ignore[attr-defined]
-        if self._reload._watch.judged is not before:  # type: ignore[attr-defined]
-            self._seen.append(before)
+async def test_of_a_flood_of_broken_versions_the_person_and_the_record_hear_less_and_less(tmp_path: Path) -> None:
+    with Running(tmp_path, BOTH) as scene:
+        for number in range(150):
+            scene.reload._not_in_force((), f"broken: {number}")
+        assert len(scene.told(EntryKind.NOT_IN_FORCE)) == 52
+        assert await scene.allows("send")
 
 
 async def test_an_edit_between_the_reading_and_the_judging_is_seen_at_the_next_look(tmp_path: Path) -> None:
@@ -241,6 +248,113 @@ async def test_a_call_under_way_ends_as_it_was_judged(tmp_path: Path) -> None:
         await scene.look()
         scene.servers[0].holding.pop()({"result": {"content": []}})
         assert "error" not in await answer
-        scene.servers[0].hold = False
-        refused = await scene.call("send", {})
-        assert decision_in(refused["error"])["reason"] if "data" in refused["error"] else refused["error"]
+
+
+async def test_a_narrowed_policy_gives_a_link_that_was_turned_meanwhile_nothing(tmp_path: Path) -> None:
+    project, secret, link = tmp_path / "project", tmp_path / "secret", tmp_path / "link"
+    project.mkdir()
+    secret.mkdir()
+    link.symlink_to(project)
+    policy = f"version: 1\ngrants: [{{id: g, tool: [raw/echo, raw/send], args: {{text: {{under: {link}}}}}}}]\n"
+    with Running(tmp_path, policy) as scene:
+        assert await scene.allows("echo", text=f"{link}/a")
+        link.unlink()
+        link.symlink_to(secret)
+        assert not await scene.allows("echo", text=f"{link}/a")
+        scene.house.policy.write_text(policy.replace(", raw/send", ""))
+        await scene.look()
+        assert scene.said[-1].endswith("(proved narrower)")
+        assert not await scene.allows("echo", text=f"{link}/a")
+
+
+async def test_a_view_goes_along_with_the_policy_and_with_what_is_taken_away_and_ends_for_good(tmp_path: Path) -> None:
+    granted = "grants: [{id: m, tool: [raw/echo, raw/add], args: any}]"
+    text = f"version: 1\ntask: t\nexpires: 2999-01-01T00:00:00Z\n{granted}\n"
+    mandate = load_text(text.encode(), file="m", kind="mandate")
+    good = [True]
+    with Running(tmp_path, only("echo", "send", "add")) as scene:
+
+        def bound(policy: Document | None) -> Authority:
+            return Authority((mandate,) if policy is None else (policy, mandate))
+
+        view = scene.guard.view(bound, lambda _: good[0])
+
+        heard: list[str] = []
+        session = Session("alice", "s2", lambda method, _: heard.append(method), None)
+        Gateway(view, session)
+
+        def allowed() -> set[str]:
+            scene.record.read(view.renew)
+            names = ("echo", "send", "add")
+            calls = (Call("alice", "tools/call", "raw", name, {"name": name}) for name in names)
+            return {call.target for call in calls if decide(view.authority, call, Still()).allowed}
+
+        assert allowed() == {"echo", "add"}
+        scene.house.policy.write_text(BOTH)
+        await scene.look()
+        assert allowed() == {"echo"}
+        local.add(scene.house.state, scene.place, server="raw", tool="echo", by="local:me")
+        assert allowed() == set()
+        local.remove(scene.house.state, scene.place, local.ALL, by="local:me")
+        assert allowed() == {"echo"}
+        good[0] = False
+        assert allowed() == set()
+        assert view.ended
+        await asyncio.sleep(0)
+        session.notify("notifications/message", None)
+        assert heard == []
+        good[0] = True
+        scene.house.policy.write_text(ECHO)
+        await scene.look()
+        assert allowed() == set()
+
+
+EDITS = st.sampled_from(
+    ["both", "echo", "send", "none", "broken", "gone", "link", "deny", "lock", "config", "fewer", "old"]
+)
+CALLS = [(server, tool) for server in ("raw", "other") for tool in ("echo", "send")]
+WIDE = "version: 1\ngrants: [{id: g, tool: [raw/echo, raw/send, other/echo, other/send], args: any}]\n"
+
+
+def edit(house: House, what: str) -> None:
+    """One thing that an agent with an edit tool does to the files."""
+    texts = {"both": WIDE, "echo": WIDE.replace("raw/send, ", ""), "send": only("send"), "none": "version: 1\n",
+             "broken": "version: 1\ngrant: []\n", "old": f"{WIDE}# old\n",
+             "deny": f"{WIDE}deny: [{{id: d, tool: 'other/*'}}]\n"}  # fmt: skip
+    if house.policy.is_symlink() or what in ("gone", "link"):
+        house.policy.unlink(missing_ok=True)
+    if what in texts:
+        house.policy.write_text(texts[what])
+    elif what == "link":
+        house.policy.symlink_to(_with(house.home / "wide.yaml", WIDE))
+    elif what == "lock":
+        (house.home / "guard.lock").write_text(lock_text(Lock()))
+    elif what in ("config", "fewer"):
+        text = CONFIG if what == "config" else CONFIG.replace("  other: {command: [two]}\n", "")
+        house.config.write_text(text)
+
+
+@settings(max_examples=25, deadline=None)
+@given(edits=st.lists(st.tuples(EDITS, st.sampled_from([0, 1, 2, 3])), min_size=1, max_size=8))
+def test_law_5_whatever_is_written_nothing_is_permitted_in_a_running_guard_that_was_not_before(
+    edits: list[tuple[str, int]],
+) -> None:
+    async def live(home: Path) -> None:
+        with Running(home, WIDE, config=CONFIG, servers=("raw", "other")) as scene:
+            before = _permitted(scene)
+            assert len(before) == len(CALLS)
+            for what, seconds in edits:
+                edit(scene.house, what)
+                await scene.look(seconds)
+                after = _permitted(scene)
+                assert after <= before
+                before = after
+            assert verify(scene.house.state) == []
+
+    with tempfile.TemporaryDirectory() as home:
+        asyncio.run(live(Path(home)))
+
+
+def _permitted(scene: Running) -> set[tuple[str, str]]:
+    calls = (Call("local:me", "tools/call", server, tool, {"name": tool}) for server, tool in CALLS)
+    return {(call.server, call.target) for call in calls if decide(scene.guard.authority, call, Still()).allowed}

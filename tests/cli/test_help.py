@@ -48,6 +48,7 @@ CONTRACT = {
     },
     "log": {
         "--denied",
+        "--flagged",
         "--tool",
         "--server",
         "--session",

@@ -128,6 +128,7 @@ def cut(connection: sqlite3.Connection, keep: int) -> None:
             keys = [rule["key"] for rule in body["rules"]]
             take_back(connection, (body["session"], Kind(body["target_kind"]), body["server"], body["target"]), keys)
     connection.execute("DELETE FROM entries WHERE position > ?", (keep,))
+    connection.execute("DELETE FROM denied WHERE position > ?", (keep,))
     for number, chain in connection.execute("SELECT number, id FROM chains").fetchall():
         found = connection.execute(
             "SELECT seq, hash FROM entries WHERE chain=? ORDER BY seq DESC", (number,)

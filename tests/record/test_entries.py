@@ -76,6 +76,7 @@ def test_a_request_has_no_place_for_arguments() -> None:
         "authority_digest",
         "client",
         "values",
+        "habits",
     ]
 
 

@@ -143,6 +143,7 @@ def test_a_row_that_was_added_is_found(whole: Path, tmp_path: Path) -> None:
 def _cut(connection: sqlite3.Connection, chain: int, keep: int) -> None:
     """Cut a chain's end off as somebody would who knows the tables: counters and positions mended too."""
     connection.execute("DELETE FROM entries WHERE chain=? AND seq>?", (chain, keep))
+    connection.execute("DELETE FROM denied WHERE position NOT IN (SELECT position FROM entries)")
     head = connection.execute("SELECT hash FROM entries WHERE chain=? AND seq=?", (chain, keep)).fetchone()[0]
     connection.execute("UPDATE chains SET seq=?, head=?, bound=min(bound, ?) WHERE number=?", (keep, head, keep, chain))
 

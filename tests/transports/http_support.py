@@ -140,7 +140,7 @@ class Conversations:
         self.opened: list[Scripted] = []
         self.changed = asyncio.Event()
 
-    def open(self, *, principal: str, notify: Notify, ask: Ask | None = None) -> Scripted:
+    def open(self, *, principal: str, notify: Notify, ask: Ask | None = None, grant: str = "") -> Scripted:
         self.opened.append(Scripted(principal, notify, self.scripts, self.changed, ask=ask))
         return self.opened[-1]
 
@@ -232,7 +232,7 @@ async def front(
                 access=Access(TOKEN, origins),
                 on_ready=on_ready,
                 bounds=bounds,
-                input_schema=schema,
+                input_schema=lambda name, _: schema(name),
             )
         )
         with anyio.fail_after(10):

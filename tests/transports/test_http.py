@@ -225,7 +225,7 @@ async def test_what_a_client_does_not_read_is_bounded_and_the_oldest_goes_first(
 
 
 def test_nothing_of_the_sdk_stands_between_a_client_and_the_relay() -> None:
-    relay = Relay(Conversations(), lambda name: None)
+    relay = Relay(Conversations(), lambda name, holder: None)
     assert relay.server("x", "1").middleware == [relay]
 
 

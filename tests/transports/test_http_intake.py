@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from mcp_guard.transports.front import Holder
 from mcp_guard.transports.http_access import Access
 from mcp_guard.transports.http_intake import Bounds, Intake
 from tests.transports.http_support import (
@@ -250,7 +251,7 @@ class Recording:
         self.scope = scope
         self.body = (await receive())["body"]
 
-    def refused(self, principal: str, session: str | None, why: str) -> None:
+    def refused(self, holder: Holder, session: str | None, why: str) -> None:
         self.refusals.append(why)
 
     async def discard(self, message: Any) -> None:

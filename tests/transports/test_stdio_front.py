@@ -49,7 +49,7 @@ class Scripted:
         self.notify: Notify
         self.ask: Ask
 
-    def open(self, *, principal: str, notify: Notify, ask: Ask | None = None) -> Scripted:
+    def open(self, *, principal: str, notify: Notify, ask: Ask | None = None, grant: str = "") -> Scripted:
         assert principal == "somebody"
         assert ask is not None
         self.ask = ask

@@ -1,0 +1,1 @@
+"""OpenTelemetry of what the guard does, where guard.yaml says so. Nothing here is imported otherwise."""
