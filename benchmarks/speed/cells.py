@@ -36,7 +36,7 @@ class Amounts:
     calls: int = 60  # of one turn, one after the other
     flood: int = 150  # of one turn with many at once
     turn: float = 0.25  # seconds after which a turn ends
-    seconds: float = 560.0  # for all of it, and half as much again on a slow machine
+    seconds: float = 480.0  # for all of it, and half as much again on a slow machine
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def bars(title: str, unit: str, groups: Mapping[str, Sequence[Bar]]) -> str:
     if not every:
         return ""
     least = min(min(bar.low, bar.value) for bar in every)
-    scale = _Log(max(least, 1e-3), max(max(bar.high, bar.value) for bar in every), 250, _WIDTH - 90)
+    scale = _Log(max(least * 0.6, 1e-3), max(max(bar.high, bar.value) for bar in every), 250, _WIDTH - 90)
     parts, y = [_text(12, 24, title, 15)], 44
     height = 70 + _LINE * (len(every) + len(groups))
     for tick in scale.ticks():

@@ -42,8 +42,8 @@ class Filter:
     method: str | None = None
     entry: str | None = None  # its id
     everything: bool = False  # those for `verify` too
-    before: int = 0  # a position: only what began before it, for the next page
     flagged: bool = False  # calls that the monitor or a scanner flagged
+    before: int = 0  # a position: only what began before it, for the next page
 
 
 _FOR_VERIFY = {EntryKind.CHECKPOINT, EntryKind.SIGHTED}

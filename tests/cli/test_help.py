@@ -19,7 +19,10 @@ from tests.cli.commands import guard
 CONTRACT = {
     "demo": {"--answer"},
     "init": {"--apply", "--undo", "--project", "--client", "--list", "--force", "--json"},
-    "wrap": {"--name", "--policy", "--mandate", "--lock", "--set", "--contain", "--record", "--candidate"},
+    "wrap": {
+        *("--name", "--policy", "--mandate", "--lock", "--set", "--contain", "--record", "--candidate"),
+        *("--inspect", "--looked-at"),
+    },
     "run": {"--config", "--mandate", "--set", "--record", "--candidate", "--http", "--token-env"},
     "check": {"--config", "--policy", "--mandate", "--lock", "--set", "--name", "--contain", "--clients", "--json"},
     "explain": {"--config", "--policy", "--mandate", "--lock", "--set", "--accepted", "--label", "--json"},
