@@ -14,6 +14,8 @@ ALIGNMENT := .alignment
 TASKS := $(ALIGNMENT)/.installed
 CONFORMANCE := .conformance
 SUITE := $(CONFORMANCE)/.installed
+CONSOLE := .console
+PAGES := $(CONSOLE)/.installed
 PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mcp-guard/bench-peers
 PYPI_PEERS := fastmcp mcp-proxy mcp-firewall mcp-gateway
 PEERS_READY := $(PEERS)/.installed
@@ -24,7 +26,7 @@ INSTALL := -m pip install --quiet --no-input --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-servers conformance scorecard bench bench-peers alignment alignment-subset format lock wheel clean
+.PHONY: help demo test test-servers test-console conformance scorecard bench bench-peers alignment alignment-subset format lock wheel clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -36,10 +38,14 @@ test: $(PROJECT) ## check format, lint, types and behaviour; ARGS="-k name" narr
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not servers" -n auto --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -m "not servers and not console" -n auto --dist worksteal $(ARGS)
 
 test-servers: $(PROJECT) $(NPM_SERVERS) $(PYPI_SERVERS) ## run the guard in front of published tool servers (needs npm)
 	$(BIN)/python -m pytest -m servers $(ARGS)
+
+test-console: $(PROJECT) $(PAGES) ## look at the console in the system's Chromium, and hold its pages to axe's rules (needs npm)
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo 'no Chromium; on Debian: apt install chromium' >&2; exit 1; }
+	$(BIN)/python -m pytest -m console $(ARGS)
 
 conformance: $(PROJECT) $(SUITE) ## run the official MCP conformance suite with and without the guard, and compare (needs npm); ARGS=--json
 	@$(BIN)/python -m tests.fidelity --suite $(CONFORMANCE) $(ARGS)
@@ -74,16 +80,17 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 	uv pip compile $(RESOLVE) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	uv pip compile $(RESOLVE) requirements/servers/requirements.in --output-file requirements/servers/requirements.txt
 	uv pip compile $(RESOLVE) requirements/alignment/requirements.in --constraint requirements/dev.txt --output-file requirements/alignment/requirements.txt
+	uv pip compile $(RESOLVE) pyproject.toml --group console --constraint requirements/dev.txt --output-file requirements/console/requirements.txt
 	for peer in $(PYPI_PEERS); do \
 	  uv pip compile $(RESOLVE) requirements/peers/$$peer.in --output-file requirements/peers/$$peer.txt || exit 1; \
 	done
-	for place in servers conformance peers; do \
+	for place in servers conformance peers console; do \
 	  (cd requirements/$$place && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund) || exit 1; \
 	done
 RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
 clean: ## remove what these commands made
-	rm -rf $(VENV) $(SERVERS) $(ALIGNMENT) $(CONFORMANCE) $(PEERS) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SERVERS) $(ALIGNMENT) $(CONFORMANCE) $(PEERS) $(CONSOLE) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # python3 comes first, so that the machine's own choice counts; a pyenv shim may exist and still not run.
@@ -119,6 +126,14 @@ $(SUITE): requirements/conformance/package.json requirements/conformance/package
 	@command -v npm >/dev/null || { echo '`make conformance` needs npm' >&2; exit 1; }
 	@mkdir -p $(CONFORMANCE) && cp $^ $(CONFORMANCE)
 	cd $(CONFORMANCE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Playwright drives the system's browser; its own is never fetched.
+$(PAGES): requirements/console/package.json requirements/console/package-lock.json requirements/console/requirements.txt $(DEPENDENCIES)
+	@command -v npm >/dev/null || { echo '`make test-console` needs npm' >&2; exit 1; }
+	@mkdir -p $(CONSOLE) && cp requirements/console/package.json requirements/console/package-lock.json $(CONSOLE)
+	cd $(CONSOLE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@$(BIN)/python $(LOCKED) --requirement requirements/console/requirements.txt
 	@touch $@
 
 $(PYPI_SERVERS): requirements/servers/requirements.txt $(DEPENDENCIES)

@@ -95,6 +95,13 @@ def discover(context: Context, request: InFlight, params: dict[str, Any]) -> Non
     def greet(replies: dict[str, dict[str, Any]]) -> None:
         _tell(context, request, _together_modern(context) if prefixed else _mirrored(context, replies))
 
+    def joined(replies: dict[str, dict[str, Any]]) -> None:
+        if replies and context.session.era is Era.MODERN:
+            return _hear(context, replies, lambda: guarded(request, lambda: greet(replies)))
+        return discover(context, request, params)
+
+    if context.session.insisting:  # they are being opened in this era for others: to open them anew would end that
+        return context.session.insisting.append(lambda replies: guarded(request, lambda: joined(replies)))
     _open_modern(context, request, params, done)
     return None
 

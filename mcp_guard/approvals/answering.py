@@ -42,6 +42,19 @@ class Waiting:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """An answer that holds for the rest of a session, within the clauses that it was given for."""
+
+    like: str  # the question that it was given to
+    session: str
+    says: str  # yes or no
+    by: str
+    asks: tuple[str, ...]  # keys of the rules that it settles
+    free: tuple[str, ...]  # arguments that it leaves open
+    until: datetime
+
+
 class Desk:
     """The open record of one state directory, at which a person answers."""
 
@@ -110,6 +123,20 @@ class Desk:
 
         self._record.change(answer)
         slips.remove(self._record.directory, [one.entry])
+
+    def standing(self) -> list[Stands]:
+        """The answers that hold for sessions now, those that end last first."""
+        query = """SELECT entry, session, says, answerer, asks, clauses, until FROM standing
+            WHERE until>? ORDER BY until DESC, entry LIMIT ?"""
+        return [
+            Stands(
+                str(entry).removesuffix("+"), session, says, by, tuple(orjson.loads(asks)),
+                tuple(map(str, orjson.loads(clauses).get("free", ()))), _time(until),
+            )
+            for entry, session, says, by, asks, clauses, until in self._reader.look(
+                query, (stamp(datetime.now(UTC)), MOST)
+            )
+        ]  # fmt: skip
 
     def asked_since(self, span: timedelta) -> dict[str, int]:
         """How many questions there were in this time, by what became of them: what a person is asked is a cost."""

@@ -28,6 +28,7 @@ COMMANDS = {
     "revoke": "Take a tool, or some calls of it, away from every guard of a policy, at once.",
     "mandate": "Draft what one task needs, for a person to read; show one in words.",
     "approvals": "What waits for a person's answer: list, show, approve, deny, watch.",
+    "console": "The pages for all of that in your browser: authority, what happens, approvals, log.",
     "stop": "Stop every call at once, or those of one server, effect or session.",
     "quarantine": "Answers that wait for a person: list them, look at one, release it.",
     "session": "Which sessions there are, what they were exposed to; clear labels, begin a new one.",

@@ -17,6 +17,7 @@ import click
 
 from mcp_guard import presence
 from mcp_guard.approvals.answering import Desk, Waiting, at, looking_at
+from mcp_guard.approvals.nearest import nearest
 from mcp_guard.approvals.slips import Slip
 from mcp_guard.cli import approvals_shown
 from mcp_guard.cli.desktop import notice
@@ -24,6 +25,7 @@ from mcp_guard.cli.setting_up import local_principal
 from mcp_guard.errors import GuardError
 from mcp_guard.model import By
 from mcp_guard.record import place
+from mcp_guard.record.keys import digest_key
 from mcp_guard.record.query import Filter, open_for_reading
 from mcp_guard.record.shown import escaped
 
@@ -91,7 +93,7 @@ def approve(question: str, for_session: bool, free: tuple[str, ...], state: Path
     with looking_at(directory) as desk:
         one = desk.one(question)
         if one.tier > By.PERSON:
-            raise GuardError(f"`{question}` can be approved in the console only (`by: console`)")
+            raise GuardError(f"`{question}` can be approved in the console only (`by: console`): `mcp-guard console`")
         lines = _lines(directory, one, desk.slip(one))
     click.echo("\n".join(lines), err=True)
     extent = "for the rest of its session" if for_session else "once"
@@ -172,7 +174,8 @@ def _slip(desk: Desk, one: Waiting) -> Slip | None:
 def _lines(directory: Path, one: Waiting, slip: Slip) -> list[str]:
     with open_for_reading(directory) as query:
         before = list(query.entries(Filter(session=one.session, limit=12)))
-    return approvals_shown.whole(one, slip, before)
+        near = nearest(slip.call, digest_key(directory), query)
+    return approvals_shown.whole(one, slip, before, near)
 
 
 def _fields(desk: Desk, one: Waiting, *, whole: bool) -> dict[str, Any]:

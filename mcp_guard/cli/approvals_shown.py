@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mcp_guard.approvals.answering import Waiting
+from mcp_guard.approvals.nearest import Nearest
 from mcp_guard.approvals.slips import Slip
 from mcp_guard.model import Call
 from mcp_guard.record import shown
@@ -26,8 +27,8 @@ def line(one: Waiting, slip: Slip | None) -> str:
     return f"{when}  {one.entry}  {left(one)}  {what}"
 
 
-def whole(one: Waiting, slip: Slip, before: Iterable[Row]) -> list[str]:
-    """All of one question, one fact a line."""
+def whole(one: Waiting, slip: Slip, before: Iterable[Row], near: Nearest | None = None) -> list[str]:
+    """All of one question, one fact a line. `near` is the approved call that is most like it."""
     call, said = slip.call, slip.shown
     lines = [f"question {one.entry}, {left(one)}; who may answer: {one.tier.name.lower()}"]
     lines += [f"  task: {escaped(str(task))}" for task in _list(said.get("tasks"))]
@@ -41,7 +42,7 @@ def whole(one: Waiting, slip: Slip, before: Iterable[Row]) -> list[str]:
         f"  asks: {escaped(str(rule.get('says')))}" for rule in _list(said.get("rules")) if isinstance(rule, dict)
     ]
     lines += [f"  takes: {_taken(one)}" for one in _list(said.get("takes")) if isinstance(one, dict)]
-    return lines + list(_before(before, one))
+    return [*lines, *_against(near), *_before(before, one)]
 
 
 def left(one: Waiting) -> str:
@@ -84,6 +85,15 @@ def _taken(one: Mapping[str, Any]) -> str:
     sums = ", ".join(f"{amount} of {escaped(str(name))}" for name, amount in _dict(one.get("sums")).items())
     parts = [f"{one.get('calls', 0)} of its calls"] if one.get("calls") else []
     return f"{escaped(str(one.get('rule')))}: {', '.join([*parts, *([sums] if sums else [])])}"
+
+
+def _against(near: Nearest | None) -> Iterable[str]:
+    """What is different from what was agreed to before: who sees a known call again reads less of it."""
+    if near is None:
+        yield "  approved before: no call of this tool"
+        return
+    yield f"  approved before: {near.entry}, {near.time.astimezone():%Y-%m-%d %H:%M}, by {escaped(near.by)}"
+    yield from (f"      {escaped(one)}" for one in near.different or ("the arguments are the same",))
 
 
 def _before(rows: Iterable[Row], one: Waiting) -> Iterable[str]:

@@ -70,15 +70,28 @@ def attempts(project: Path) -> list[Attempt]:
     ]  # fmt: skip
 
 
+TELL = Attempt(
+    "tell the supplier that it is paid",
+    "mail__send_email",
+    {"to": ["billing@polder-energie.example"], "subject": "PE-2025-12-7731", "body": "Paid today. Iris"},
+    True,
+)
+"""What the demo ends with: it waits for a person."""
+
+
 @click.command(epilog="Example: mcp-guard demo")
-def demo() -> int:
-    """Show the guard at work: four real tool servers, an errand, and a web page that wants something else."""
+@click.option("--answer", type=click.Choice(["yes", "no"]), help="Answer the question at its end in advance.")
+def demo(answer: str | None) -> int:
+    """Show the guard at work: four real tool servers, an errand, and a web page that wants something else.
+
+    At its end one call waits for you.
+    """
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="mcp-guard-demo-") as directory:
-        return anyio.run(_show, Path(directory).resolve(), console)
+        return anyio.run(_show, Path(directory).resolve(), console, answer)
 
 
-async def _show(directory: Path, console: Console) -> int:
+async def _show(directory: Path, console: Console, answer: str | None) -> int:
     config = _set_up(directory)
     environment = {**os.environ, "MCP_GUARD_STATE": str(directory / "record")}
     command = [sys.executable, "-m", "mcp_guard", "run", "--config", str(config)]
@@ -94,6 +107,16 @@ async def _show(directory: Path, console: Console) -> int:
                 offered = await _offered(directory)
                 console.print(_offer_table(offered, shown))
                 refused = await _attempt_all(client, directory, console)
+                _evidence(directory, console, refused)
+                agreed, answered = await _one_more(client, directory, console, answer)
+    _what_next(console)
+    right = refused == [not attempt.allowed for attempt in attempts(directory)] and answered is not agreed
+    if not right:
+        console.print("[red]Something above was not as it should be.[/red]")
+    return 0 if right else 1
+
+
+def _evidence(directory: Path, console: Console, refused: list[bool]) -> None:
     executed = _ledgers(directory)
     _title(console, "3. What the servers really did: their own ledgers, not the guard's word")
     console.print(_ledger_table(executed, directory))
@@ -101,11 +124,31 @@ async def _show(directory: Path, console: Console) -> int:
     with open_for_reading(directory / "record") as query:
         show_table(query.entries(Filter(denied=True)), console)
     console.print(f"\n{_bottom_line(refused, executed)}", style="bold")
-    _what_next(console)
-    right = refused == [not attempt.allowed for attempt in attempts(directory)]
-    if not right:
-        console.print("[red]Something above was not as it should be.[/red]")
-    return 0 if right else 1
+
+
+async def _one_more(client: ClientSession, directory: Path, console: Console, answer: str | None) -> tuple[bool, bool]:
+    """A call that a person is asked about: whether they agreed, and whether it was refused."""
+    from mcp_guard.cli.demo_approval import put
+
+    _title(console, "5. One call waits for you: the policy says `ask: true`")
+    console.print("The agent wants to tell the supplier. Nothing has been sent; this is all of the question:\n")
+    said: list[tuple[str, bool]] = []
+
+    async def call() -> None:
+        said.append(await _attempt(client, TELL))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+        agreed = await put(directory / "record", console, answer)
+    ((text, refused),) = said
+    _mark(console, TELL.why, refused)
+    console.print(Padding(Text(text, "red" if refused else "green"), (0, 0, 0, 10)))
+    mails = len(_ledgers(directory)["mail"])
+    console.print(f"\nThe mail server's ledger: {mails} sent.", style="bold")
+    console.print(
+        Text("Your own guards ask for your PIN: `mcp-guard approvals`, or pages: `mcp-guard console`.", "dim")
+    )
+    return agreed, refused
 
 
 def _errand(console: Console) -> None:
@@ -200,8 +243,7 @@ async def _attempt_all(client: ClientSession, directory: Path, console: Console)
     project = directory / "files" / "root"
     for attempt in attempts(project):
         answer, refused = await _attempt(client, attempt)
-        mark = Text(" refused ", "bold white on red") if refused else Text(" allowed ", "bold black on green")
-        console.print(mark, Text(attempt.why, "bold"))
+        _mark(console, attempt.why, refused)
         call = _call(attempt.tool, attempt.arguments, project)
         console.print(Padding(Text(call, "dim"), (0, 0, 0, 10)))
         line = Padding(Text(answer, "red" if refused else "green"), (0, 0, 0, 10))
@@ -211,6 +253,11 @@ async def _attempt_all(client: ClientSession, directory: Path, console: Console)
             console.print(line, no_wrap=True, overflow="ellipsis")
         outcomes.append(refused)
     return outcomes
+
+
+def _mark(console: Console, why: str, refused: bool) -> None:
+    mark = Text(" refused ", "bold white on red") if refused else Text(" allowed ", "bold black on green")
+    console.print(mark, Text(why, "bold"))
 
 
 def _call(tool: str, arguments: dict[str, Any], project: Path) -> str:

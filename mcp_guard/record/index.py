@@ -47,6 +47,7 @@ class Wanted:
     clauses: tuple[tuple[str, Callable[[str], bool]], ...] = ()
     since: datetime | None = None
     until: datetime | None = None  # exclusive
+    before: int = 0  # a position, exclusive; 0: none
 
 
 class Index:
@@ -89,6 +90,8 @@ class Index:
             parts.append(f"time >= {microseconds(wanted.since)}")
         if wanted.until is not None:
             parts.append(f"time < {microseconds(wanted.until)}")
+        if wanted.before:
+            parts.append(f"position < {wanted.before}")
         for field, fits in wanted.clauses:
             numbers = [number for number, text in texts.items() if fits(text)]
             parts.append(f"{field} IN ({','.join(map(str, numbers))})")

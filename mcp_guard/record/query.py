@@ -43,6 +43,7 @@ class Filter:
     entry: str | None = None  # its id
     everything: bool = False  # those for `verify` too
     flagged: bool = False  # calls that the monitor or a scanner flagged
+    before: int = 0  # a position: only what began before it, for the next page
 
 
 _FOR_VERIFY = {EntryKind.CHECKPOINT, EntryKind.SIGHTED}
@@ -90,6 +91,7 @@ class Row:
     outcome: str = ""
     duration_ms: float | None = None
     note: str = ""
+    began: int = 0  # its own position, also once it is finished
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -190,6 +192,11 @@ class Query:
             if row.kind is EntryKind.LOADED:
                 latest.update(_grants_of(row))
         return frozenset(key for keys in latest.values() for key in keys)
+
+    def first_used(self, key: str) -> datetime | None:
+        """When a mandate was first used by a principal: its time runs from there."""
+        row = self._connection.execute("SELECT time FROM first_used WHERE key=?", (key,)).fetchone()
+        return None if row is None else datetime.fromisoformat(row[0])
 
     def servers(self) -> list[str]:
         """The tool servers that any entry is about."""
@@ -349,6 +356,7 @@ def _row(position: int, text: bytes, finished: int | None, outcome_text: bytes |
             outcome=outcome.get("outcome", ""),
             duration_ms=None if duration is None else duration / 1000,
             note=outcome.get("note", ""),
+            began=position,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RecordFailed(f"entry {position} can't be read: it was changed; keep the record as evidence") from error
@@ -368,7 +376,7 @@ def _fits(row: Row, wanted: Filter) -> bool:
         return False
     if wanted.session is not None and not row.session.startswith(wanted.session):
         return False
-    if wanted.until is not None and row.time >= wanted.until:
+    if (wanted.until is not None and row.time >= wanted.until) or 0 < wanted.before <= row.began:
         return False
     if wanted.kind is None and row.kind in _FOR_VERIFY and not wanted.everything:
         return False
@@ -409,7 +417,7 @@ def _as_index(wanted: Filter) -> index.Wanted:
         exactly(name, getattr(wanted, name))
     for name, pattern_of in (("principal", wanted.principal), ("client", wanted.client), ("rules", wanted.rule)):
         alike(name, pattern_of)
-    return index.Wanted(tuple(clauses), wanted.since, wanted.until)
+    return index.Wanted(tuple(clauses), wanted.since, wanted.until, wanted.before)
 
 
 def _is_named(row: Row, pattern: str) -> bool:

@@ -14,14 +14,18 @@ import pytest
 
 from mcp_guard.cli.demo import INJECTED, attempts
 from tests.cli.commands import guard
+from tests.presence.person import at_a_terminal
 
 
 def test_the_demo_shows_what_was_allowed_refused_and_executed(tmp_path: Path) -> None:
-    result = guard(tmp_path / "s", "demo", timeout=120)
+    result = guard(tmp_path / "s", "demo", "--answer", "yes", timeout=120)
     assert result.returncode == 0, result.stdout + result.stderr
-    marks = re.findall(r"^ (allowed|refused) ", result.stdout, flags=re.MULTILINE)
+    shown, question = result.stdout.split("\n5. ")
+    assert " allowed  tell the supplier" in question and "ledger: 1 sent" in question
+    assert "billing@polder-energie.example" in question.partition(" allowed ")[0]  # seen before it was answered
+    marks = re.findall(r"^ (allowed|refused) ", shown, flags=re.MULTILINE)
     assert marks == ["allowed" if attempt.allowed else "refused" for attempt in attempts(tmp_path)]
-    ledgers, log = re.split(r"^4\. ", result.stdout.partition("\n3. ")[2], flags=re.MULTILINE)
+    ledgers, log = re.split(r"^4\. ", shown.partition("\n3. ")[2], flags=re.MULTILINE)
     assert "48.6" in ledgers
     assert "LV73TEST0000990011223" not in ledgers  # no transfer to the attacker was executed
     assert "pay-known-payees" in log
@@ -44,8 +48,10 @@ def test_the_demo_says_in_words_what_is_asked_and_why_it_is_refused_on_80_column
             assert json.dumps(value, ensure_ascii=False) in words  # nothing of a call is cut off
 
 
-def test_its_last_hint_is_how_the_program_was_started(tmp_path: Path) -> None:
-    told = guard(tmp_path / "s", "demo", timeout=120).stdout
+def test_its_last_call_waits_for_what_somebody_types_and_its_last_hint_is_how_it_was_started(tmp_path: Path) -> None:
+    code, seen = at_a_terminal(tmp_path / "s", "demo", types=("y",))
+    told = seen.replace("\r\n", "\n")
+    assert code == 0 and "ledger: 1 sent" in told
     (program,) = re.findall(r"^What a server of yours offers: (.*) check -- npx", told, flags=re.MULTILINE)
     assert program == "mcp-guard" or shlex.split(program)[0] == sys.executable
     assert f"{program} log" in told
@@ -57,6 +63,8 @@ def test_the_demo_keeps_its_record_to_itself_and_leaves_nothing(
     scratch = tmp_path / "tmp"
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))
-    assert guard(tmp_path / "s", "demo", timeout=120).returncode == 0
+    done = guard(tmp_path / "s", "demo", timeout=120)
+    assert done.returncode == 0
+    assert "which means no" in done.stdout and "ledger: 0 sent" in done.stdout  # nobody is there to be asked
     assert not (tmp_path / "s").exists()
     assert list(scratch.iterdir()) == []

@@ -17,9 +17,12 @@ from mcp_guard.cli.app import COMMANDS, app, run
 from tests.cli.commands import guard
 
 CONTRACT = {
-    "demo": set(),
+    "demo": {"--answer"},
     "init": {"--apply", "--undo", "--project", "--client", "--list", "--force", "--json"},
-    "wrap": {"--name", "--policy", "--mandate", "--lock", "--set", "--contain", "--record", "--candidate"},
+    "wrap": {
+        *("--name", "--policy", "--mandate", "--lock", "--set", "--contain", "--record", "--candidate"),
+        *("--inspect", "--looked-at"),
+    },
     "run": {"--config", "--mandate", "--set", "--record", "--candidate", "--http", "--token-env"},
     "check": {"--config", "--policy", "--mandate", "--lock", "--set", "--name", "--contain", "--clients", "--json"},
     "explain": {"--config", "--policy", "--mandate", "--lock", "--set", "--accepted", "--label", "--json"},
@@ -30,6 +33,7 @@ CONTRACT = {
     "accept": {"--config", "--policy", "--mandate", "--lock", "--set", "--show", "--json", "--state"},
     "mandate": set(),
     "approvals": set(),
+    "console": {"--port", "--open", "--state"},
     "revoke": {"--where", "--config", "--policy", "--reason", "--list", "--undo", "--json", "--state"},
     "stop": {"--server", "--effect", "--session", "--undo", "--state"},
     "quarantine": {"--json", "--state"},
