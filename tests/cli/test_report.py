@@ -119,7 +119,7 @@ def test_a_copy_from_elsewhere_is_not_held_against_a_key_that_may_not_be_its_own
 def test_what_bound_before_the_time_that_is_asked_about_still_counts(played: Played) -> None:
     _, printed = played.run("mcp-guard report --json --since 2999-01-01")
     data = json.loads(printed)
-    assert (data["decisions"], len(data["unused"])) == ({}, 6)
+    assert (data["decisions"], len(data["unused"])) == ({}, 7)
 
 
 def test_the_page_is_one_file_that_says_the_same(played: Played) -> None:
