@@ -60,9 +60,8 @@ class Bearers:
         view = self.guard.view(lambda policy: self._authority(given, policy), lambda c: self._good(c, grant))
         view.session_key = view.session_for(given.principal)
         documents = loaded(view.authority.layers, None, None)
-        patiently(
-            lambda: self.guard.record.note(EntryKind.LOADED, {"documents": documents, "session": view.session_key})
-        )
+        said = {"documents": documents, "session": view.session_key, "beside": given.beside}
+        patiently(lambda: self.guard.record.note(EntryKind.LOADED, said))
         self._views[grant] = view
         return view
 

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+
 from mcp_guard.accepting import local, tokens
 from mcp_guard.accepting.bearers import Bearers
+from mcp_guard.accepting.loaded import loaded
 from mcp_guard.accepting.local import place_for
+from mcp_guard.cli.app import app
+from mcp_guard.cli.revoke import NOBODY
+from mcp_guard.console.loaded import stacks
 from mcp_guard.model import Call
 from mcp_guard.policy.decide import decide
+from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.query import open_for_reading
+from mcp_guard.record.verify import verify
 from tests.accepting.live import Running, only
 from tests.policy.scene import Still
 
@@ -61,3 +71,34 @@ async def test_a_token_stands_beside_the_policy_that_a_person_saw_and_beside_no_
         await moved_to_another_policy(scene)
         assert bearers.holder(token) is None
         assert not decide(view.authority, call, Still()).allowed
+
+
+async def test_a_call_under_a_token_alone_is_denied_where_its_guard_looks(tmp_path: Path) -> None:
+    with Running(tmp_path, BOTH, config=CONFIG.replace("policy: policy.yaml\n", "")) as scene:
+        bearers, state = Bearers(scene.guard, lambda policy: {}), scene.house.state
+        _, given = tokens.mint(state, scene.place, principal="alice", file="m.yaml", text=MANDATE, by="local:me")
+        view = bearers.view(given.place)
+        call = Call("alice", "tools/call", "raw", "echo", {"name": "echo"})
+        assert decide(view.authority, call, Still()).allowed
+        with open_for_reading(state) as query:
+            (shown,) = stacks(query, state, "local:me")
+        local.add(state, shown.beside, server="raw", tool="echo", by="local:me")
+        scene.record.read(view.renew)
+        assert not decide(view.authority, call, Still()).allowed
+        assert verify(state) == []
+
+
+async def test_a_deny_beside_a_name_that_no_guard_goes_by_does_not_pass_for_one_that_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Running(tmp_path, BOTH) as scene:
+        note = {"documents": loaded(scene.guard.authority.layers, None, None), "session": scene.record.session}
+        scene.record.note(EntryKind.LOADED, note)
+        monkeypatch.setenv("MCP_GUARD_STATE", str(scene.house.state))
+        link = tmp_path / "link.yaml"
+        link.symlink_to(scene.house.policy)
+        for path, warned in ((link, True), (tmp_path / "polcy.yaml", True), (scene.house.policy, False)):
+            done = CliRunner().invoke(app, ["revoke", "raw/send", "--policy", str(path)], standalone_mode=False)
+            assert done.return_value == 0
+            assert (NOBODY in done.stderr) is warned
+            assert await scene.allows("send") is warned
