@@ -80,6 +80,14 @@ def test_a_command_prints_what_the_page_shows(played: Played, line: str, output:
     assert re.match(pattern, squeezed(printed)), f"{squeezed(printed)}\n{pattern}"
 
 
+def test_a_refusal_is_one_line_on_a_narrow_terminal(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    _, printed = played.run("mcp-guard report")
+    (line,) = (line for line in printed.splitlines() if "bank/add_payee" in line)
+    assert "the session had met untrusted content before" in line
+    assert "unknown_target" in line
+
+
 def test_the_page_has_the_transcripts_that_are_run() -> None:
     assert [line.split()[1] for line, _ in transcripts()] == ["report", "report", "replay", "report", "suggest"]
 
