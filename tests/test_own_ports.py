@@ -37,9 +37,9 @@ def test_what_a_killed_process_left_counts_until_the_next_one_listens(tmp_path: 
     (tmp_path / FOLDER).mkdir(mode=0o700)
     tmp_path.chmod(0o700)
     (tmp_path / FOLDER / "8711-0123").touch(0o600)
-    assert listening(str(tmp_path)) == {8711}
+    assert listening(str(tmp_path)) == frozenset({8711})
     with announced(tmp_path, 8712):
-        assert listening(str(tmp_path)) == {8712}
+        assert listening(str(tmp_path)) == frozenset({8712})
 
 
 def test_where_it_cannot_be_told_every_address_is_refused_and_no_path_is(tmp_path: Path) -> None:
