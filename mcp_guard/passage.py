@@ -151,7 +151,7 @@ class Passage:
         def then(approval: Approval | Unsettled | None) -> None:
             end()
             if approval is Unsettled.PENDING and by_answer:
-                asking = in_band.asking_answer(self.context, question)
+                asking = in_band.asking_answer(self.context, question, self.continues)
                 if asking is not None:
                     return self.request.finish(asking)
             if approval is None or isinstance(approval, Unsettled):
