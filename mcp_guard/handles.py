@@ -38,6 +38,7 @@ class Opened:
     inner: Mapping[str, Any]
     nonce: str
     until: float  # seconds since 1970
+    handle: str  # itself, as the client holds it
 
 
 class Handles:
@@ -99,7 +100,7 @@ class Handles:
             str(said["bound"]), keyed_digest(self._key, [kind, dict(bound)])
         ):
             return None
-        opened = Opened(said["inner"], said["nonce"], said["until"])
+        opened = Opened(said["inner"], said["nonce"], said["until"], handle)
         return None if opened.until <= now.timestamp() or self.spent(opened, now) else opened
 
     def spent(self, opened: Opened, now: datetime) -> bool:

@@ -91,17 +91,12 @@ class Passage:
         if self.server.resting:
             return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
         self._members = tuple(sorted(beside))
-        if self._watched is UNWATCHED:
-            if self.round:
-                return self._as_listed_now("while its questions were answered", self._judge)
-            return patiently(self._judge, self._unrecorded)
         self.call = self._watched.traced(self.call)
-        return self._watched.looked_at(self.call, lambda: guarded(self.request, self._looked_at))
-
-    def _looked_at(self) -> None:
-        """Scanners have said what they have to say; the client may have given up meanwhile, the tool be another one."""
-        if self.request.waiting:
-            self._as_listed_now("while a scanner looked at the call", self._judge)
+        judge = partial(patiently, self._judge, self._unrecorded)
+        if self._watched.takes_time or self.round:
+            when = "while its questions were answered" if self.round else "while a scanner looked at the call"
+            judge = partial(self._as_listed_now, when, self._judge)
+        return self._watched.looked_at(self.call, self.request, judge)
 
     def refuse(self, decision: Decision) -> None:
         """Refuse it without a judgement, once that is recorded."""
@@ -158,7 +153,7 @@ class Passage:
         def then(approval: Approval | Unsettled | None) -> None:
             end()
             if approval is Unsettled.PENDING and by_answer:
-                asking = in_band.asking_answer(self.context, question)
+                asking = in_band.asking_answer(self.context, question, self.continues)
                 if asking is not None:
                     return self.request.finish(asking)
             if approval is None or isinstance(approval, Unsettled):
@@ -353,8 +348,6 @@ class Passage:
 
     def _scanned(self, entry: Entry, reply: dict[str, Any], why: str) -> None:
         """Scanners have looked at the answer: `why` it isn't passed on, or nothing."""
-        if self._settled:  # cancelled, or stopped, meanwhile
-            return None
         if why:
             return self.withhold(entry, why)
         looked, failed = partial(self._inspected, entry), partial(self._unreadable, entry)
@@ -457,8 +450,7 @@ class Passage:
             self._timer.cancel()
         scanned = noted(dict.fromkeys(self._found)) if outcome in _SAID else ""
         inspected = self._inspection.note if self._inspection is not None else ""
-        note = self._watched.noted("; ".join(filter(None, (note, scanned, inspected))))
-        self._watched.ended(outcome, answer)
+        note = self._watched.settled(outcome, answer, "; ".join(filter(None, (note, scanned, inspected))))
         duration = (asyncio.get_running_loop().time() - self._started) * 1000
 
         def step() -> None:

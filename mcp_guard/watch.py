@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcp_guard import log
-from mcp_guard.context import Context
+from mcp_guard.context import Context, guarded
 from mcp_guard.eras import MODERN_REVISIONS, REVISION_KEY
 from mcp_guard.model import UNTRUSTED, Approval, Call, Decision, Effect, Outcome, Reason, RuleRef, strictest
 from mcp_guard.monitor.flags import OnFlag
@@ -91,8 +91,13 @@ class Unwatched:
         """The call as it is judged and sent."""
         return call
 
-    def looked_at(self, call: Call, then: Callable[[], None]) -> None:
-        """Have it looked at before it is judged; then judge."""
+    @property
+    def takes_time(self) -> bool:
+        """Does `looked_at` wait for somebody, so that the tool may be another one meanwhile?"""
+        return False
+
+    def looked_at(self, call: Call, request: InFlight, then: Callable[[], None]) -> None:
+        """Have it looked at before it is judged; then judge, if the client still waits."""
         then()
 
     def described(self, request: Request) -> Request:
@@ -113,8 +118,8 @@ class Unwatched:
         """Have the answer looked at; `then` gets why it isn't passed on, or nothing."""
         then("")
 
-    def noted(self, note: str) -> str:
-        """The note of the outcome."""
+    def settled(self, outcome: Outcome, answer: Mapping[str, Any], note: str) -> str:
+        """What became of it, and what the client is given; returns the note that the outcome's entry has."""
         return note
 
     def ended(self, outcome: Outcome, answer: Mapping[str, Any]) -> None:
@@ -145,7 +150,11 @@ class Watched(Unwatched):
             _not_told(error)
             return call
 
-    def looked_at(self, call: Call, then: Callable[[], None]) -> None:
+    @property
+    def takes_time(self) -> bool:
+        return self.watch.scanners is not None
+
+    def looked_at(self, call: Call, request: InFlight, then: Callable[[], None]) -> None:
         """Scanners look at all that the client says."""
         if self.watch.monitor is not None:
             self.habits = self.watch.monitor.habits(call)
@@ -154,7 +163,8 @@ class Watched(Unwatched):
 
         def found(raised: tuple[Raised, ...]) -> None:
             self._raised = raised
-            then()
+            if request.waiting:
+                guarded(request, then)
 
         return self.watch.scanners.look(On.ARGUMENTS, call.name, _said(call), found)
 
@@ -247,7 +257,8 @@ class Watched(Unwatched):
 
         patiently(step, lambda: then("what a scanner said of it could not be recorded"))
 
-    def noted(self, note: str) -> str:
+    def settled(self, outcome: Outcome, answer: Mapping[str, Any], note: str) -> str:
+        self.ended(outcome, answer)
         return "; ".join(filter(None, (note, self._note)))
 
     def ended(self, outcome: Outcome, answer: Mapping[str, Any]) -> None:
