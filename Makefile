@@ -10,6 +10,7 @@ PROJECT := $(VENV)/.project-installed
 SERVERS := .servers
 NPM_SERVERS := $(SERVERS)/.npm-installed
 PYPI_SERVERS := $(SERVERS)/.pypi-installed
+PYPI_BEFORE := $(SERVERS)/.pypi-before-installed
 ALIGNMENT := .alignment
 TASKS := $(ALIGNMENT)/.installed
 CONFORMANCE := .conformance
@@ -40,7 +41,7 @@ test: $(PROJECT) ## check format, lint, types and behaviour; ARGS="-k name" narr
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not servers and not console" -n auto --dist worksteal $(ARGS)
 
-test-servers: $(PROJECT) $(NPM_SERVERS) $(PYPI_SERVERS) ## run the guard in front of published tool servers (needs npm)
+test-servers: $(PROJECT) $(NPM_SERVERS) $(PYPI_SERVERS) $(PYPI_BEFORE) ## run the guard in front of published tool servers (needs npm)
 	$(BIN)/python -m pytest -m servers $(ARGS)
 
 test-console: $(PROJECT) $(PAGES) ## look at the console in the system's Chromium, and hold its pages to axe's rules (needs npm)
@@ -79,6 +80,7 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 	uv pip compile $(RESOLVE) pyproject.toml --output-file requirements/runtime.txt
 	uv pip compile $(RESOLVE) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	uv pip compile $(RESOLVE) requirements/servers/requirements.in --output-file requirements/servers/requirements.txt
+	uv pip compile $(RESOLVE) requirements/servers/before.in --output-file requirements/servers/before.txt
 	uv pip compile $(RESOLVE) requirements/alignment/requirements.in --constraint requirements/dev.txt --output-file requirements/alignment/requirements.txt
 	uv pip compile $(RESOLVE) pyproject.toml --group console --constraint requirements/dev.txt --output-file requirements/console/requirements.txt
 	for peer in $(PYPI_PEERS); do \
@@ -139,6 +141,11 @@ $(PAGES): requirements/console/package.json requirements/console/package-lock.js
 $(PYPI_SERVERS): requirements/servers/requirements.txt $(DEPENDENCIES)
 	@$(BIN)/python -m venv --clear $(SERVERS)/venv
 	$(SERVERS)/venv/bin/python $(LOCKED) --requirement $<
+	@touch $@
+
+$(PYPI_BEFORE): requirements/servers/before.txt $(DEPENDENCIES)
+	@$(BIN)/python -m venv --clear $(SERVERS)/venv-before
+	$(SERVERS)/venv-before/bin/python $(LOCKED) --requirement $<
 	@touch $@
 
 # Two need an SDK older than ours, and one of the others would be upgraded by it: each has an environment of its own.
