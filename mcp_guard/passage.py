@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from mcp_guard import inspecting, listing, log, outcomes, refusal, releasing, remembering, rounds
+from mcp_guard import inspecting, listing, log, members, outcomes, refusal, releasing, remembering, rounds
 from mcp_guard.answers import ASKING, look_alikes
 from mcp_guard.approvals import in_band, showing
 from mcp_guard.approvals.asking import Asked
@@ -26,10 +26,10 @@ from mcp_guard.guard import without_made_up_names
 from mcp_guard.handles import Opened
 from mcp_guard.inspecting import Inspection, Job
 from mcp_guard.inspection.results import Inspected
-from mcp_guard.model import Approval, Call, Decision, Effect, Kind, Outcome, Reason, strictest
+from mcp_guard.model import Approval, Call, Decision, Effect, Kind, Outcome, Reason
 from mcp_guard.offers import may_extend
 from mcp_guard.patience import patiently
-from mcp_guard.policy.approved import call_digest, for_part
+from mcp_guard.policy.approved import call_digest
 from mcp_guard.record import questions
 from mcp_guard.record.entries import Entry, Request
 from mcp_guard.record.sightings import Read
@@ -91,7 +91,10 @@ class Passage:
             return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
         self._members = tuple(sorted(beside))
         self.call = self._watched.traced(self.call)
-        return self._watched.looked_at(self.call, self.request, partial(patiently, self._judge, self._unrecorded))
+        judge = partial(patiently, self._judge, self._unrecorded)
+        if self._watched.takes_time:
+            judge = partial(self._as_listed_now, "while a scanner looked at the call", self._judge)
+        return self._watched.looked_at(self.call, self.request, judge)
 
     def refuse(self, decision: Decision) -> None:
         """Refuse it without a judgement, once that is recorded."""
@@ -148,7 +151,7 @@ class Passage:
         def then(approval: Approval | Unsettled | None) -> None:
             end()
             if approval is Unsettled.PENDING and by_answer:
-                asking = in_band.asking_answer(self.context, question)
+                asking = in_band.asking_answer(self.context, question, self.continues)
                 if asking is not None:
                     return self.request.finish(asking)
             if approval is None or isinstance(approval, Unsettled):
@@ -201,17 +204,21 @@ class Passage:
         return self.request.finish(refusal.waiting(answer, decision) if why is Unsettled.PENDING else answer)
 
     def _agreed(self, approval: Approval) -> None:
-        """Judge again, with the tool as it is listed by now: the yes was to the one that was listed then."""
+        """Judge again: the yes was to the tool that was listed then."""
+        self._as_listed_now("while a person was asked", lambda: self._judge((approval,)))
+
+    def _as_listed_now(self, when: str, judge: Callable[[], None]) -> None:
+        """Judge with the tool as it is listed by now, if that is still the one that was looked at."""
 
         def again() -> None:
             if self.tool is not None:
                 now = self.context.session.tools().get(self.tool.exposed)
                 if now is None or now.descriptor != self.tool.descriptor:
-                    why = "the tool was changed while a person was asked"
+                    why = f"the tool was changed {when}"
                     return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE, detail=why))
                 self.tool = now
             if self.request.waiting:
-                patiently(lambda: self._judge((approval,)), self._unrecorded)
+                patiently(judge, self._unrecorded)
             return None
 
         if self.tool is None:
@@ -244,21 +251,8 @@ class Passage:
         """The one judgement, of the call and of all members beside it."""
         decision = self.context.judged(self.call, view, self.tool, approvals)
         if self._members and decision.effect is not Effect.DENY:
-            decision = self._with_members(decision, view, approvals)
+            decision = members.judged(self.context, self.call, decision, self._members, view, approvals)
         return self._watched.narrowed(decision, self.call, view, approvals)
-
-    def _with_members(self, decision: Decision, view: UsageView, approvals: Collection[Approval]) -> Decision:
-        """Each member is used, as a whole: judged by its name, in the same transaction, under the same yes."""
-        said = [decision]
-        for member in self._members:
-            used = replace(self.call, target=member, kind=Kind.EXTENSION)
-            said.append(self.context.judged(used, view, approvals=for_part(approvals, self.call, used)))
-        decision = strictest(said)
-        # Each grant had room for one use, so one use it is, however many of its names the call has.
-        charges = tuple({one.count: one for one in decision.charges}.values())
-        exact = call_digest(self.call)
-        given = tuple(dict.fromkeys(replace(one, call=exact) for one in decision.approvals))
-        return replace(decision, charges=charges, approvals=given)
 
     def _remark(self) -> str:
         """What a person should know of a call that is allowed."""
