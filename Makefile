@@ -10,6 +10,8 @@ PROJECT := $(VENV)/.project-installed
 SERVERS := .servers
 NPM_SERVERS := $(SERVERS)/.npm-installed
 PYPI_SERVERS := $(SERVERS)/.pypi-installed
+COLLECTOR := .collector
+COLLECTS := $(COLLECTOR)/.installed
 ALIGNMENT := .alignment
 TASKS := $(ALIGNMENT)/.installed
 CONFORMANCE := .conformance
@@ -40,7 +42,7 @@ test: $(PROJECT) ## check format, lint, types and behaviour; ARGS="-k name" narr
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not servers and not console" -n auto --dist worksteal $(ARGS)
 
-test-servers: $(PROJECT) $(NPM_SERVERS) $(PYPI_SERVERS) ## run the guard in front of published tool servers (needs npm)
+test-servers: $(PROJECT) $(NPM_SERVERS) $(PYPI_SERVERS) $(COLLECTS) ## run the guard in front of published tool servers, and before a published collector (needs npm; 1 GB)
 	$(BIN)/python -m pytest -m servers $(ARGS)
 
 test-console: $(PROJECT) $(PAGES) ## look at the console in the system's Chromium, and hold its pages to axe's rules (needs npm)
@@ -79,6 +81,7 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 	uv pip compile $(RESOLVE) pyproject.toml --output-file requirements/runtime.txt
 	uv pip compile $(RESOLVE) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	uv pip compile $(RESOLVE) requirements/servers/requirements.in --output-file requirements/servers/requirements.txt
+	uv pip compile $(RESOLVE) requirements/collector/requirements.in --output-file requirements/collector/requirements.txt
 	uv pip compile $(RESOLVE) requirements/alignment/requirements.in --constraint requirements/dev.txt --output-file requirements/alignment/requirements.txt
 	uv pip compile $(RESOLVE) pyproject.toml --group console --constraint requirements/dev.txt --output-file requirements/console/requirements.txt
 	for peer in $(PYPI_PEERS); do \
@@ -90,7 +93,7 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
 clean: ## remove what these commands made
-	rm -rf $(VENV) $(SERVERS) $(ALIGNMENT) $(CONFORMANCE) $(PEERS) $(CONSOLE) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SERVERS) $(COLLECTOR) $(ALIGNMENT) $(CONFORMANCE) $(PEERS) $(CONSOLE) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # python3 comes first, so that the machine's own choice counts; a pyenv shim may exist and still not run.
@@ -139,6 +142,12 @@ $(PAGES): requirements/console/package.json requirements/console/package-lock.js
 $(PYPI_SERVERS): requirements/servers/requirements.txt $(DEPENDENCIES)
 	@$(BIN)/python -m venv --clear $(SERVERS)/venv
 	$(SERVERS)/venv/bin/python $(LOCKED) --requirement $<
+	@touch $@
+
+# It brings its own versions of what the guard needs, too.
+$(COLLECTS): requirements/collector/requirements.txt $(DEPENDENCIES)
+	@$(BIN)/python -m venv --clear $(COLLECTOR)/venv
+	$(COLLECTOR)/venv/bin/python $(LOCKED) --requirement $<
 	@touch $@
 
 # Two need an SDK older than ours, and one of the others would be upgraded by it: each has an environment of its own.
