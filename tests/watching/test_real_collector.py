@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,17 +39,18 @@ async def phoenix(home: Path) -> AsyncIterator[str]:
     own |= {"TELEMETRY_ENABLED": "false", "ALLOW_EXTERNAL_RESOURCES": "false"}
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), **{f"PHOENIX_{key}": own[key] for key in own}}
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen([str(PHOENIX), "serve"], env=environment, stdout=log, stderr=log)
+        process = await asyncio.create_subprocess_exec(str(PHOENIX), "serve", env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
         async with asyncio.timeout(STARTING), httpx2.AsyncClient(trust_env=False) as http:
             while await answer(http, f"{url}/healthz") is None:
-                assert process.poll() is None, (home / "log").read_text()
+                assert process.returncode is None, (home / "log").read_text()
                 await moment()
         yield url
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
 async def answer(http: httpx2.AsyncClient, url: str) -> httpx2.Response | None:
