@@ -165,6 +165,8 @@ class _Asking:
     def _answered(self, reply: dict[str, Any]) -> None:
         if self._over:
             return None
+        if self.context.is_held(self._call()):  # by now: what was stopped hears nothing more of the client
+            return self._settle(Outcome.WITHHELD, refusal.refused_asking(Reason.STOPPED), "stopped before the answer")
         if "error" in reply:
             return self._settle(Outcome.ERROR, {"error": strip_own_data(reply["error"])}, "")
         return self._settle(Outcome.OK, {"result": strip_own_meta(reply["result"])}, "")

@@ -10,6 +10,8 @@ import pytest
 from mcp_guard.accepting import local
 from mcp_guard.accepting.local import Live, place_for
 from mcp_guard.record import stops
+from tests.guards import Scene
+from tests.test_asking import ASKS, ELICITATION, Asked, requests_of_servers
 from tests.test_extensions import Tasks, tasks
 from tests.test_task_notices import Listening
 
@@ -38,6 +40,18 @@ async def test_a_tool_that_was_taken_away_gives_nothing_more_to_who_polls(tmp_pa
         take_away(scene, "echo")
         assert "error" in await scene.about("tasks/get", handle)
         assert [made for made, _ in scene.servers[0].requests if made == "tasks/get"] == []
+
+
+async def test_a_server_that_was_stopped_gets_no_answer_to_what_it_asked_before(tmp_path: Path) -> None:
+    with Scene(tmp_path, policy=ASKS) as scene:
+        before, after = (Asked(scene, "elicitation/create", ELICITATION) for _ in range(2))
+        (_, _, first), (_, _, second) = scene.asked
+        first({"result": {"action": "accept", "content": {"card": "1"}}})
+        scene.record.change(lambda moment: stops.halt(moment, "server:raw", "by a test"))
+        second({"result": {"action": "accept", "content": {"card": "2"}}})
+        assert [before.refused, after.refused] == [None, -32011]
+        assert "card" not in str(after.answers)
+        assert [row.outcome for row in requests_of_servers(scene)] == ["ok", "withheld"]
 
 
 def take_away(scene: Tasks, tool: str) -> None:
