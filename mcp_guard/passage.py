@@ -90,15 +90,11 @@ class Passage:
         if self.server.resting:
             return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
         self._members = tuple(sorted(beside))
-        if self._watched is UNWATCHED:
-            return patiently(self._judge, self._unrecorded)
         self.call = self._watched.traced(self.call)
-        return self._watched.looked_at(self.call, lambda: guarded(self.request, self._looked_at))
-
-    def _looked_at(self) -> None:
-        """Scanners have said what they have to say; the client may have given up meanwhile."""
-        if self.request.waiting:
-            patiently(self._judge, self._unrecorded)
+        judge = partial(patiently, self._judge, self._unrecorded)
+        if self._watched.takes_time:
+            judge = partial(self._as_listed_now, "while a scanner looked at the call", self._judge)
+        return self._watched.looked_at(self.call, self.request, judge)
 
     def refuse(self, decision: Decision) -> None:
         """Refuse it without a judgement, once that is recorded."""
@@ -155,7 +151,7 @@ class Passage:
         def then(approval: Approval | Unsettled | None) -> None:
             end()
             if approval is Unsettled.PENDING and by_answer:
-                asking = in_band.asking_answer(self.context, question)
+                asking = in_band.asking_answer(self.context, question, self.continues)
                 if asking is not None:
                     return self.request.finish(asking)
             if approval is None or isinstance(approval, Unsettled):
@@ -208,17 +204,21 @@ class Passage:
         return self.request.finish(refusal.waiting(answer, decision) if why is Unsettled.PENDING else answer)
 
     def _agreed(self, approval: Approval) -> None:
-        """Judge again, with the tool as it is listed by now: the yes was to the one that was listed then."""
+        """Judge again: the yes was to the tool that was listed then."""
+        self._as_listed_now("while a person was asked", lambda: self._judge((approval,)))
+
+    def _as_listed_now(self, when: str, judge: Callable[[], None]) -> None:
+        """Judge with the tool as it is listed by now, if that is still the one that was looked at."""
 
         def again() -> None:
             if self.tool is not None:
                 now = self.context.session.tools().get(self.tool.exposed)
                 if now is None or now.descriptor != self.tool.descriptor:
-                    why = "the tool was changed while a person was asked"
+                    why = f"the tool was changed {when}"
                     return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE, detail=why))
                 self.tool = now
             if self.request.waiting:
-                patiently(lambda: self._judge((approval,)), self._unrecorded)
+                patiently(judge, self._unrecorded)
             return None
 
         if self.tool is None:
@@ -349,8 +349,6 @@ class Passage:
 
     def _scanned(self, entry: Entry, reply: dict[str, Any], why: str) -> None:
         """Scanners have looked at the answer: `why` it isn't passed on, or nothing."""
-        if self._settled:  # cancelled, or stopped, meanwhile
-            return None
         if why:
             return self.withhold(entry, why)
         looked, failed = partial(self._inspected, entry), partial(self._unreadable, entry)
@@ -453,8 +451,7 @@ class Passage:
             self._timer.cancel()
         scanned = noted(dict.fromkeys(self._found)) if outcome in _SAID else ""
         inspected = self._inspection.note if self._inspection is not None else ""
-        note = self._watched.noted("; ".join(filter(None, (note, scanned, inspected))))
-        self._watched.ended(outcome, answer)
+        note = self._watched.settled(outcome, answer, "; ".join(filter(None, (note, scanned, inspected))))
         duration = (asyncio.get_running_loop().time() - self._started) * 1000
 
         def step() -> None:

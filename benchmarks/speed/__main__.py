@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,7 @@ def main() -> int:
         "--peers", metavar="DIR", type=Path, help=f"where `make bench-peers` put them ({PLACE_VARIABLE}, or the cache)"
     )
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it has started is ended all the same
     scratch = Path(tempfile.mkdtemp()).resolve()
     try:
         report = run(scratch, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +53,7 @@ def report_failure(reason: str, arguments: str | None, whole_tool: bool, state: 
     rule = deny(directory, beside, row, clauses, reason, local_principal())
     _tell(directory, row, rule, reason)
     click.echo(f"denied from now on: {escaped(row.name)} {_exactly(clauses)} ({rule})")
+    click.echo(f"to undo it: mcp-guard revoke --policy {escaped(shlex.quote(str(policy)))} --undo {rule}", err=True)
     if left := known.keys() - clauses.keys():
         click.echo(f"whatever {escaped(', '.join(sorted(left)))} is: a list or an object can't be named exactly")
     for line in wider_denies(row.name, known, row.id):

@@ -6,6 +6,7 @@ It only narrows, so it asks for nothing; to take it back asks for the PIN.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,8 @@ def revoke(
         by = local_principal()
         rule = local.add(directory, place, server=server, tool=name, clauses=given, reason=reason, by=by)
         _say_if_nobody_goes_by_it(directory, place)
-        _say(
-            {"rule": rule}, f"denied from now on: {tool} ({rule}); `mcp-guard revoke --undo {rule}` undoes it", as_json
-        )
+        back = f"mcp-guard revoke --undo {rule}{_as_named(config, policy)}"
+        _say({"rule": rule}, f"denied from now on: {tool} ({rule}); `{back}` undoes it", as_json)
     return 0
 
 
@@ -117,6 +117,12 @@ def _place(config: Path | None, policy: Path | None, directory: Path) -> str:
     if place is None:
         raise InputError(f"{asked.config} loads nothing")
     return place
+
+
+def _as_named(config: Path | None, policy: Path | None) -> str:
+    """The option that named the policy, for a command that goes on from here."""
+    given = f" --config {shlex.quote(str(config))}" if config is not None else ""
+    return f" --policy {shlex.quote(str(policy))}" if policy is not None else given
 
 
 def _show(rules: Iterable[Rule], as_json: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcp_guard.model import Effect, Kind
+from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.rules import Rule
 
 MAX_TARGETS = 4096  # a client can ask for any name; what is remembered about names stays bounded
@@ -35,6 +36,15 @@ class Index:
     def __init__(self, rules: tuple[Rule, ...]) -> None:
         self._rules = rules
         self._known: dict[tuple[Kind, str, str], Speakers] = {}
+        # Where rules stand in the document: those that name targets to the letter, by these, and all others.
+        self._named: dict[tuple[Kind, bool, str, str], list[int]] = {}
+        self._broad: list[int] = []
+        for at, rule in enumerate(rules):
+            names = _to_the_letter(rule)
+            for server, target in names or ():
+                self._named.setdefault((rule.kind, rule.is_grant, server, target), []).append(at)
+            if names is None:
+                self._broad.append(at)
 
     def speakers(self, kind: Kind, server: str, target: str) -> Speakers:
         """The rules that could speak about this target."""
@@ -50,7 +60,7 @@ class Index:
     def _find(self, kind: Kind, server: str, target: str) -> Speakers:
         reaching = [
             Reach(rule, rule.names_exactly(server, target))
-            for rule in self._rules
+            for rule in self._candidates(kind, server, target)
             if rule.kind is kind and rule.may_name(server, target)
         ]
         by: dict[Effect, tuple[Reach, ...]] = {
@@ -63,3 +73,17 @@ class Index:
             any(reach.rule.effects for reach in reaching),
             any(not reach.exactly for reach in by[Effect.ALLOW]),
         )
+
+    def _candidates(self, kind: Kind, server: str, target: str) -> list[Rule]:
+        exactly = self._named.get((kind, True, server, target), [])
+        alike = self._named.get((kind, False, loose(server), loose(target)), [])
+        return [self._rules[at] for at in sorted({*exactly, *alike, *self._broad})]
+
+
+def _to_the_letter(rule: Rule) -> set[tuple[str, str]] | None:
+    """The targets it names, as it compares them; None for a rule that could be about others, too."""
+    if rule.is_grant:
+        named = {(name.server, name.target) for name in rule.names}
+    else:
+        named = {(name.loose_server, name.loose_target) for name in rule.names}
+    return None if rule.effects or any("*" in part for name in named for part in name) else named
