@@ -242,7 +242,8 @@ def test_what_a_policy_permits_under_a_mandate_only_is_shown_under_one_that_leav
 
 def test_what_was_answered_before_stands_in_a_proposed_case() -> None:
     """Or a limit with `from` would fit nothing in it, and no call would show what else was weakened."""
-    document = "grants: [{id: list, tool: b/list, args: {}}, {id: pay, tool: b/pay, args: {to: {from: [b/list]}}}]"
+    pay = "{id: pay, tool: b/pay, args: {to: {from: [b/list]}}, budget: {calls: 2, per: hour}}"
+    document = f"grants: [{{id: list, tool: b/list, args: {{}}}}, {pay}]"
     cases = "  - {why: x, after: [{call: b/list, result: [DE1, 'a: b']}], call: b/pay, args: {to: DE1}, expect: allow}"
     found = suite(document, cases)
     runs = [play(found, one) for one in found.cases]
