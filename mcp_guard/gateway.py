@@ -301,7 +301,9 @@ class Gateway:
             in_band.take(self.context, entry, accepts)
             if not accepts:
                 return passage.refuse(Decision(Effect.ASK, Reason.NOT_APPROVED))
-            return passage.begin(beside - rounds.MEMBERS)
+            beside = passage.call.params.keys() - members
+            if not rounds.claims_to_continue(self.context, passage.call):
+                return passage.begin(beside)
         found = rounds.reopened(self.context, passage.call)
         if found is None:
             return passage.refuse(Decision(Effect.DENY, Reason.UNKNOWN_HANDLE))

@@ -2,8 +2,8 @@
 
 Edge: it looks at the file system, since a symbolic link can give a protected file any name. A text is tried as a path,
 in every spelling that a server might read (`spellings.py`), from the guard's and the servers' directories, lexically
-and resolved; and as a URL of the guard's own port. What a shell command or a program text does can't be covered that
-way; `check` flags such grants.
+and resolved; and as a URL of a port that the guard, a console or another guard of its record listens on. What a shell
+command or a program text does can't be covered that way; `check` flags such grants.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
 from mcp_guard.marks import without_long_marks
+from mcp_guard.own_ports import listening
 from mcp_guard.real_path import real_path
-from mcp_guard.spellings import MAX_PATH, addresses, spellings
+from mcp_guard.spellings import MAX_PATH, addresses, may_address, spellings
 
 _MAX_STEPS = 50_000
 """Texts and path segments in one call: each costs a look at the file system, and the guard's loop waits for it."""
@@ -35,11 +36,17 @@ class Protection:
     path may start from. `port` is the one that the guard listens on, if it does. The directories between a protected
     file and the nearest base (or the home directory) are protected by name: who may rename `policies/` could put
     another policy in its place. Where neither is above it, all are but the topmost. `others` are many more paths that
-    are protected like `paths`, but for one: a second mount of such a file isn't found, to save a look at each.
+    are protected like `paths`, but for one: a second mount of such a file isn't found, to save a look at each. `state`
+    is the directory where processes say on which ports they listen (`own_ports.py`).
     """
 
     def __init__(
-        self, paths: Iterable[str], bases: Iterable[str], port: int | None = None, others: Iterable[str] = ()
+        self,
+        paths: Iterable[str],
+        bases: Iterable[str],
+        port: int | None = None,
+        others: Iterable[str] = (),
+        state: str | None = None,
     ) -> None:
         paths, bases, others = tuple(paths), tuple(bases), tuple(others)
         self._given = (paths, bases, others)
@@ -57,11 +64,13 @@ class Protection:
         self._plain_bases = frozenset(base for base in starts if os.path.realpath(base) == base)
         self._own_names = {base: self._names_below(_fold(base)) for base in self._bases}
         self._port = port
+        self._state = state
 
     def with_more(self, paths: Iterable[str], bases: Iterable[str]) -> Protection:
         """The same with further files and bases: where the documents are others by now. Links are followed anew."""
         old, starts, others = self._given
-        return Protection(dict.fromkeys([*old, *paths]), dict.fromkeys([*starts, *bases]), self._port, others)
+        own, places = dict.fromkeys([*old, *paths]), dict.fromkeys([*starts, *bases])
+        return Protection(own, places, self._port, others, self._state)
 
     def listen_on(self, port: int) -> None:
         """The guard's own port, once it is known: no call may be sent to it."""
@@ -71,12 +80,17 @@ class Protection:
         """Is one of the guard's own things named anywhere in `value`, at any depth? Too many texts count as yes."""
         left = _MAX_STEPS
         stack = [value]
+        ports: frozenset[int] | None = None
         while stack:
             item = stack.pop()
             if isinstance(item, str):
                 left -= 1 + (item.count("/") if len(item) <= MAX_PATH else 0)
                 if left < 0 or self._named(item):
                     return True
+                if may_address(item):
+                    ports = self._ports() if ports is None else ports  # read once a call, and only if it has to be
+                    if ports is None or any(addresses(item, port) for port in ports):
+                        return True
             elif isinstance(item, Mapping):
                 stack.extend(item.values())
                 stack.extend(item.keys())
@@ -87,9 +101,12 @@ class Protection:
     def _named(self, text: str) -> bool:
         if _NAME.fullmatch(text):  # most arguments: a word or a few; every reader takes it for one name or for none
             return any(self._is_name_of_own(base, text) for base in self._bases)
-        if self._port is not None and addresses(text, self._port):
-            return True
         return any(self._own_path(path) for form in spellings(text) for path in self._places(form))
+
+    def _ports(self) -> frozenset[int] | None:
+        """Those that are listened on now, by this process or another; None if that can't be told (law 4)."""
+        there = frozenset[int]() if self._state is None else listening(self._state)
+        return there if there is None or self._port is None else there | {self._port}
 
     def _places(self, form: str) -> Iterator[str]:
         if form.startswith("~"):

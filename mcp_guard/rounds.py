@@ -84,6 +84,11 @@ def reopened(context: Context, call: Call) -> tuple[Call, Opened] | None:
     return replace(call, params=params, continues=True), opened
 
 
+def as_the_client_has_it(members: Mapping[str, Any], opened: Opened) -> dict[str, Any]:
+    """The members of a retry that was opened, with the guard's handle where the server's own state is now."""
+    return {**members, _STATE: opened.handle}
+
+
 def is_asking(reply: Mapping[str, Any], method: str, era: Era | None) -> bool:
     """Does the server want to know something before it answers?"""
     if "result" in reply:

@@ -23,6 +23,7 @@ _BETWEEN = re.compile(r"[=@:,;!?#&|<>()\[\]{}'\"`]+")
 _OPTION = re.compile(r"-[A-Za-z]")
 _MAX_NAMES = 32
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_MAX_SCHEMES = 4  # one before another: `view-source:http://...`
 _PORT = re.compile(r":([0-9]+)")
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, "ftp": 21}
 _LOCAL = re.compile(r"\[?[0-9a-fA-Fx.:]+\]?|[^.]+\.?|.*\.localhost\.?|.*\.local\.?")
@@ -81,9 +82,14 @@ def _of_file_url(rest: str) -> Iterator[str]:
                 yield "/" + path.partition("/")[2]
 
 
+def may_address(text: str) -> bool:
+    """Could `text` be an address with some port?"""
+    return ":" in text or "%" in text or not text.isascii()
+
+
 def addresses(text: str, port: int) -> bool:
     """Could `text` be a URL or a `host:port` with this port? The host doesn't count: any name can lead here."""
-    if ":" not in text and "%" not in text and text.isascii():
+    if not may_address(text):
         return False
     cleaned = text[:MAX_PATH].translate(_UNQUOTED).strip(_INVISIBLE)
     if not cleaned.isascii():
@@ -91,15 +97,17 @@ def addresses(text: str, port: int) -> bool:
     bare = _authority(cleaned)
     if _has_port(bare, port) and not re.search(r"\s", bare):
         return True
-    scheme = _SCHEME.match(cleaned)
-    if scheme is None:
-        return False
-    authority = _authority(cleaned[scheme.end() :])
-    if _has_port(authority, port):
-        return True
-    host = authority.rpartition("@")[2]
-    default = _DEFAULT_PORTS.get(scheme[1].casefold())
-    return default == port and _LOCAL.fullmatch(host) is not None
+    for _ in range(_MAX_SCHEMES):
+        scheme = _SCHEME.match(cleaned)
+        if scheme is None:
+            break
+        cleaned = cleaned[scheme.end() :]
+        authority = _authority(cleaned)
+        host = authority.rpartition("@")[2]
+        default = _DEFAULT_PORTS.get(scheme[1].casefold())
+        if _has_port(authority, port) or (default == port and _LOCAL.fullmatch(host) is not None):
+            return True
+    return False
 
 
 def _authority(text: str) -> str:

@@ -294,6 +294,7 @@ def test_without_a_base_above_it_the_directories_of_a_protected_file_are_denied_
         "http://localhost:73659/",  # 8123 + 65536
         "ws://localhost:8123",
         "gopher://localhost:8123/_x",
+        "view-source:http://localhost:8123/",
     ],
 )
 def test_the_guards_own_port_is_denied_in_every_spelling(house: House, url: str) -> None:

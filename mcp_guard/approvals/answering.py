@@ -27,6 +27,7 @@ from mcp_guard.record.writer import Transaction
 SESSION = "person"
 """The session that a person's own entries carry where they are about none."""
 MOST = 1000  # questions that one list has
+ALL = -1  # instead of that: however many there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +70,24 @@ class Desk:
             raise GuardError("this desk is for looking only; nothing was changed")
         return self._writer
 
-    def waiting(self) -> list[Waiting]:
-        """What waits for an answer, oldest first."""
-        query = """SELECT entry, session, digest, asks, tier, asked, until FROM questions
-            WHERE state='open' AND until>? ORDER BY asked, entry LIMIT ?"""
-        found = self._reader.look(query, (stamp(datetime.now(UTC)), MOST))
-        return [
-            Waiting(entry, session, digest, tuple(orjson.loads(asks)), By(tier), _time(asked), _time(until))
-            for entry, session, digest, asks, tier, asked, until in found
-        ]
+    def waiting(self, most: int = MOST, skip: int = 0) -> list[Waiting]:
+        """What waits for an answer, oldest first: at most so many (or `ALL`), after those that are skipped."""
+        query = f"{_OPEN} ORDER BY asked, entry LIMIT ? OFFSET ?"
+        return [_waiting(row) for row in self._reader.look(query, (stamp(datetime.now(UTC)), most, skip))]
 
-    def one(self, beginning: str) -> Waiting:
+    def how_many(self) -> int:
+        """How many questions wait."""
+        query = "SELECT count(*) FROM questions WHERE state='open' AND until>?"
+        return int(self._reader.look(query, (stamp(datetime.now(UTC)),))[0][0])
+
+    def one(self, entry: str) -> Waiting:
         """The open question of this id. Raises GuardError if there is none."""
-        for one in self.waiting():
-            if one.entry == beginning:
-                return one
-        rows = self._reader.look("SELECT state FROM questions WHERE entry=?", (beginning,))
-        was = f"`{beginning}` is {rows[0][0] if rows[0][0] != 'open' else 'lapsed'}" if rows else "there is none"
-        raise GuardError(f"no question `{beginning}` waits ({was}); see `mcp-guard approvals list`")
+        found = self._reader.look(f"{_OPEN} AND entry=?", (stamp(datetime.now(UTC)), entry))
+        if found:
+            return _waiting(found[0])
+        rows = self._reader.look("SELECT state FROM questions WHERE entry=?", (entry,))
+        was = f"`{entry}` is {rows[0][0] if rows[0][0] != 'open' else 'lapsed'}" if rows else "there is none"
+        raise GuardError(f"no question `{entry}` waits ({was}); see `mcp-guard approvals list`")
 
     def slip(self, one: Waiting) -> slips.Slip:
         """All of the call. Raises GuardError if it can't be shown as what it is."""
@@ -215,6 +216,14 @@ def refuse_wildcard(slip: slips.Slip, free: Collection[str], says: str) -> None:
         raise InputError(f"`{deciding[0]}` says on what or whom the tool acts, so it can't be left open")
     if set(free) == set(arguments):
         raise InputError("an answer for the session keeps at least one argument as it is; grant this instead")
+
+
+_OPEN = """SELECT entry, session, digest, asks, tier, asked, until FROM questions WHERE state='open' AND until>?"""
+
+
+def _waiting(row: tuple[Any, ...]) -> Waiting:
+    entry, session, digest, asks, tier, asked, until = row
+    return Waiting(entry, session, digest, tuple(orjson.loads(asks)), By(tier), _time(asked), _time(until))
 
 
 def _time(text: Any) -> datetime:

@@ -3,6 +3,9 @@
 In the handshake era by an elicitation during the call; in 2026-07-28 by an answer that asks (`input_required`), whose
 `requestState` is a handle of the guard's: for one retry of this very call. Only clients that said that they can be
 asked. The answer goes into the one queue, where a person may be faster; everything but a plain accept means no.
+
+A call that is itself the answer to a server's questions is asked about like any other: what it answered is kept in the
+guard's handle meanwhile, with the handle of the server's round, which is still to be used.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ from mcp_guard.shown import not_offered
 KEY = "mcp-guard/approval"
 _KIND = "approval"
 _MOST = 2000  # characters of a value; who needs to see more asks a person at the desk
+_NOT_SHOWN = frozenset({"name", "arguments", "uri", "_meta", "requestState"})
+"""Shown otherwise, the client's own, or a server's that says nothing to a person. What else there is, is shown."""
 _FORM = {"type": "object", "properties": {}}
 
 
@@ -42,8 +47,8 @@ def may_ask_now(context: Context, request: InFlight, question: Question) -> bool
 
 
 def may_ask_by_answer(context: Context, request: InFlight, question: Question) -> bool:
-    """2026-07-28: the same, and the call isn't already a round of the server's own."""
-    if context.session.era is not Era.MODERN or question.tier is not By.CLIENT or question.call.continues:
+    """2026-07-28: the same."""
+    if context.session.era is not Era.MODERN or question.tier is not By.CLIENT:
         return False
     return question.call.method in ROUND_METHODS and not not_offered("elicitation", {}, request.offered)
 
@@ -66,10 +71,10 @@ def _replied(context: Context, question: Question, reply: Mapping[str, Any]) -> 
     take(context, question.entry, _accepts(result))
 
 
-def asking_answer(context: Context, question: Question) -> dict[str, Any] | None:
-    """The answer that asks; None if the handle can't be made."""
+def asking_answer(context: Context, question: Question, continues: Opened | None) -> dict[str, Any] | None:
+    """The answer that asks; None if its handle would be too large. `continues`: the server's round that waits."""
     bound = rounds.bound(context, question.call)
-    inner = {"entry": question.entry}
+    inner = {"entry": question.entry, "members": _members(question.call, continues)}
     state = context.guard.handles.mint(_KIND, bound, inner, context.guard.now(), questions.QUESTION_LIFE)
     if state is None:
         return None
@@ -77,8 +82,14 @@ def asking_answer(context: Context, question: Question) -> dict[str, Any] | None
     return {"result": {"resultType": "input_required", "inputRequests": asked, "requestState": state}}
 
 
+def _members(call: Call, continues: Opened | None) -> dict[str, Any]:
+    """What the client had sent beside the call: the retry carries its answer to the guard in that place."""
+    theirs = {name: call.params[name] for name in rounds.MEMBERS if name in call.params}
+    return theirs if continues is None else rounds.as_the_client_has_it(theirs, continues)
+
+
 def reopened(context: Context, call: Call) -> tuple[Call, str, bool] | None:
-    """A retry that answers: the call as it was asked about, its question, and whether the client accepts.
+    """A retry that answers: the call as the client had made it, its question, and whether the client accepts.
 
     None if its state isn't a handle that was given out for this very call, or was used before.
     """
@@ -92,6 +103,7 @@ def reopened(context: Context, call: Call) -> tuple[Call, str, bool] | None:
     only = isinstance(responses, Mapping) and set(responses) == {KEY}
     accepts = only and isinstance(responses, Mapping) and _accepts(responses[KEY])
     params = {name: value for name, value in call.params.items() if name not in rounds.MEMBERS}
+    params |= opened.inner["members"]
     return replace(call, params=params), str(opened.inner["entry"]), accepts
 
 
@@ -120,7 +132,8 @@ def _elicitation(question: Question) -> dict[str, Any]:
     """Fixed words, then the call: one line a fact, whose text can't begin a line of its own or hide."""
     call = question.call
     lines = [f"[mcp-guard] May {escaped(call.name)} be called, once?"]
-    for name, value in call.arguments.items():
+    beside = {name: value for name, value in call.params.items() if name not in _NOT_SHOWN}
+    for name, value in (*call.arguments.items(), *beside.items()):
         text = escaped(json.dumps(value, ensure_ascii=False))
         lines.append(
             f"| {escaped(name)} = {text if len(text) <= _MOST else f'{text[:_MOST]} … ({len(text)} characters)'}"

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+import orjson
+
 from mcp_guard import log
 from mcp_guard.approvals import binding, slips
 from mcp_guard.approvals.port import Answered, Question, Recalled, Unsettled
@@ -129,13 +131,10 @@ class Queue:
             log.warning("the record could not be asked for answers", error=str(error))
 
     def _answers(self) -> list[tuple[str, str, str, int]]:
-        query = "SELECT entry, state, answerer, answered_in FROM questions WHERE state!='open'"
-        if len(self._open) < 100:
-            marks = ", ".join("?" * len(self._open))
-            found = self._record.look(f"{query} AND entry IN ({marks})", tuple(self._open))
-        else:
-            found = self._record.look(query)
-        return [(entry, state, by, tier) for entry, state, by, tier in found if entry in self._open]
+        query = """SELECT entry, state, answerer, answered_in FROM questions
+            WHERE state!='open' AND entry IN (SELECT value FROM json_each(?))"""
+        found = self._record.look(query, (orjson.dumps(list(self._open)).decode(),))
+        return [(entry, state, by, tier) for entry, state, by, tier in found]
 
     def _settled(self, entry: str, state: str, by: str, tier: int) -> None:
         one = self._open.pop(entry)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import click
 
 from mcp_guard import presence
-from mcp_guard.approvals.answering import Desk, Waiting, at, looking_at
+from mcp_guard.approvals.answering import ALL, Desk, Waiting, at, looking_at
 from mcp_guard.approvals.nearest import nearest
 from mcp_guard.approvals.slips import Slip
 from mcp_guard.cli import approvals_shown
@@ -54,14 +55,13 @@ def list_(as_json: bool, state: Path | None) -> None:
         click.echo("nothing waits: nothing is recorded yet", err=True)
         return
     with looking_at(directory) as desk:
-        waiting = desk.waiting()
-        for one in waiting:
+        for one in desk.waiting(ALL):
             if as_json:
                 _print_json(_fields(desk, one, whole=False))
             else:
                 click.echo(approvals_shown.line(one, _slip(desk, one)))
         if not as_json:
-            _say_state(desk, waiting)
+            _say_state(desk)
 
 
 @approvals.command()
@@ -155,13 +155,15 @@ def unfreeze(session: str, state: Path | None) -> int:
     return 0
 
 
-def _tell(directory: Path, fresh: Iterable[str], with_notice: bool) -> None:
+def _tell(directory: Path, fresh: Sequence[str], with_notice: bool) -> None:
     with looking_at(directory) as desk:
-        for one in desk.waiting():
-            if one.entry in fresh:
+        for entry in fresh:
+            with suppress(GuardError):  # it was answered meanwhile
+                one = desk.one(entry)
                 click.echo(approvals_shown.line(one, _slip(desk, one)))
-                if with_notice:
-                    notice(f"A tool call waits for your answer: {one.entry}")
+    if with_notice:  # one: a screen full of them would hide what they are about
+        many = f"{len(fresh)} tool calls wait for your answers"
+        notice(f"A tool call waits for your answer: {fresh[0]}" if len(fresh) == 1 else many)
 
 
 def _slip(desk: Desk, one: Waiting) -> Slip | None:
@@ -195,10 +197,10 @@ def _fields(desk: Desk, one: Waiting, *, whole: bool) -> dict[str, Any]:
     return fields
 
 
-def _say_state(desk: Desk, waiting: list[Waiting]) -> None:
+def _say_state(desk: Desk) -> None:
     asked = desk.asked_since(HOUR)
     parts = ", ".join(f"{count} {state}" for state, count in asked.items())
-    click.echo(f"{len(waiting)} waiting; in the last hour {sum(asked.values())} asked ({parts or 'none'})", err=True)
+    click.echo(f"{desk.how_many()} waiting; in the last hour {sum(asked.values())} asked ({parts or 'none'})", err=True)
     for scope, why in desk.stopped().items():
         click.echo(f"stopped: {escaped(scope)} ({escaped(why)})", err=True)
 

@@ -15,13 +15,17 @@ import click
 
 from mcp_guard import presence
 from mcp_guard.accepting import local
+from mcp_guard.accepting.beside import is_told
 from mcp_guard.accepting.gate import Gate
 from mcp_guard.accepting.local_text import Rule, Scalar
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.cli.setting_up import clock, local_principal
 from mcp_guard.errors import InputError
 from mcp_guard.record import place as places
+from mcp_guard.record.query import open_for_reading
 from mcp_guard.record.shown import escaped
+
+NOBODY = "no guard has started with this document by this very path, so nothing is taken away from those that run"
 
 
 @click.command(epilog="Example: mcp-guard revoke mail/send_email --where to=eve@example.com --reason 'not hers'")
@@ -69,9 +73,17 @@ def revoke(
         given = parse_clauses(clauses)
         by = local_principal()
         rule = local.add(directory, place, server=server, tool=name, clauses=given, reason=reason, by=by)
+        _say_if_nobody_goes_by_it(directory, place)
         back = f"mcp-guard revoke --undo {rule}{_as_named(config, policy)}"
         _say({"rule": rule}, f"denied from now on: {tool} ({rule}); `{back}` undoes it", as_json)
     return 0
+
+
+def _say_if_nobody_goes_by_it(directory: Path, place: str) -> None:
+    """Else a wrong path, or another name of the same file, would take nothing away without a word."""
+    with open_for_reading(directory) as query:
+        if not is_told(query, place):
+            click.echo(f"mcp-guard: {NOBODY}", err=True)
 
 
 def parse_clauses(written: Iterable[str]) -> dict[str, tuple[Scalar, ...]]:

@@ -17,6 +17,7 @@ from mcp_guard.cli.setting_up import local_principal
 from mcp_guard.conversations import Conversations
 from mcp_guard.errors import InputError
 from mcp_guard.guard import Guard
+from mcp_guard.own_ports import announced
 from mcp_guard.transports.http import serve
 from mcp_guard.transports.http_access import Access, token_file, token_from_env
 from mcp_guard.transports.http_link_remote import is_loopback
@@ -55,6 +56,7 @@ def serve_http(
         def ready(url: str) -> None:
             own = urlsplit(url).port or port
             guard.protection.listen_on(own)
+            stack.enter_context(announced(guard.record.directory, own))
             never_dial(own)
             click.echo(f"mcp-guard: serving {url}\nmcp-guard: bearer token: {where}", err=True)
             click.echo(f"mcp-guard: its holder, in documents and in the record: {access.principal}", err=True)

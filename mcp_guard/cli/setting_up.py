@@ -236,4 +236,4 @@ def protection_of(
     bases = [str(Path.cwd()), *(spec.cwd for spec in specs if spec.cwd)]
     bases += [document.variables["project"] for document in layers if "project" in document.variables]
     own = (*own_files, *(layer.file for layer in layers), state, guards_home(), PROGRAM)
-    return Protection([str(path) for path in own], bases, others=map(str, client_files(bases)))
+    return Protection([str(path) for path in own], bases, others=map(str, client_files(bases)), state=str(state))

@@ -56,9 +56,9 @@ def told(row: Row) -> Told:
     )
 
 
-def waiting(desk: Desk) -> list[Open]:
-    """What waits for an answer, oldest first."""
-    return [_open(desk, one) for one in desk.waiting()]
+def waiting(desk: Desk, most: int, skip: int = 0) -> list[Open]:
+    """What waits for an answer, oldest first: as many as one page has. Each costs a look at its file."""
+    return [_open(desk, one) for one in desk.waiting(most, skip)]
 
 
 def _open(desk: Desk, one: Waiting) -> Open:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import time
 import webbrowser
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from mcp_guard.console.app import application
 from mcp_guard.console.door import Door
 from mcp_guard.console.room import Room
 from mcp_guard.errors import GuardError, InputError
+from mcp_guard.own_ports import announced
 from mcp_guard.presence.terminal import TERMINAL
 from mcp_guard.record import place
 from mcp_guard.record.query import Filter
@@ -41,15 +43,23 @@ def serve(room: Room, port: int, *, open_browser: bool) -> None:
     sockets = listen("127.0.0.1", port)
     try:
         _read_ahead(room)
-        door = Door(sockets[0].getsockname()[1], time.monotonic)
-        show_on_terminal(f"mcp-guard console: open this once, within 10 minutes:\n  {door.link}\nCtrl-C ends it.\n")
-        server = uvicorn.Server(_configuration(room, door))
-        _end_in_good_order()
-        with _opening(room.directory, door.link, wanted=open_browser), _quiet("uvicorn"), suppress(KeyboardInterrupt):
-            anyio.run(server.serve, sockets)
+        own = sockets[0].getsockname()[1]
+        door = Door(own, time.monotonic)
+        with announced(room.directory, own):  # before the link is: no call of a guard leads here
+            _serve(room, door, sockets, open_browser=open_browser)
     finally:
         for bound in sockets:
             bound.close()
+
+
+def _serve(room: Room, door: Door, sockets: list[socket.socket], *, open_browser: bool) -> None:
+    """The link, and whoever follows it, until the end."""
+    _end_in_good_order()
+    with suppress(KeyboardInterrupt):
+        show_on_terminal(f"mcp-guard console: open this once, within 10 minutes:\n  {door.link}\nCtrl-C ends it.\n")
+        server = uvicorn.Server(_configuration(room, door))
+        with _opening(room.directory, door.link, wanted=open_browser), _quiet("uvicorn"):
+            anyio.run(server.serve, sockets)
 
 
 def _read_ahead(room: Room) -> None:

@@ -12,7 +12,7 @@ import pytest
 from mcp_guard.model import Reason
 from mcp_guard.presence import secret
 from tests.console.process import console
-from tests.guards import RecordingDownstream, Scene, decision_in, tool
+from tests.guards import RecordingDownstream, Scene, Stand, decision_in, tool
 from tests.presence.person import PIN, in_a_shell
 from tests.record.examples import open_record
 
@@ -51,6 +51,26 @@ def test_a_web_server_that_finds_the_port_gets_nothing_but_refusals(tmp_path: Pa
                 assert answer.status == (403 if name == host else 421), (name, path)
                 assert not answer.getheader("set-cookie") and link.rpartition("/")[2] not in text
     assert not (state / "console-open.html").exists()
+
+
+async def test_a_granted_web_tool_is_not_sent_to_a_console_that_was_started_after_the_guard(tmp_path: Path) -> None:
+    stand = Stand(tmp_path, "version: 1\ngrants: [{id: web, tool: raw/echo, args: any}]\n")
+    async with stand.wrap() as client:
+        await client.initialize()
+        with console(stand.state) as link:
+            port = urlsplit(link).port or 0
+            forms = [
+                link,
+                f"127.0.0.1:{port}",
+                f"http://[::1]:{port}/",
+                f"HTTP://x.test:%3{str(port)[0]}{str(port)[1:]}/",
+            ]
+            for form in (*forms, f"view-source:http://localhost:{port + 65536}", f"http://user@guard\uff1a{port}"):
+                answer = await client.call("echo", {"fetch": [{"url": form}]})
+                assert decision_in(answer)["reason"] == Reason.PROTECTED, form
+            assert not (await client.call("echo", {"text": "https://docs.python.org/3/"})).get("isError")
+        assert not (await client.call("echo", {"text": f"http://127.0.0.1:{port}/"})).get("isError")
+    assert len(stand.ledger()) == 2
 
 
 @pytest.mark.parametrize("options", [[], ["--open"]])

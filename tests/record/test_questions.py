@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -142,10 +142,24 @@ def test_a_question_is_answered_once_by_whoever_is_first(tmp_path: Path) -> None
         assert not execute(other)
 
 
-def test_an_answer_at_the_very_end_of_its_time_is_too_late(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("early", "good"), [(timedelta(microseconds=1), True), (timedelta(), False)])
+def test_an_answer_at_the_very_end_of_its_time_is_too_late(tmp_path: Path, early: timedelta, good: bool) -> None:
     clock = Clock()
     with open_record(tmp_path, clock=clock) as record:
         record.change(lambda moment: questions.ask(moment, asking("a-1"), NO_LEASE))
         record.change(lambda moment: questions.approve(moment, "a-1", "me", By.PERSON))
-        clock.now += questions.APPROVAL_LIFE
-        assert not execute(record, approval("a-1"))
+        clock.now += questions.APPROVAL_LIFE - early
+        assert execute(record, approval("a-1")) is good
+
+
+@pytest.mark.parametrize(("early", "good"), [(timedelta(microseconds=1), True), (timedelta(), False)])
+def test_a_question_at_the_very_end_of_its_time_is_answered_no_more(
+    tmp_path: Path, early: timedelta, good: bool
+) -> None:
+    clock = Clock()
+    with open_record(tmp_path, clock=clock) as record:
+        record.change(lambda moment: questions.ask(moment, asking("a-1"), NO_LEASE))
+        clock.now += questions.QUESTION_LIFE - early
+        with nullcontext() if good else pytest.raises(questions.Settled, match="lapsed"):
+            record.change(lambda moment: questions.approve(moment, "a-1", "me", By.PERSON))
+        assert verify(record.directory) == []

@@ -14,6 +14,7 @@ from mcp_guard.record.query import Filter
 from mcp_guard.record.stops import EVERYTHING
 
 LATEST = 30  # decisions on the page
+OLDEST = 10  # questions on it: those that lapse first
 EFFECTS = tuple(one.value for one in EffectClass)
 
 
@@ -22,11 +23,11 @@ def show(room: Room, asked: Asked) -> Page:
     values = {"live": "still" not in asked.query, "now": now(), "effects": EFFECTS, "done": asked.query.get("done", "")}
     with room.record() as query:
         if query is None:
-            return Page("now.html", values | {"empty": True, "rows": [], "waiting": [], "stopped": {}})
+            return Page("now.html", values | {"empty": True, "rows": [], "waiting": [], "total": 0, "stopped": {}})
         found = [rows.told(row) for row in query.entries(Filter(limit=LATEST))]
     with looking_at(room.directory) as desk:
-        waiting, stopped = rows.waiting(desk), desk.stopped()
-    return Page("now.html", values | {"empty": False, "rows": found[::-1], "waiting": waiting, "stopped": stopped})
+        values |= {"waiting": rows.waiting(desk, OLDEST), "total": desk.how_many(), "stopped": desk.stopped()}
+    return Page("now.html", values | {"empty": False, "rows": found[::-1]})
 
 
 def stop(room: Room, path: Mapping[str, str], form: Form) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,18 +19,23 @@ from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.keys import digest_key
 from mcp_guard.record.query import Filter
 
+SIZE = 50  # questions of one page
 BEFORE = 5  # calls of the session that are told
 
 
 def show(room: Room, asked: Asked) -> Page:
-    """The list."""
-    live, done = "still" not in asked.query, asked.query.get("done", "")
-    values = {"live": live, "done": done, "now": now()}
+    """One page of the list, oldest first."""
+    live, done, skip = "still" not in asked.query, asked.query.get("done", ""), asked.query.get("skip", "0")
+    if not re.fullmatch("[0-9]{1,6}", skip):
+        raise InputError("this page's address isn't one of the approvals'")
+    first = int(skip)
+    values = {"live": live, "done": done, "now": now(), "first": first, "size": SIZE, "total": 0}
     with room.record() as query:
         if query is None:
             return Page("approvals.html", values | {"waiting": [], "standing": []})
     with looking_at(room.directory) as desk:
-        return Page("approvals.html", values | {"waiting": rows.waiting(desk), "standing": desk.standing()})
+        values |= {"total": desk.how_many(), "standing": desk.standing()}
+        return Page("approvals.html", values | {"waiting": rows.waiting(desk, SIZE, first)})
 
 
 def one(room: Room, asked: Asked) -> Page:
