@@ -165,6 +165,11 @@ class _Asking:
     def _answered(self, reply: dict[str, Any]) -> None:
         if self._over:
             return None
+        # Law 7: a file that a server asks for by a question is no less named than one in a call's arguments. Roots say
+        # what a client works on; what lies below them is judged where a call names it.
+        if self.kind != "roots" and self.context.guard.protection.named_by(reply):
+            refused = refusal.refused_asking(Reason.PROTECTED)
+            return self._settle(Outcome.WITHHELD, refused, "the answer names what is the guard's own")
         if "error" in reply:
             return self._settle(Outcome.ERROR, {"error": strip_own_data(reply["error"])}, "")
         return self._settle(Outcome.OK, {"result": strip_own_meta(reply["result"])}, "")
@@ -235,7 +240,7 @@ def progressed(context: Context, params: dict[str, Any]) -> None:
     """The client tells how far it is with what a server asked."""
     token = params.get("progressToken")
     tell: Callable[[dict[str, Any]], None] | None = context.session.tokens.get(token) if type(token) is str else None
-    if tell is not None:
+    if tell is not None and not context.guard.protection.named_by(params):
         tell(params)
 
 

@@ -10,7 +10,11 @@ from mcp_guard.policy.document import Authority, Document
 
 
 class Local(Protocol):
-    """Where local denies come from (`accepting/local.py`)."""
+    """Where local denies come from (`accepting/local.py`): a list of one place."""
+
+    @property
+    def place(self) -> str:
+        """Which list it is."""
 
     def changed(self, connection: sqlite3.Connection) -> bool:
         """Are they others than those that `load` gave last?"""

@@ -13,7 +13,7 @@ from mcp_guard import exposure, refusal
 from mcp_guard.context import Context
 from mcp_guard.downstream import Downstream, State
 from mcp_guard.eras import Era, strip_own_meta
-from mcp_guard.model import Call, Decision, Kind, Outcome, Reason
+from mcp_guard.model import Call, Decision, Effect, Kind, Outcome, Reason
 from mcp_guard.offers import may_extend
 from mcp_guard.passage import Passage
 from mcp_guard.patience import patiently
@@ -46,11 +46,21 @@ def notified(context: Context, method: str, params: dict[str, Any] | None) -> bo
 
 def _tell(context: Context, server: Downstream, method: str, params: dict[str, Any] | None) -> None:
     """Judged, charged and recorded as a request of that name would be, before it is sent; only nobody is answered."""
+    watch, call = context.guard.watch, _call(context, server, method, params)
+    if watch is None:
+        return _tell_scanned(context, server, call, params, None)
+    return watch.notified(call, lambda against: _tell_scanned(context, server, call, params, against))
+
+
+def _tell_scanned(
+    context: Context, server: Downstream, call: Call, params: dict[str, Any] | None, against: Decision | None
+) -> None:
     guard, session = context.guard, context.session
-    call = _call(context, server, method, params)
 
     def judged(view: UsageView) -> Decision:
         decision = context.judged(call, view)
+        if decision.effect is not Effect.DENY and against is not None:
+            return against
         return replace(decision, detail="not inspected") if decision.allowed else decision
 
     def step() -> None:
@@ -61,7 +71,7 @@ def _tell(context: Context, server: Downstream, method: str, params: dict[str, A
         # Over HTTP, the modern era has no notifications that a client makes: there is no way to send one.
         there = server.state is State.READY and (server.spec.remote is None or server.era is Era.LEGACY)
         if there:
-            server.notify(method, params)
+            server.notify(call.method, params)
         outcome = Outcome.OK if there else Outcome.NOT_SENT
         patiently(
             lambda: guard.record.finish(entry, outcome, duration_ms=0.0, refund=not there, note="a notification"),

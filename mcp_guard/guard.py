@@ -148,12 +148,16 @@ class Guard:
         self.quarantine = Quarantine(self.record.directory)
         self._derive()
 
-    def bind(self, authority: Authority, lock: Lock | None, unlike: Mapping[str, str]) -> None:
-        """From here on these documents and this lock judge. Takes no step between calls: no call sees half of it."""
-        self.authority, self.lock, self.unlike = authority, lock, unlike
+    def bind(
+        self, authority: Authority, lock: Lock | None, unlike: Mapping[str, str], local: Local | None = None
+    ) -> None:
+        """From here on these documents and this lock judge, and another list of local denies if there is one, which
+        `authority` has read. Takes no step between calls: no call sees half of it.
+        """
+        self.authority, self.lock, self.unlike, self.local = authority, lock, unlike, local or self.local
         self._derive()
         for view in self.views:
-            view._follow(self)
+            view._follow(self, anew=local is not None)
         self._tell(True)
 
     @property
@@ -167,14 +171,15 @@ class Guard:
         All but documents is shared: record, servers, questions, stops. `good` says whether the stack still counts.
         """
         found = copy(self)
-        found.local = copy(self.local)  # each takes up changes by itself
         found.views, found._stack, found._good = [], stack, good
         found.candidate = None  # a policy alone isn't to be compared with one under a mandate
         found._follow(self)
         self.views.append(found)
         return found
 
-    def _follow(self, main: Guard) -> None:
+    def _follow(self, main: Guard, *, anew: bool = True) -> None:
+        if anew:
+            self.local, self.authority = copy(main.local), replace(self.authority, local=main.authority.local)
         own = self._stack(main.policy)
         authority = replace(own, local=self.authority.local, without=main.authority.without)
         self.authority, self.lock, self.unlike, self.protection = authority, main.lock, main.unlike, main.protection

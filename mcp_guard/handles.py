@@ -3,10 +3,12 @@
 A server's handle in a client's hands would let that client, or whoever read it, go on with another one's work, or with
 another call than the one that was judged. So the guard hands out its own: authenticated with a key that only the guard
 has, and bound to what the handle was given out for. Opening one for anything else gives nothing, and doesn't say why.
+Nor can it be read: a server's own state is in it, which no inspection has looked at.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 import os
@@ -25,6 +27,8 @@ MAX_HANDLE = 2 * MAX_INNER
 MAX_SPENT = 100_000
 """Used handles that are remembered until they are too old; with more, none is opened any more."""
 _VERSION = "g1"
+_NONCE = 24
+"""Random bytes of each handle: so many that none comes twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Handles:
 
     def __init__(self, key: bytes, random: Callable[[int], bytes] = os.urandom) -> None:
         self._key = hmac.digest(key, b"mcp_guard handles", "sha256")  # never the key that digests what is recorded
+        self._hiding = hmac.digest(key, b"mcp_guard handles, hidden", "sha256")
         self._random = random
         self._spent: dict[str, float] = {}
 
@@ -57,7 +62,23 @@ class Handles:
             "inner": dict(inner),
         }
         text = serialize(body)
-        return None if len(text) > MAX_INNER else self._signed(urlsafe_b64encode(text).decode())
+        return None if len(text) > MAX_INNER else self._signed(self._hidden(text))
+
+    def _hidden(self, text: bytes) -> str:
+        nonce = self._random(_NONCE)
+        return urlsafe_b64encode(nonce + self._mixed(nonce, text)).decode()
+
+    def _shown(self, body: str) -> str:
+        raw = urlsafe_b64decode(body)
+        return self._mixed(raw[:_NONCE], raw[_NONCE:]).decode()
+
+    def _mixed(self, nonce: bytes, text: bytes) -> bytes:
+        """Hides a text, and shows a hidden one: SHAKE256 of key and nonce is as long a one-time pad as is needed.
+
+        A nonce is used once, and what comes back is authenticated before it is mixed.
+        """
+        pad = hashlib.shake_256(self._hiding + nonce).digest(len(text))
+        return (int.from_bytes(pad) ^ int.from_bytes(text)).to_bytes(len(text))
 
     def _signed(self, body: str) -> str:
         mark = hmac.digest(self._key, body.encode(), "sha256")
@@ -72,7 +93,7 @@ class Handles:
         if not hmac.compare_digest(self._signed(body), handle):
             return None
         try:
-            said = parse_arguments(urlsafe_b64decode(body).decode())
+            said = parse_arguments(self._shown(body))
         except (Malformed, ValueError, json.JSONDecodeError):
             return None
         if said["kind"] != kind or not hmac.compare_digest(

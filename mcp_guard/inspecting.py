@@ -7,6 +7,7 @@ can tell which of its tools speaks. Where nothing is wanted, nothing is looked a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,6 +17,7 @@ from mcp_guard import found, log, rounds
 from mcp_guard.aside import is_light, look
 from mcp_guard.catalog import Tool, compile_schema
 from mcp_guard.context import Context
+from mcp_guard.deliveries import UPDATED
 from mcp_guard.eras import SUBSCRIPTION_KEY
 from mcp_guard.inspection.obligations import NOTHING, Obligations
 from mcp_guard.inspection.results import Inspected, inspect, links
@@ -26,12 +28,18 @@ from mcp_guard.record.entries import Entry
 LOG = "notifications/message"
 MAX_LINKS = 1000
 """Links of one answer that are judged; those beyond count as nothing that may be read."""
-_NUMBERS = ("progressToken", "progress", "total")
+_NUMBERS = frozenset({"progress", "total"})
 _STATE = "requestState"
-_STANDING = (
-    *("resultType", "taskId", "status", "createdAt", "lastUpdatedAt", "ttl", "ttlMs", "pollInterval"),
-    *("pollIntervalMs", "cacheScope"),
-)
+_DURATIONS = frozenset({"ttl", "ttlMs", "pollInterval", "pollIntervalMs"})
+_DATES = frozenset({"createdAt", "lastUpdatedAt"})
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,20}(?:Z|[+-][0-9:]{4,6})?")
+_STATES = {
+    "resultType": frozenset({"task", "complete"}),
+    "status": frozenset({"working", "input_required", "completed", "failed", "cancelled"}),
+    "cacheScope": frozenset({"public", "private"}),
+}
+_ABOUT = {UPDATED: "uri", "notifications/elicitation/complete": "elicitationId"}
+_ABOUT_TASKS = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 _ASKS = "it asks before it answers, which a call may not whose answer a person releases"
 
 
@@ -130,10 +138,10 @@ class Inspection:
         """A line of progress. Of a call whose answer is held, only the numbers."""
         token = {name: told[name] for name in ("progressToken",) if name in told}
         if self.wanted.quarantine:
-            return {name: told[name] for name in _NUMBERS if name in told}
+            return {**_numbers(told), **token}
         rest = {name: value for name, value in told.items() if name not in token}
         passed = rest if self.wanted == NOTHING else _in_passing(rest, self.wanted)
-        return {**(passed if passed is not None else {"progress": told.get("progress", 0)}), **token}
+        return {**(passed if passed is not None else {"progress": 0, **_numbers(told)}), **token}
 
     def _fits(self) -> Callable[[Any], bool] | None:
         schema = None if self.tool is None else self.tool.descriptor.get("outputSchema")
@@ -171,7 +179,7 @@ def told(
     if wanted.quarantine:
         if method == LOG:
             return _not_told(context, server, method)
-        return True, _bare(params)
+        return True, _bare(method, params)
     passed = params if wanted == NOTHING else _in_passing(params, wanted)
     if passed is None:
         return _not_told(context, server, method)
@@ -224,10 +232,14 @@ def _in_passing(params: dict[str, Any], wanted: Obligations) -> dict[str, Any] |
     return _quietly(params, wanted)
 
 
-def _bare(params: dict[str, Any]) -> dict[str, Any]:
-    """A notice without a word of the server's own."""
-    meta = params.get("_meta")
-    kept: dict[str, Any] = {name: params[name] for name in ("uri", "elicitationId") if name in params}
+def _numbers(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name in _NUMBERS and type(value) in (int, float)}
+
+
+def _bare(method: str, params: dict[str, Any]) -> dict[str, Any]:
+    """A notice without a word of the server's own: at most the name of what the client itself asked to be told of."""
+    meta, about = params.get("_meta"), _ABOUT.get(method)
+    kept: dict[str, Any] = {about: params[about]} if about in params else {}
     ours = {SUBSCRIPTION_KEY: meta[SUBSCRIPTION_KEY]} if isinstance(meta, dict) and SUBSCRIPTION_KEY in meta else {}
     return {**kept, "_meta": ours} if ours else kept
 
@@ -242,15 +254,26 @@ def _not_told(context: Context, server: str, method: str) -> tuple[bool, None]:
 def _has_an_end(reply: dict[str, Any], call: Call) -> bool:
     """Is this what the call came to? Not while it goes on as a task; what that comes to is held when it is there."""
     result = reply.get("result")
-    if not isinstance(result, dict) or not (call.kind is Kind.EXTENSION or result.get("resultType") == "task"):
+    is_about_one = call.method in _ABOUT_TASKS  # any other extension's `taskId` is whatever its server says
+    if not isinstance(result, dict) or not (is_about_one or result.get("resultType") == "task"):
         return True
     return "result" in result or "error" in result or "taskId" not in result
 
 
 def _without_words(reply: dict[str, Any]) -> dict[str, Any]:
     """How a task stands, without what its server says of it."""
-    kept = {name: value for name, value in reply["result"].items() if name in _STANDING}
-    return {"result": {name: value for name, value in kept.items() if not isinstance(value, str) or len(value) <= 256}}
+    return {"result": {name: value for name, value in reply["result"].items() if _is_standing(name, value)}}
+
+
+def _is_standing(name: str, value: Any) -> bool:
+    """Is it what the protocol has there? By its form: under such a name, too, a server could say what it likes."""
+    if name == "taskId":  # the client gets the guard's handle for it
+        return isinstance(value, str)
+    if name in _DURATIONS:
+        return value is None or type(value) in (int, float)
+    if name in _DATES:
+        return isinstance(value, str) and _DATE.fullmatch(value) is not None
+    return isinstance(value, str) and value in _STATES.get(name, ())
 
 
 def _state(reply: dict[str, Any]) -> dict[str, Any]:

@@ -91,7 +91,10 @@ class Passage:
             return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
         self._members = tuple(sorted(beside))
         self.call = self._watched.traced(self.call)
-        return self._watched.looked_at(self.call, self.request, partial(patiently, self._judge, self._unrecorded))
+        judge = partial(patiently, self._judge, self._unrecorded)
+        if self._watched.takes_time:
+            judge = partial(self._as_listed_now, "while a scanner looked at the call", self._judge)
+        return self._watched.looked_at(self.call, self.request, judge)
 
     def refuse(self, decision: Decision) -> None:
         """Refuse it without a judgement, once that is recorded."""
@@ -201,17 +204,21 @@ class Passage:
         return self.request.finish(refusal.waiting(answer, decision) if why is Unsettled.PENDING else answer)
 
     def _agreed(self, approval: Approval) -> None:
-        """Judge again, with the tool as it is listed by now: the yes was to the one that was listed then."""
+        """Judge again: the yes was to the tool that was listed then."""
+        self._as_listed_now("while a person was asked", lambda: self._judge((approval,)))
+
+    def _as_listed_now(self, when: str, judge: Callable[[], None]) -> None:
+        """Judge with the tool as it is listed by now, if that is still the one that was looked at."""
 
         def again() -> None:
             if self.tool is not None:
                 now = self.context.session.tools().get(self.tool.exposed)
                 if now is None or now.descriptor != self.tool.descriptor:
-                    why = "the tool was changed while a person was asked"
+                    why = f"the tool was changed {when}"
                     return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE, detail=why))
                 self.tool = now
             if self.request.waiting:
-                patiently(lambda: self._judge((approval,)), self._unrecorded)
+                patiently(judge, self._unrecorded)
             return None
 
         if self.tool is None:

@@ -87,6 +87,9 @@ class _Slices:
         except Exception as error:
             log.warning("a result could not be read for its values", error=type(error).__name__)
             return self.failed()
+        if following == []:  # nothing in it to be kept, and others may go on meanwhile
+            asyncio.get_running_loop().call_soon(self.step)
+            return None
         held, self._held = self._held, following
         if following is None:
             return self.then(None if held is None else partial(self._rows, held))

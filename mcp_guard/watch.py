@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_guard import log
 from mcp_guard.context import Context, guarded
+from mcp_guard.eras import MODERN_REVISIONS, REVISION_KEY
 from mcp_guard.model import UNTRUSTED, Approval, Call, Decision, Effect, Outcome, Reason, RuleRef, strictest
 from mcp_guard.monitor.flags import OnFlag
 from mcp_guard.monitor.habits import Habits
 from mcp_guard.monitor.severity import Severity
 from mcp_guard.patience import patiently
-from mcp_guard.policy.approved import approved, settled_for
+from mcp_guard.policy.approved import approved, is_trace, settled_for
 from mcp_guard.record.entries import Entry, Request
 from mcp_guard.record.usage import UsageView
 from mcp_guard.scanners.settings import On, Raised
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from mcp_guard.scanners.scanning import Scanners
     from mcp_guard.telemetry.port import Span, Telemetry
 
-_FIXED = frozenset({"progressToken", "traceparent"})
-_PROTOCOLS_OWN = "io.modelcontextprotocol/"
 _MONITOR = RuleRef("monitor", "flag", Effect.ASK, "guard.yaml", 1, 1)
 
 
@@ -59,6 +58,19 @@ class Watch:
         request.over = partial(_tell, span.over)
         return span
 
+    def notified(self, call: Call, then: Callable[[Decision | None], None]) -> None:
+        """Scanners look at what a client sends and nobody answers; `then` gets what speaks against it. Where a call
+        would be asked about, there is nobody to ask.
+        """
+        if self.scanners is None:
+            return then(None)
+
+        def found(raised: tuple[Raised, ...]) -> None:
+            against = [one.says for one in raised if one.severity > Severity.LOW]
+            then(Decision(Effect.DENY, Reason.SCANNED, detail="; ".join(against)) if against else None)
+
+        return self.scanners.look(On.ARGUMENTS, call.name, _said(call), found)
+
     def refused(self, context: Context, method: str, reason: Reason) -> None:
         """Something was refused that never became a call."""
         if self.telemetry is not None:
@@ -78,6 +90,11 @@ class Unwatched:
     def traced(self, call: Call) -> Call:
         """The call as it is judged and sent."""
         return call
+
+    @property
+    def takes_time(self) -> bool:
+        """Does `looked_at` wait for somebody, so that the tool may be another one meanwhile?"""
+        return False
 
     def looked_at(self, call: Call, request: InFlight, then: Callable[[], None]) -> None:
         """Have it looked at before it is judged; then judge, if the client still waits."""
@@ -132,6 +149,10 @@ class Watched(Unwatched):
         except Exception as error:
             _not_told(error)
             return call
+
+    @property
+    def takes_time(self) -> bool:
+        return self.watch.scanners is not None
 
     def looked_at(self, call: Call, request: InFlight, then: Callable[[], None]) -> None:
         """Scanners look at all that the client says."""
@@ -266,7 +287,12 @@ def _said(call: Call) -> dict[str, Any]:
     said = {name: value for name, value in call.params.items() if not (name == "requestState" and call.continues)}
     meta = said.get("_meta")
     if isinstance(meta, Mapping):
-        said["_meta"] = {
-            name: value for name, value in meta.items() if name not in _FIXED and not name.startswith(_PROTOCOLS_OWN)
-        }
+        said["_meta"] = {name: value for name, value in meta.items() if not _is_fixed(name, value)}
     return said
+
+
+def _is_fixed(name: str, value: object) -> bool:
+    """Is it by its form, and not just by its name, what the protocol has there? The link replaces a progress token."""
+    if name == "traceparent":
+        return is_trace(value)
+    return name == "progressToken" or (name == REVISION_KEY and value in MODERN_REVISIONS)

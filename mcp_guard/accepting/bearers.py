@@ -26,10 +26,9 @@ from mcp_guard.transports.front import Holder
 
 @dataclass(slots=True)
 class Bearers:
-    """The tokens of one guard, which stands beside one policy (`beside`, a place of `local`)."""
+    """The tokens of one guard: those that were minted beside the policy that is in force, and no others."""
 
     guard: Guard
-    beside: str
     variables: Callable[[Document | None], dict[str, str]]  # what a mandate may use, without a policy too
     _views: dict[str, Guard] = field(default_factory=dict)
 
@@ -61,16 +60,19 @@ class Bearers:
         view = self.guard.view(lambda policy: self._authority(given, policy), lambda c: self._good(c, grant))
         view.session_key = view.session_for(given.principal)
         documents = loaded(view.authority.layers, None, None)
-        patiently(
-            lambda: self.guard.record.note(EntryKind.LOADED, {"documents": documents, "session": view.session_key})
-        )
+        said = {"documents": documents, "session": view.session_key, "beside": given.beside}
+        patiently(lambda: self.guard.record.note(EntryKind.LOADED, said))
         self._views[grant] = view
         return view
 
     def _given(self, place: str) -> tokens.Given | None:
         directory = self.guard.record.directory
         given = self.guard.record.read(lambda connection: tokens.held(connection, directory, place))
-        return given if given is not None and given.beside == self.beside else None
+        return given if given is not None and self._is_beside(given) else None
+
+    def _is_beside(self, given: tokens.Given) -> bool:
+        """Is the policy the one that a person saw the mandate stand beside? It is known by where its denies are."""
+        return self.guard.local is not None and given.beside == self.guard.local.place
 
     def _good(self, connection: sqlite3.Connection, grant: str) -> bool:
         """Wasn't it revoked? Asked in each judgement."""
@@ -81,6 +83,8 @@ class Bearers:
 
     def _authority(self, given: tokens.Given, policy: Document | None) -> Authority:
         """What binds a session of this token, beside the policy of this moment; nothing if that can't be told."""
+        if not self._is_beside(given):
+            return Authority(())
         try:
             mandate = self._mandate(given, policy)
             started = self.guard.record.started(f"{mandate.digest}:{given.principal}")

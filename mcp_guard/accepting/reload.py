@@ -17,6 +17,7 @@ from typing import Any
 
 from mcp_guard.accepting.gate import Gate, Standing, place_of, settle
 from mcp_guard.accepting.loaded import loaded
+from mcp_guard.accepting.local import Live, place_in
 from mcp_guard.accepting.stacks import Asked, Part, Stack, absolute
 from mcp_guard.accepting.texts import digest_of
 from mcp_guard.accepting.watching import Watch
@@ -107,7 +108,9 @@ class Reload:
         # A mandate that a person has accepted meanwhile begins now; its sessions keep their history, labels included.
         started = record.started(f"{mandate.digest}:{self.by}") if mandate is not None else None
         without = self._without(force)
-        authority = Authority(force.layers, started, guard.authority.local, without)
+        local = self._other_local(force)
+        denies = guard.authority.local if local is None else record.read(local.load)
+        authority = Authority(force.layers, started, denies, without)
         lock = force.lock
         others = guard.unlike
         if lock != self.force.lock:
@@ -119,10 +122,16 @@ class Reload:
         changed = [str(path) for part, path in keys if not _same(self.force, force, (part, path))]
         projects = [layer.variables["project"] for layer in force.layers if "project" in layer.variables]
         guard.protection = guard.protection.with_more([str(path) for _, path in force.contents], projects)
-        guard.bind(authority, lock, others)
+        guard.bind(authority, lock, others, local)
         self.force = force
         self.say(f"in force from here on: {', '.join(changed)} ({_why(standing)})")
         self._say_what_waits(force, without)
+
+    def _other_local(self, force: Stack) -> Live | None:
+        """Local denies stand beside a policy: beside another one there is another list. None: it is the same."""
+        place = place_in(force)
+        known = None if self.guard.local is None else self.guard.local.place
+        return None if place in (None, known) else Live(self.guard.record.directory, str(place))
 
     def _without(self, force: Stack) -> frozenset[str]:
         """Servers that run otherwise than guard.yaml says by now, or that it doesn't have."""

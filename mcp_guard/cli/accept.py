@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from mcp_guard import presence
+from mcp_guard.accepting.alone import Alone, alone
 from mcp_guard.accepting.gate import Gate, Standing, settle
 from mcp_guard.accepting.servers import differences
 from mcp_guard.accepting.stacks import Asked, Stack
@@ -70,16 +71,20 @@ def accept(
         raise InputError(standing.broken)
     files = standing.changed or gate.elsewhere()
     waits = bool(files)
+    new = standing.waiting or standing.force
+    wanted = gate.accepted_now(standing)
+    others = tuple(alone(directory, standing.force, new, wanted)) if waits else ()
+    files = tuple(dict.fromkeys([*files, *(one.path for one in others)]))
     if as_json:
-        click.echo(json.dumps(_as_data(standing), indent=2))
+        click.echo(json.dumps({**_as_data(standing), "alone": dict(map(_alone_as_data, others))}, indent=2))
         return 1 if waits else 0
     _show(standing, files)
+    _show_alone(others)
     if show or not waits:
         return 1 if waits else 0
     presence.require(directory, f"accept {', '.join(map(str, files))} as shown", clock=clock)
     with Record.open(directory, session=SESSION, clock=clock) as record:
-        new = standing.waiting or standing.force
-        settle(record, directory, new, gate.accepted_now(standing), local_principal())
+        settle(record, directory, new, wanted, local_principal())
         patiently(lambda: record.note(EntryKind.STOPPED, {}))
     click.echo(
         "mcp-guard: accepted; it counts wherever a guard starts with it, and within seconds in those that run", err=True
@@ -105,6 +110,20 @@ def _show(standing: Standing, files: Iterable[Path]) -> None:
     if standing.force.layers and new.layers:
         show_comparison(Console(highlight=False, soft_wrap=True), _compared(standing.force, new))
     return None
+
+
+def _show_alone(others: Iterable[Alone]) -> None:
+    for one in others:
+        with_what = ", ".join(f"{name}={value}" for name, value in sorted(one.new.variables.items()))
+        click.echo(escaped(f"{one.path}, by itself, as it would count for every command line (here with {with_what}):"))
+        if one.old is None:
+            click.echo("  what counts until now can't be read with these variables: compare the two yourself")
+        else:
+            show_comparison(Console(highlight=False, soft_wrap=True), compare((one.old,), (one.new,)))
+
+
+def _alone_as_data(one: Alone) -> tuple[str, Any]:
+    return str(one.path), None if one.old is None else as_data(compare((one.old,), (one.new,)))
 
 
 def _compared(old: Stack, new: Stack) -> Any:

@@ -17,7 +17,10 @@ from mcp_guard.policy.coverage import Coverage
 from mcp_guard.policy.mutation import Mutant
 from mcp_guard.record.shown import escaped
 
-_NO_CALL = "no call was found that tells the two apart: another rule may say the same, or only a pattern knows"
+_NO_CALL = (
+    "no call was found that tells the two apart: another rule may say the same; "
+    "if none does, write a case that this rule allows, to start from"
+)
 
 
 @dataclass(frozen=True, slots=True)

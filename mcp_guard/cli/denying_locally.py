@@ -10,8 +10,7 @@ from mcp_guard.accepting import local
 from mcp_guard.record.query import Row
 
 
-def deny(directory: Path, policy: Path, row: Row, clauses: Mapping[str, Any], reason: str, by: str) -> str:
-    """The rule's id. Raises InputError for values that no deny can name exactly."""
+def deny(directory: Path, place: str, row: Row, clauses: Mapping[str, Any], reason: str, by: str) -> str:
+    """The rule's id, beside the documents of `place`. Raises InputError for values that no deny can name exactly."""
     why = f"report of {row.id}: {reason}" if reason else f"report of {row.id}"
-    place = local.place_for(policy)
     return local.add(directory, place, server=row.server, tool=row.target, clauses=clauses, reason=why, by=by)

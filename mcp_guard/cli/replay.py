@@ -110,9 +110,13 @@ def _show(found: Iterable[Replayed]) -> None:
     for line in sorted(lines)[:MOST]:
         stricter, change, name, why = line
         may = " (may be looser)" if change is Change.UNTOLD and not stricter else ""
-        click.echo(f"  {change}{may}  {named(name)}  {lines[line]} times  {named(why)}  last {last[line]}")
+        click.echo(f"  {change}{may}  {named(name)}  {_times(lines[line])}  {named(why)}  last {last[line]}")
     if len(lines) > MOST:
         click.echo(f"  and {len(lines) - MOST} lines more: `--json` has all")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _why(one: Replayed) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -113,13 +114,19 @@ def _write(path: Path, text: str) -> None:
         raise InputError(f"can't write {path}: {(error.strerror or '').lower()}") from None
 
 
+_WIDEST = 10_000  # columns
+
+
 def show(found: Report, console: Console) -> None:
     """On a terminal."""
     console.print(Text(headline(found), "bold"))
     for section in sections(found):
         console.print()
         console.print(Text(section.title, "bold cyan"))
-        console.print(_table(section), soft_wrap=False)
+        table = _table(section)
+        # A row is one line, however narrow the terminal: eight columns of 80 characters can't be read, nor searched.
+        wide = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+        console.print(table, width=max(wide, 1), crop=False, no_wrap=True, overflow="ignore")
         if section.note:
             console.print(Text(section.note, "dim"))
 

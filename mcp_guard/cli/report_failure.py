@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import click
 
+from mcp_guard.accepting.beside import place_told
 from mcp_guard.cli.denying_locally import deny
 from mcp_guard.cli.report import kept_values
 from mcp_guard.cli.setting_up import local_principal
@@ -43,14 +45,15 @@ def report_failure(reason: str, arguments: str | None, whole_tool: bool, state: 
     directory = place.state_directory(state)
     with open_for_reading(directory) as query:
         row = _allowed_call(query, entry)
-        policy = _document_of(query, row)
+        policy, beside = _document_of(query, row)
     known = {} if whole_tool else _arguments(directory, row, arguments)
     clauses = {name: value for name, value in known.items() if isinstance(value, str | int | float)}
     if known and not clauses:
         raise GuardError("none of its arguments is a text, a number, true or false: `--whole-tool` denies the tool")
-    rule = deny(directory, policy, row, clauses, reason, local_principal())
+    rule = deny(directory, beside, row, clauses, reason, local_principal())
     _tell(directory, row, rule, reason)
     click.echo(f"denied from now on: {escaped(row.name)} {_exactly(clauses)} ({rule})")
+    click.echo(f"to undo it: mcp-guard revoke --policy {escaped(shlex.quote(str(policy)))} --undo {rule}", err=True)
     if left := known.keys() - clauses.keys():
         click.echo(f"whatever {escaped(', '.join(sorted(left)))} is: a list or an object can't be named exactly")
     for line in wider_denies(row.name, known, row.id):
@@ -69,16 +72,18 @@ def _allowed_call(query: Query, entry: str) -> Row:
     return row
 
 
-def _document_of(query: Query, row: Row) -> Path:
-    """The policy under which the call was allowed, else the mandate: a local deny stands beside it."""
+def _document_of(query: Query, row: Row) -> tuple[Path, str]:
+    """The policy under which the call was allowed, else the mandate; and the place of the local denies beside it."""
     found: dict[str, str] = {}
+    beside: str | None = None
     for one in query.entries(Filter(kind=EntryKind.LOADED.value, until=row.time)):
         if one.body.get("chain") == row.body.get("chain"):
             documents = one.body.get("data", {}).get("documents", [])
+            beside = place_told(one.body.get("data", {})) or beside
             found |= {str(each.get("kind")): str(each.get("file")) for each in documents}
     for kind in ("policy", "mandate"):
-        if kind in found:
-            return Path(found[kind])
+        if kind in found and beside is not None:
+            return Path(found[kind]), beside
     raise GuardError(f"the record doesn't say which document allowed `{row.id}`; say the deny in the policy")
 
 

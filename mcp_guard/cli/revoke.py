@@ -6,6 +6,7 @@ It only narrows, so it asks for nothing; to take it back asks for the PIN.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,17 @@ import click
 
 from mcp_guard import presence
 from mcp_guard.accepting import local
+from mcp_guard.accepting.beside import is_told
 from mcp_guard.accepting.gate import Gate
 from mcp_guard.accepting.local_text import Rule, Scalar
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.cli.setting_up import clock, local_principal
 from mcp_guard.errors import InputError
 from mcp_guard.record import place as places
+from mcp_guard.record.query import open_for_reading
 from mcp_guard.record.shown import escaped
+
+NOBODY = "no guard has started with this document by this very path, so nothing is taken away from those that run"
 
 
 @click.command(epilog="Example: mcp-guard revoke mail/send_email --where to=eve@example.com --reason 'not hers'")
@@ -68,10 +73,17 @@ def revoke(
         given = parse_clauses(clauses)
         by = local_principal()
         rule = local.add(directory, place, server=server, tool=name, clauses=given, reason=reason, by=by)
-        _say(
-            {"rule": rule}, f"denied from now on: {tool} ({rule}); `mcp-guard revoke --undo {rule}` undoes it", as_json
-        )
+        _say_if_nobody_goes_by_it(directory, place)
+        back = f"mcp-guard revoke --undo {rule}{_as_named(config, policy)}"
+        _say({"rule": rule}, f"denied from now on: {tool} ({rule}); `{back}` undoes it", as_json)
     return 0
+
+
+def _say_if_nobody_goes_by_it(directory: Path, place: str) -> None:
+    """Else a wrong path, or another name of the same file, would take nothing away without a word."""
+    with open_for_reading(directory) as query:
+        if not is_told(query, place):
+            click.echo(f"mcp-guard: {NOBODY}", err=True)
 
 
 def parse_clauses(written: Iterable[str]) -> dict[str, tuple[Scalar, ...]]:
@@ -105,6 +117,12 @@ def _place(config: Path | None, policy: Path | None, directory: Path) -> str:
     if place is None:
         raise InputError(f"{asked.config} loads nothing")
     return place
+
+
+def _as_named(config: Path | None, policy: Path | None) -> str:
+    """The option that named the policy, for a command that goes on from here."""
+    given = f" --config {shlex.quote(str(config))}" if config is not None else ""
+    return f" --policy {shlex.quote(str(policy))}" if policy is not None else given
 
 
 def _show(rules: Iterable[Rule], as_json: bool) -> None:

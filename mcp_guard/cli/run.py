@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from mcp_guard.accepting.local import place_in
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.cli.accepting import keep_up, put_in_force, standing_of
 from mcp_guard.cli.containing import say_contained
@@ -75,7 +74,5 @@ def run(
     from mcp_guard.accepting.bearers import Bearers, variables_of
     from mcp_guard.cli.serving_http import serve_http  # the SDK behind it costs half a second
 
-    place, given = place_in(force), {**loaded.variables, **asked.settings}
-    variables = partial(variables_of, given)
-    bearers = Bearers(guard, place, variables) if place is not None else None
+    bearers = Bearers(guard, partial(variables_of, {**loaded.variables, **asked.settings}))
     return serve_http(guard, address, token_env, loaded.origins, bearers)

@@ -77,15 +77,20 @@ def _act(directory: Path, act: str, one: SessionRow) -> None:
 def _list(found: list[SessionRow], as_json: bool) -> None:
     if not found and not as_json:
         return click.echo("no session is recorded yet", err=True)
+    silent = [] if as_json else [one for one in found if not (one.principal or one.labels or one.next)]
     for one in found:
         if as_json:
             _print_json(one)
-        else:
+        elif one not in silent:
             who = f"{one.principal} ({one.client})" if one.client else one.principal
             labels = ", ".join(sorted(one.labels)) or "no labels"
             counts = f"{one.allowed:>5} allowed  {one.refused:>5} refused"
             seen = f"{one.last.astimezone():%Y-%m-%d %H:%M:%S}"
             click.echo(f"{one.key}  {seen}  {counts}  {escaped(who):<24}  {escaped(labels)}")
+    if silent:
+        click.echo(
+            f"and {len(silent)} in which nobody called anything: what commands recorded, and idle guards", err=True
+        )
     return None
 
 

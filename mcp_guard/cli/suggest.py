@@ -130,7 +130,7 @@ def told(found: Suggestion) -> Iterator[str]:
     if missing := found.observed.without_values:
         yield (
             f"the values of {missing} of {len(calls)} calls aren't known: of their arguments, only names and listed "
-            "values are told, beside tools and numbers of calls are told (`--record values` keeps them)"
+            "values are told, beside tools and numbers of calls (`--record values` keeps them from now on)"
         )
     if found.observed.learned:
         yield f"{len(found.observed.learned)} calls were denied, and a person has permitted them since: they count"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_guard.accepting import texts
+from mcp_guard.accepting.beside import place_told
 from mcp_guard.accepting.gate import accepted_rows, place_of
 from mcp_guard.accepting.stacks import Part
 from mcp_guard.config import load_config
@@ -44,6 +45,7 @@ class Stack:
     since: datetime  # of the newest start
     session: str
     principal: str
+    beside: str  # the place of their local denies
 
 
 def stacks(query: Query, state: Path, principal: str) -> list[Stack]:
@@ -56,7 +58,8 @@ def stacks(query: Query, state: Path, principal: str) -> list[Stack]:
         files = tuple(f"{one.get('kind')}\n{one.get('file')}" for one in said)
         if said and files not in found and len(found) < MOST:
             session = str(_data(row).get("session", row.session))
-            found[files] = Stack(tuple(_layers(said, state, accepted)), row.time, session, principal)
+            beside = place_told(_data(row)) or ""
+            found[files] = Stack(tuple(_layers(said, state, accepted)), row.time, session, principal, beside)
     return list(found.values())
 
 

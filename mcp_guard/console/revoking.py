@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from mcp_guard.accepting import local
 from mcp_guard.accepting.local_text import Rule, Scalar
@@ -21,15 +20,10 @@ TYPES = (TEXT, "number", "true or false")
 """What a value may be; another type in a call can't be told from it and is denied, too."""
 
 
-def place_of(stack: Stack) -> str:
-    """Where the denies of these documents are kept: beside the policy, or beside a mandate that is alone."""
-    return local.place_for(Path(stack.layers[0].file))
-
-
 def taken_away(room: Room, stack: Stack) -> tuple[tuple[Rule, ...], str]:
     """What is denied so, and why that can't be told."""
     try:
-        return local.rules(room.directory, place_of(stack)), ""
+        return local.rules(room.directory, stack.beside), ""
     except GuardError as error:
         return (), str(error)
 
@@ -65,7 +59,7 @@ def _known_place(room: Room, file: str) -> str:
         found = [] if query is None else stacks(query, room.directory, room.by)
     for one in found:
         if one.layers[0].file == file:
-            return place_of(one)
+            return one.beside
     raise InputError("no guard has loaded that document; load the page again")
 
 

@@ -32,6 +32,7 @@ _ID_FIELD = re.compile(
 _LABELLED = re.compile(r"[ \t>*-]*(?:\"?([\w .-]{1,40})\"?[:=][ \t]+)?(.*)")
 _MARKS = re.compile(r"[,;|<>(){}\[\]\"'`=\t\r\n]+")
 _LINES = re.compile(r"[\r\n]+")
+_LINE = re.compile(r"[^\r\n]+")
 _CODED = re.compile(r"[A-Za-z0-9+/_-]{2,}={0,2}")
 
 
@@ -55,7 +56,10 @@ class Carried:
 
 
 def given(result: Mapping[str, Json]) -> Iterator[list[Given]]:
-    """The units of a tool's result, slice by slice. Text that is JSON is read as JSON; other text has no fields."""
+    """The units of a tool's result, slice by slice: one that has none says only that others may go on.
+
+    Text that is JSON is read as JSON; other text has no fields.
+    """
     pending: list[Given] = []
     seen = 0
     for path, leaf in _leaves_of_result(result):
@@ -65,7 +69,8 @@ def given(result: Mapping[str, Json]) -> Iterator[list[Given]]:
             if seen >= SLICE:
                 yield pending
                 pending, seen = [], 0
-    yield pending
+    if pending:
+        yield pending
 
 
 def _leaves_of_result(result: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...] | None, Json]]:
@@ -83,9 +88,8 @@ def _leaves_of_text(text: str) -> Iterator[tuple[tuple[str, ...] | None, Json]]:
     if read is not None:
         yield from _leaves(read, ())
         return
-    for line in _LINES.split(text):
-        if line:
-            yield None, line
+    for line in _LINE.finditer(text):
+        yield None, line[0]
 
 
 def _as_json(text: str) -> Json | None:
@@ -100,16 +104,33 @@ def _as_json(text: str) -> Json | None:
 
 
 def _leaves(value: Json, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Json]]:
-    stack: list[tuple[tuple[str, ...], Json]] = [(path, value)]
+    """Every leaf, and of each object and list a `None`: millions of empty ones are work, too.
+
+    As many steps of the path are held as it is deep, and not one for each of a million members.
+    """
+    stack: list[Iterator[tuple[tuple[str, ...], Json]]] = [iter([(path, value)])]
     while stack:
-        at, found = stack.pop()
+        following = next(stack[-1], None)
+        if following is None:
+            stack.pop()
+            continue
+        at, found = following
         if isinstance(found, Mapping):
-            if len(at) < MAX_DEPTH:
-                stack.extend(((*at, str(name)), inner) for name, inner in found.items())
+            stack.append(_members(at, found) if len(at) < MAX_DEPTH else iter(()))
+            yield at, None
         elif isinstance(found, list):
-            stack.extend((at, inner) for inner in found)
+            stack.append(_items(at, found))
+            yield at, None
         else:
             yield at, found
+
+
+def _members(at: tuple[str, ...], found: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Json]]:
+    return (((*at, str(name)), inner) for name, inner in found.items())
+
+
+def _items(at: tuple[str, ...], found: list[Json]) -> Iterator[tuple[tuple[str, ...], Json]]:
+    return ((at, inner) for inner in found)
 
 
 def _cut(text: str) -> list[str]:

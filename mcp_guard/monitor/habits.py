@@ -18,8 +18,8 @@ MAX_TEXT = 2048
 """Characters of a text that can be a URL or a path."""
 MAX_DEPTH = 8
 _AUTHORITY = re.compile(r"[/?#\\]")
-_URLS = ("http://", "https://", "HTTP://", "HTTPS://")
-_PATHS = ("/", "~/", "./", "../", "file:/")
+_URL = re.compile(r"\s*https?:[/\\]", re.IGNORECASE)  # as browsers read it, whichever way it is written
+_PATH = re.compile(r"\s*(?:/|~|\.\.?/|file:/)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,12 @@ def habits_of(arguments: Mapping[str, Any], key: bytes) -> Habits:
     size = 0
     for text in _texts(arguments):
         size += len(text)
-        if not text or len(text) > MAX_TEXT or text[0] not in "hH/~.f":
+        if not text or len(text) > MAX_TEXT or text[0] not in "hH/~.fF \t\r\n":
             continue
-        if text.startswith(_URLS):
-            hosts[_digest(key, _host(text))] = None
-        elif text.startswith(_PATHS):
-            directories[_digest(key, _directory(text))] = None
+        if _URL.match(text):
+            hosts[_digest(key, _host(text.strip()))] = None
+        elif _PATH.match(text):
+            directories[_digest(key, _directory(text.strip()))] = None
     return Habits(tuple(hosts), tuple(directories), size)
 
 
@@ -77,7 +77,7 @@ def _texts(arguments: Mapping[str, Any]) -> list[str]:
 
 def _host(url: str) -> str:
     """Where it leads as far as a habit goes: what stands between the slashes, without a user."""
-    return _AUTHORITY.split(url.partition("//")[2], maxsplit=1)[0].rpartition("@")[2].casefold()
+    return _AUTHORITY.split(url.partition(":")[2].lstrip("/\\"), maxsplit=1)[0].rpartition("@")[2].casefold()
 
 
 def _directory(path: str) -> str:

@@ -79,7 +79,7 @@ def without_progress(params: Mapping[str, Any]) -> Mapping[str, Any]:
     meta = params.get("_meta")
     if not isinstance(meta, Mapping):
         return params
-    traced = isinstance(parent := meta.get("traceparent"), str) and _TRACEPARENT.fullmatch(parent) is not None
+    traced = is_trace(meta.get("traceparent"))
     if not traced and "progressToken" not in meta:
         return params
     gone = {"progressToken"} | ({"traceparent"} if traced else set())
@@ -87,3 +87,8 @@ def without_progress(params: Mapping[str, Any]) -> Mapping[str, Any]:
     if not kept and "progressToken" not in meta:  # the guard adds a trace context where the client sent no `_meta`
         return {name: value for name, value in params.items() if name != "_meta"}
     return {**params, "_meta": kept}
+
+
+def is_trace(value: object) -> bool:
+    """Is it a trace context in W3C's form, and so no text of anybody's?"""
+    return isinstance(value, str) and _TRACEPARENT.fullmatch(value) is not None

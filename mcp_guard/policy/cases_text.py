@@ -14,9 +14,10 @@ _LONGEST = 60  # characters of one letter that are written out; more are given b
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def written(case: Case) -> str:
-    """`- {why: ..., call: ..., args: {...}, expect: deny}`; without a mandate, which stands in a file."""
+def written(case: Case, mandate: str = "") -> str:
+    """`- {why: ..., call: ..., args: {...}, expect: deny}`; of its mandate what `mandate` says, YAML in one line."""
     parts = [f"why: {scalar(case.why)}"]
+    parts += [f"mandate: {mandate}"] if mandate else []
     parts += [f"labels: {_flow(sorted(case.labels))}"] if case.labels else []
     if case.before:
         parts.append(f"after: [{', '.join(_step(step, case.at) for step in case.before)}]")

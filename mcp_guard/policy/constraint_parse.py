@@ -61,6 +61,19 @@ _OTHER_WORDS = {  # what people write who know another language
     "path": "under", "domain": "domain_in", "host": "host_in", "url": "host_in", "items": "each", "all": "each",
     "any_of": "some", "contains": "some", "properties": "fields", "maxItems": "max_items",
 }  # fmt: skip
+_SAID_OTHERWISE = {  # words whose nearest key means something else, or the opposite
+    **dict.fromkeys(
+        ("name", "ends_with", "suffix", "extension", "glob"),
+        "`matches: '.*[.]md'` is a text that ends in .md, `not_name` the names that aren't meant",
+    ),
+    **dict.fromkeys(("not_under", "outside"), "write a deny with `under`: it beats every grant"),
+    **dict.fromkeys(("not_matches", "not_regex"), "write a deny with `matches`: it beats every grant"),
+    **dict.fromkeys(
+        ("not_domain_in", "not_host_in"), "write a deny with `domain_in` or `host_in`: it beats every grant"
+    ),
+    **dict.fromkeys(("or", "anyOf", "oneOf"), "write a grant for each alternative"),
+    **dict.fromkeys(("between", "range"), "write `min` and `max`"),
+}
 
 
 def parse_constraint(data: object, *, in_grant: bool, variables: Mapping[str, str], home: str) -> Constraint:
@@ -80,7 +93,9 @@ def _parse(data: object, scope: Scope, path: Path) -> Constraint:
     if data is None:
         raise ConstraintError("the constraint is empty", path, "write `any` to permit every value")
     if isinstance(data, (list, tuple)):
-        raise ConstraintError("a list is no constraint", path, "write `in: [...]` for one of several values")
+        limits = any(isinstance(one, Mapping) for one in data)
+        hint = "write a grant for each alternative" if limits else "write `in: [...]` for one of several values"
+        raise ConstraintError("a list is no constraint", path, hint)
     if data == "any":
         return Anything()
     return _one_of([data], scope, path, listed=False)
@@ -118,8 +133,8 @@ def _key(key: object, path: Path) -> str:
     if key not in _PARSERS and key not in _RANGE_KEYS and key not in ("null", "text"):
         close = difflib.get_close_matches(key, [*_PARSERS, *_RANGE_KEYS, "null"], n=1)
         meant = _OTHER_WORDS.get(key) or (close[0] if close else "")
-        hint = f"did you mean `{meant}`?" if meant else f"known are {', '.join([*_PARSERS, *_RANGE_KEYS, 'null'])}"
-        raise ConstraintError(f"unknown constraint `{key}`", (*path, key), hint)
+        said = f"did you mean `{meant}`?" if meant else f"known are {', '.join([*_PARSERS, *_RANGE_KEYS, 'null'])}"
+        raise ConstraintError(f"unknown constraint `{key}`", (*path, key), _SAID_OTHERWISE.get(key, said))
     return key
 
 
@@ -250,11 +265,16 @@ def _max_items(value: object, scope: Scope, path: Path) -> MaxItems:
 def _matches(value: object, scope: Scope, path: Path) -> Matches:
     pattern = _text(value, path)
     if reason := why_not_pattern(pattern):
-        raise ConstraintError(f"the pattern {reason}", path, "`in: [...]` lists texts, `not_name` names of files")
+        hint = "`in: [...]` lists texts, `not_name` names of files"
+        if pattern.startswith("*"):
+            hint = "it is a regular expression: '.*[.]md' is any text that ends in .md"
+        raise ConstraintError(f"the pattern {reason}", path, hint)
     return Matches(pattern)
 
 
 def _under(value: object, scope: Scope, path: Path) -> Under:
+    if isinstance(value, (list, tuple)):
+        raise ConstraintError("this must be one directory, as text", path, "write a grant for each directory")
     text = _text(value, path)
     uri = expand(text, scope, path).startswith(FILE_URI)
     plain_path = text.removeprefix(FILE_URI) if uri else text

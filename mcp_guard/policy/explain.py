@@ -150,7 +150,7 @@ def _local(document: Document, call: Call, facts: Facts) -> LayerSaid:
     rules = tuple(_tightening(reach, call, arguments, EVERY_EFFECT, facts) for reach in reaches)
     fired = [said for said in rules if said.verdict != "says nothing"]
     decision = decide_local(document, call, facts) or Decision(Effect.ALLOW)
-    words = "take the deny away: `mcp-guard revoke --undo {}`"
+    words = "take the deny away: `mcp-guard revoke --undo {}`, with its `--config` or `--policy`"
     changes = tuple(Change(document.file, words.format(said.rule.key)) for said in fired)
     return LayerSaid(document.kind, document.file, decision, rules, changes)
 

@@ -16,6 +16,7 @@ from mcp_guard.model import EffectClass
 from mcp_guard.policy.form_base import Form as Form
 from mcp_guard.policy.form_base import said as said
 from mcp_guard.policy.form_budgets import BudgetForm, Groups, Rate, Who, a_count
+from mcp_guard.policy.form_hints import day_hint, effect_hint, moment_hint
 from mcp_guard.policy.form_results import obligations, only_true
 from mcp_guard.policy.times import DAYS, parse_clock, parse_moment, parse_span
 from mcp_guard.policy.yaml_source import quoted
@@ -122,13 +123,13 @@ def _extension(name: str) -> str:
 def _effect(name: object) -> EffectClass:
     classes = [c.value for c in EffectClass]
     if not isinstance(name, str) or name not in classes:
-        raise said(f"{quoted(name)} isn't an effect", f"effects are {', '.join(classes)}")
+        raise said(f"{quoted(name)} isn't an effect", effect_hint(name, classes))
     return EffectClass(name)
 
 
 def _moment(text: str) -> str:
     if parse_moment(text) is None:
-        raise said(f"{quoted(text)} isn't a point in time", "write it with its zone: 2026-12-31T00:00:00Z")
+        raise said(f"{quoted(text)} isn't a point in time", moment_hint(text))
     return text
 
 
@@ -146,7 +147,7 @@ def _clock(text: str) -> str:
 
 def _day(text: str) -> str:
     if text not in DAYS:
-        raise said(f"{quoted(text)} isn't a day", f"days are {', '.join(DAYS)}")
+        raise said(f"{quoted(text)} isn't a day", day_hint(text))
     return text
 
 
@@ -192,7 +193,10 @@ def _any(value: object) -> object:
 
 def _required(value: object) -> object:
     if value != "required":
-        raise said(f"`mandate` can't be {quoted(value)}", "write `mandate: required`, or leave it out")
+        raise said(
+            f"`mandate` can't be {quoted(value)}",
+            "write `mandate: required`, or leave it out; `--mandate FILE` gives one",
+        )
     return value
 
 
@@ -323,6 +327,9 @@ def _ask(value: object) -> object:
     """`ask: true` asks a person."""
     if not isinstance(value, bool | dict):
         raise said("`ask` must be true or false, or say `by`", "write `ask: true`, or `ask: {by: client}`")
+    if isinstance(value, dict) and value and "by" not in value:
+        said_so = "a rule under `ask:` at the top, with an id of its own, asks for some arguments only"
+        raise said("`ask` in a grant says only `by`", said_so)
     if value is True:
         return {"by": "person"}
     return None if value is False else value

@@ -54,10 +54,51 @@ _ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
             *("server_requests", "extensions", "result", "once"),
         )
     },
+    (PolicyForm, "servers"): "servers stand in guard.yaml, or after `--` on the command line",
+    (PolicyForm, "default"): "leave it out: what no grant permits is denied",
+    (PolicyForm, "until"): "each grant has its own `until`",
+    **dict.fromkeys(
+        ((PolicyForm, "set"), (PolicyForm, "variables")), "`--set name=VALUE` or guard.yaml sets variables"
+    ),
+    **{
+        (form, key): hint
+        for form in (GrantForm, TighteningForm, AskRuleForm)
+        for key, hint in (
+            ("server", "write `tool: server/name`"),
+            *((key, f"it stands under `when`: `when: {{{key}: ...}}`") for key in ("principal", "labels", "no_labels")),
+            *((key, "write `when: {time: {...}}`") for key in ("time", "days", "before")),
+        )
+    },
+    **{
+        (GrantForm, key): f"it stands under `budget`: `budget: {{{key}: ...}}`"
+        for key in ("calls", "sum", "distinct", "per")
+    },
+    **{
+        (GrantForm, key): f"it stands under `result`: `result: {key if flag else f'{{{key}: ...}}'}`"
+        for key, flag in (
+            *(("redact", True), ("strip_hidden", True), ("quarantine", True)),
+            *(("truncate", False), ("types", False), ("max_size", False)),
+        )
+    },
+    (WhenForm, "group"): "write `principal: {group: NAME}`",
+    (
+        WhenForm,
+        "after",
+    ): "times of day stand under `time`; tools that came first stand beside `when`, as `after: [...]`",
+    **dict.fromkeys(((WhenForm, "days"), (WhenForm, "before")), "it stands under `time`: `when: {time: {...}}`"),
+    **dict.fromkeys(((TimeForm, "from"), (TimeForm, "start")), "did you mean `after`?"),
+    **dict.fromkeys(((TimeForm, "to"), (TimeForm, "end"), (TimeForm, "until")), "did you mean `before`?"),
     (GrantForm, "times"): "only an ask or a deny has `times`; a grant has a `budget` of `calls`",
 }
+_PERIODS = "write session, mandate, hour or day; `rate: 10/m` counts within seconds or minutes"
 _SHOWN = 30  # keys of the largest form, and more; of the names that a document gives, there may be any number
 _EXAMPLES = {"version": "1", "task": "Say what is to be done.", "expires": "30m"}
+_WRITE = {  # where the shape alone wouldn't say what to write
+    "budget": "write `budget: {calls: 30, per: hour}`",
+    "sum": "write an argument and its limit: `sum: {amount: 150}`",
+    "distinct": "write an argument and how many values it may have: `distinct: {to: 5}`",
+    "expires": "write 30m, 2h, 7d or 2026-12-31T00:00:00Z",
+}
 SHAPES = {
     "string_type": ("text", "put it in quotes"),
     "bool_type": ("true or false", "write it without quotes"),
@@ -90,11 +131,19 @@ def _said(source: Source, error: ErrorDetails, top: type[BaseModel]) -> InputErr
         write = _EXAMPLES.get(str(path[-1]), "...") if len(path) == 1 else "..."
         return source.error(f"`{path[-1]}` is missing{where}", path[:-1], f"write `{path[-1]}: {write}`")
     if path[-1:] == ("per",):
-        return source.error(f"a budget has no such period{where}", path, "write session, mandate, hour or day")
+        return source.error(f"a budget has no such period{where}", path, _PERIODS)
     if path[-2:] == ("when", "time"):
         return source.error(f"`time` must be a mapping{where}", path, 'write `{after: "09:00", before: "17:00"}`')
     shape, hint = SHAPES.get(kind, ("something else", "see the policy reference"))
+    hint = _hint(path) or hint
     return source.error(f"{subject(path)} must be {shape}{where}", path, hint)
+
+
+def _hint(path: Path) -> str:
+    """What to write at this place; empty where the shape says it."""
+    if path[-2:] in (("time", "after"), ("time", "before")):
+        return 'write a time of day in quotes: "09:00"'
+    return _WRITE.get(str(path[-1]), "") if path else ""
 
 
 def _unknown_key(source: Source, path: Path, form: type[BaseModel], where: str) -> InputError:

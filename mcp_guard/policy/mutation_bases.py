@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from mcp_guard.model import Answer, Call, Effect, Kind
 from mcp_guard.policy.cases import NOW, PRINCIPAL, Case, named_call
 from mcp_guard.policy.cases_facts import CaseFacts
 from mcp_guard.policy.cases_run import Played
+from mcp_guard.policy.compare_automata import TooMany, automaton, find_text
+from mcp_guard.policy.compare_regex import read_pattern
+from mcp_guard.policy.constraint_kinds import Constraint, Matches
 from mcp_guard.policy.constraint_samples import fitting
 from mcp_guard.policy.document import Document
 from mcp_guard.policy.mutation import Mutant, Probe
 from mcp_guard.policy.names import NamePattern
 from mcp_guard.policy.rules import Limit, Rule, answer
 
+_LONGEST = 200  # characters of a text that is made up from a pattern
 _BASES = 4  # cases that a suggestion may start from
 
 
 def bases(mutant: Mutant, document: Document, played: Iterable[Played]) -> Iterator[Case]:
-    """Cases that the rule carried or fired in; none with a mandate file, which the line couldn't name. Else made up."""
+    """Cases that the rule carried or fired in, else made up. Without their mandates, which a line couldn't name: of a
+    policy that wants one, the calls alone; of another, only cases that have none.
+    """
     rule, found = mutant.rule, 0
     if mutant.probe is Probe.ALONE:
         for grant in document.rules:
@@ -30,9 +36,9 @@ def bases(mutant: Mutant, document: Document, played: Iterable[Played]) -> Itera
     for one in played:
         if found == _BASES:
             break
-        if one.case.mandate is None and not one.case.links and _spoke(rule, one):
+        if (one.case.mandate is None or document.needs_mandate) and not one.case.links and _spoke(rule, one):
             found += 1
-            yield one.case
+            yield replace(one.case, mandate=None)
             if rule is not None and mutant.probe is Probe.AS_IT_IS:  # a case for every name of the rule
                 yield from (_called(one.case, name) for name in rule.names if one.case.call.kind is not Kind.RESOURCE)
     if rule is not None and (not found or mutant.probe is Probe.AS_IT_IS):
@@ -115,8 +121,20 @@ def _samples(rule: Rule) -> dict[str, Any]:
 
 def _sample(limit: Limit) -> Any:
     facts = CaseFacts(NOW, "/project", {})
-    values = fitting(limit.constraint)
+    values = chain(fitting(limit.constraint), _shortest(limit.constraint))
     return next((value for value in values if answer(limit, value, facts) is Answer.YES), "x")
+
+
+def _shortest(constraint: Constraint) -> Iterator[str]:
+    """A text that a pattern describes: `C-000000` for `C-[0-9]{6}`."""
+    tree = read_pattern(constraint.pattern) if isinstance(constraint, Matches) else None
+    if tree is None:
+        return
+    try:
+        found = find_text([automaton(tree)], [], _LONGEST)
+    except TooMany:
+        return
+    yield from () if found is None else (found,)
 
 
 def resource_call(server: str, uri: str, principal: str) -> Call:

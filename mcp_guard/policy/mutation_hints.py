@@ -10,6 +10,7 @@ from typing import Any
 
 from mcp_guard.errors import InputError
 from mcp_guard.model import Decision, Effect
+from mcp_guard.policy.any_task import any_task, mandate_of
 from mcp_guard.policy.cases import NOW, Case, Step, Suite, bind, load_cases, named_call
 from mcp_guard.policy.cases_form import REASONS
 from mcp_guard.policy.cases_run import Played, play
@@ -32,11 +33,12 @@ def suggestion(suite: Suite, mutant: Mutant, played: Iterable[Played]) -> str:
 
 
 def _found(suite: Suite, mutant: Mutant, played: Iterable[Played]) -> str:
-    for case in islice(_candidates(mutant, _starts(suite, mutant, played)), _TRIES):
+    for candidate in islice(_candidates(mutant, _starts(suite, mutant, played)), _TRIES):
+        case = _for_a_task(candidate, suite, mutant)
         decision = play(suite, case).decision
         expecting = replace(case, **_expectation(decision, mutant), why=_why(mutant))
         if not play(suite, expecting, mutant.document).passed:
-            line = written(expecting)
+            line = written(expecting, any_task(case) if case.mandate is not None else "")
             if line and _holds(suite, line, mutant):
                 return line
     return ""
@@ -48,7 +50,16 @@ def _starts(suite: Suite, mutant: Mutant, played: Iterable[Played]) -> list[Case
     if mutant.probe not in (Probe.OFTEN, Probe.LATE, Probe.VARIED):
         return found
     variants = [case for one in found for case in smaller(mutant.rule, one)]
-    return [case for case in variants if play(suite, case).decision.effect is not Effect.DENY]
+    return [
+        case for case in variants if play(suite, _for_a_task(case, suite, mutant)).decision.effect is not Effect.DENY
+    ]
+
+
+def _for_a_task(case: Case, suite: Suite, mutant: Mutant) -> Case:
+    """The case under a mandate that grants all of it, where the policy wants one."""
+    wanted = suite.document.needs_mandate and mutant.probe is not Probe.ALONE
+    task = any_task(case) if wanted else ""
+    return replace(case, mandate=mandate_of(task)) if task else case
 
 
 def _why(mutant: Mutant) -> str:

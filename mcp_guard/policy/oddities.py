@@ -23,6 +23,7 @@ from mcp_guard.policy.oddities_fit import (
     unknown_arguments,
     unknown_names,
 )
+from mcp_guard.policy.oddities_never import not_on_this_machine, waits_in_vain
 from mcp_guard.policy.oddities_past import labels_that_nothing_gives
 from mcp_guard.policy.oddities_settings import reaches_settings
 from mcp_guard.policy.oddities_sources import unknown_sources
@@ -99,6 +100,8 @@ def oddities(
                 ("client-settings", _settings(rule, targets, layer, facts)),
                 ("unreachable-count", unreachable_counts(rule)),
                 ("unknown-source", unknown_sources(rule, known, every_server=every_server)),
+                ("waits-in-vain", waits_in_vain(rule, authority)),
+                ("other-name", not_on_this_machine(rule)),
                 ("not-locked", not_reached(rule, targets, classes, facts)),
             ]
             found += [oddity(rule, message, code) for code, messages in said for message in messages]

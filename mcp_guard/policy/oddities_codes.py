@@ -37,6 +37,8 @@ CODES = {
     "lacks-argument": Code("list the argument under `args` or `optional`"),
     "other-type": Code("write a limit for the type that the tool's schema has"),
     "beyond-schema": Code("take out the values that the tool's schema refuses"),
+    "waits-in-vain": Code("grant that tool, too, or correct its name"),
+    "other-name": Code("write `local:NAME`; the name alone is right for who comes by a token", note=True),
     "no-cases": Code("write cases beside it, and run `mcp-guard test`", note=True),
 }
 """By code. One that is here stays, with its meaning."""

@@ -167,7 +167,7 @@ CODES: dict[EntryKind, Code] = {
             session="5e55101a5e55101a",
             documents=[{"kind": "policy", "file": "/home/me/policy.yaml", "digest": "45" * 32, "grants": ["pay"]}],
         ),
-        data=an_object({"documents": a_list(DOCUMENT), "session": TEXT}),
+        data=an_object({"documents": a_list(DOCUMENT), "session": TEXT}, {"beside": HEX}),
     ),
     EntryKind.FIRST_SIGHT: Code(
         "A tool server was seen for the first time: what a pattern in a grant reaches is among the tools it had then.",

@@ -56,11 +56,11 @@ def _told(kind: EntryKind, data: Any) -> str:
             return "; ".join(map(_document, _objects(known.get("documents")))) or "no document is loaded"
         case EntryKind.FIRST_SIGHT:
             name = str(server).rpartition(":")[0] or server
-            return f"server {name} seen for the first time, with {known.get('count', '?')} tools"
+            return f"server {name} seen for the first time, with {_many(known.get('count', '?'), 'tool')}"
         case EntryKind.PINNED:
             name = str(server).rpartition(":")[0] or server
             how = "accepted by a person" if known.get("accepted") else "as first seen"
-            return f"what server {name} offers was pinned {how}: {known.get('count', '?')} things"
+            return f"what server {name} offers was pinned {how}: {_many(known.get('count', '?'), 'thing')}"
         case EntryKind.RETIRED:
             files = known.get("files")
             return f"old files removed: {', '.join(map(str, files)) if isinstance(files, list) else '?'}"
@@ -107,6 +107,8 @@ def _told(kind: EntryKind, data: Any) -> str:
         case EntryKind.REVOKED:
             said = f"{known.get('tool', '?')} ({known.get('rule', '?')}) by {known.get('by', '?')}"
             return f"no longer revoked: {said}" if known.get("undone") else f"revoked: {said}: {why}"
+        case EntryKind.ACCEPTED:
+            return _accepted(known)
         case EntryKind.PIN_SET:
             return "the PIN was changed" if known.get("again") else "the PIN was set"
         case EntryKind.EXPOSED:
@@ -125,6 +127,26 @@ def _told(kind: EntryKind, data: Any) -> str:
             return f"found in what server {server} says: {', '.join(rules[:_MOST])}{more}"
         case _:
             return kind.value
+
+
+_HOW = {
+    "first_sight": "as first seen",
+    "narrower": "proved narrower",
+    "person": "a person accepted it",
+    "init": "a person agreed to what `init` wrote",
+    "local": "it only narrows, or a person agreed",
+}
+_PARTS = {"config": "settings", "local": "local denies beside", "token": "mandate tokens beside"}
+
+
+def _accepted(known: Mapping[str, Any]) -> str:
+    """Which file counts from here on, and why it may."""
+    part, how = str(known.get("part", "?")), str(known.get("how", "?"))
+    return f"{_PARTS.get(part, part)} {known.get('file', '?')} in force: {_HOW.get(how, how)}"
+
+
+def _many(count: Any, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _listed(value: Any) -> str:
@@ -152,7 +174,7 @@ def effect(row: Row) -> str:
 
 
 def why(row: Row) -> str:
-    """The reason and the deciding rule, who agreed, and for how many like it the entry stands."""
+    """The reason and the deciding rule, who agreed, what was noted, and for how many like it the entry stands."""
     rule = row.rules[0] if row.rules else ""
     times = f"{row.count} times" if row.count > 1 else ""
     # A refusal of what no rule is about: the detail says whether it was hidden, or isn't there at all.
@@ -161,4 +183,5 @@ def why(row: Row) -> str:
     flags = ", ".join(f"flagged {flag}" for flag in row.flags)
     other = row.body.get("candidate")
     candidate = f"candidate: {other.get('effect', '?')}" if isinstance(other, Mapping) else ""
-    return escaped(", ".join(part for part in (row.reason, rule, agreed, detail, candidate, flags, times) if part))
+    parts = (row.reason, rule, agreed, detail, candidate, flags, row.note, times)
+    return escaped(", ".join(part for part in parts if part))

@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from mcp_guard import aside
+from mcp_guard.monitor.severity import Severity
 from mcp_guard.scanners.process import ScannerProcess
 from mcp_guard.scanners.settings import On, Raised, Scanner, search
 
@@ -31,15 +33,27 @@ class Scanners:
         """Have everything that any of them is for looked at; `then` is called once, at once or later on the loop."""
         if on not in self._on:
             return then(())
-        found = self._matched(on, value)
         asked = [(one, process) for one, process in self._callables if one.on is on]
+
+        def job() -> tuple[list[Raised], bytes | None]:
+            return self._matched(on, value), _line({"on": on.value, "tool": tool, "value": value}) if asked else b""
+
+        def failed(error: Exception) -> None:  # not of one scanner, but of the guard: unclear means no
+            each = [one for one, _ in (*self._patterns, *self._callables) if one.on is on]
+            then(tuple(Raised(one, Severity.HIGH, type(error).__name__) for one in each))
+
+        # Millions of short texts take seconds: a long value is looked at beside the loop.
+        return aside.look(
+            tool.partition("/")[0], value, job, lambda done: self._ask(asked, done[0], done[1], then), failed
+        )
+
+    def _ask(
+        self, asked: list[tuple[Scanner, ScannerProcess]], found: list[Raised], line: bytes | None, then: Found
+    ) -> None:
+        if line is None:
+            return then((*found, *(Raised(one, one.severity, "it can't be read") for one, _ in asked)))
         if not asked:
             return then(tuple(found))
-        try:
-            line = _line({"on": on.value, "tool": tool, "value": value})
-        except (TypeError, ValueError, RecursionError):
-            failed = [Raised(one, one.severity, "it can't be read") for one, _ in asked]
-            return then((*found, *failed))
         waiting = {one.name for one, _ in asked}
 
         def said(name: str, raised: Raised | None) -> None:
@@ -70,11 +84,16 @@ class Scanners:
             process.close()
 
 
-def _line(request: Mapping[str, Any]) -> bytes:
+def _line(request: Mapping[str, Any]) -> bytes | None:
+    """The request as a scanner's process reads it; None if it can't be written."""
     try:
         return orjson.dumps(request)
     except TypeError:  # whole numbers beyond 64 bits, and half characters
+        pass
+    try:
         return json.dumps(request).encode()
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def texts(value: Any) -> Iterator[str]:

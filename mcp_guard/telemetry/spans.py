@@ -35,6 +35,8 @@ from mcp_guard.telemetry.trace_context import Parent, parent_in, parent_of, with
 
 _KNOWN = OWN_CALLS | {"resources/subscribe", "tasks/get", "tasks/update", "tasks/cancel"}
 """Methods that are named; another one is whatever a client says."""
+_CODES = frozenset({-32700, *range(-32603, -32599), *range(-32099, -31999)})
+"""Those of JSON-RPC and of MCP. A server can make up others: each would be a series of its own, or a text."""
 _FAILED = {
     Outcome.TOOL_ERROR: "tool_error",
     Outcome.UNKNOWN: "timeout",
@@ -168,7 +170,8 @@ class CallSpan:
         self._error = _FAILED.get(outcome, "")
         error = answer.get("error")
         if outcome is Outcome.ERROR and isinstance(error, Mapping):
-            self._error = str(error.get("code"))[:16]
+            code = error.get("code")
+            self._error = str(code) if type(code) is int and code in _CODES else "_OTHER"
             self._span.set_attribute("rpc.response.status_code", self._error)
 
     def over(self) -> None:

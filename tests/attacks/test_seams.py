@@ -230,3 +230,26 @@ async def test_a_name_of_a_question_that_would_fill_the_memory_is_withheld(tmp_p
         handle = await scene.task(1)
         assert "error" in await scene.poll(1, handle, "x" * 257)
         assert "result" in await scene.poll(1, handle, "x" * 256)
+
+
+@pytest.mark.parametrize("method", ["elicitation/create", "sampling/createMessage", "roots/list"])
+async def test_an_answer_to_a_question_names_no_more_of_the_guards_files_than_a_call_may(
+    tmp_path: Path, method: str
+) -> None:
+    own = str(tmp_path / "own" / "policy.yaml")
+    asks = {"message": "Which file?", "messages": [], "_meta": {"progressToken": 1}}
+    answers: list[dict[str, Any]] = [
+        {"result": {"content": {"file": own}}},
+        {"error": {"code": -1, "message": own}},
+        {"result": {"a": 1}},
+    ]
+    with Scene(tmp_path, policy=ASKS.replace("calls: 2", "calls: 9"), protect=[own]) as scene:
+        for said in answers:
+            asked = Asked(scene, method, asks)
+            _, shown, answer = scene.asked[-1]
+            token = shown["_meta"]["progressToken"]
+            scene.gateway.notification("notifications/progress", {"progressToken": token, "message": own})
+            answer(said)
+            passes = "a" in said.get("result", {}) or method == "roots/list"
+            assert (asked.answers == [said]) is passes
+            assert scene.servers[0].told == []

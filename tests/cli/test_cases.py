@@ -104,8 +104,15 @@ def test_a_mutant_that_is_left_is_told_with_a_case_to_paste(tmp_path: Path) -> N
     assert lines[3:] == [
         "  mutation: 6 weaker documents, 1 not noticed",
         "    no-env (p.yaml:5:5) without this deny",
-        "      no call was found that tells the two apart: another rule may say the same, or only a pattern knows",
+        '      - {why: "notices no-env: without this deny", call: files/x, args: {path: ".env"}, '
+        "expect: deny, rule: no-env}",
     ]
+    never = f"{POLICY}  - {{id: never, tool: files/*, args: {{path: {{matches: 'a$b'}}}}}}\n"
+    _, out, _ = run(tmp_path, "p.yaml", "--mutate", p_yaml=never)
+    assert (
+        "      no call was found that tells the two apart: another rule may say the same; "
+        "if none does, write a case that this rule allows, to start from"
+    ) in out.splitlines()
     code, out, _ = run(tmp_path, "p.yaml", "--mutate", p_cases_yaml=GOOD.replace(OUTSIDE, ""))
     assert code == 1
     pasted = next(line.strip() for line in out.splitlines() if line.strip().startswith("- {"))
@@ -248,6 +255,13 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(
     assert code == 2
     assert message in err
     assert "passed" not in out or "junit" in arguments[1]
+
+
+def test_a_document_is_not_proposed_for_its_own_cases(tmp_path: Path) -> None:
+    code, _, err = run(tmp_path, "q.mandate.yaml", q_mandate_yaml="version: 1\ntask: x\nexpires: 1h\n")
+    assert code == 2
+    assert "there is no q.mandate.cases.yaml in" in err
+    assert "did you mean `q.mandate.yaml`?" not in err
 
 
 def test_a_directory_without_cases_says_what_to_write(tmp_path: Path) -> None:

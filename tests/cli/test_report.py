@@ -80,6 +80,14 @@ def test_a_command_prints_what_the_page_shows(played: Played, line: str, output:
     assert re.match(pattern, squeezed(printed)), f"{squeezed(printed)}\n{pattern}"
 
 
+def test_a_refusal_is_one_line_on_a_narrow_terminal(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    _, printed = played.run("mcp-guard report")
+    (line,) = (line for line in printed.splitlines() if "bank/add_payee" in line)
+    assert "the session had met untrusted content before" in line
+    assert "unknown_target" in line
+
+
 def test_the_page_has_the_transcripts_that_are_run() -> None:
     assert [line.split()[1] for line, _ in transcripts()] == ["report", "report", "replay", "report", "suggest"]
 
@@ -119,7 +127,7 @@ def test_a_copy_from_elsewhere_is_not_held_against_a_key_that_may_not_be_its_own
 def test_what_bound_before_the_time_that_is_asked_about_still_counts(played: Played) -> None:
     _, printed = played.run("mcp-guard report --json --since 2999-01-01")
     data = json.loads(printed)
-    assert (data["decisions"], len(data["unused"])) == ({}, 6)
+    assert (data["decisions"], len(data["unused"])) == ({}, 7)
 
 
 def test_the_page_is_one_file_that_says_the_same(played: Played) -> None:

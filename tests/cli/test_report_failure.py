@@ -59,7 +59,8 @@ async def test_without_values_it_wants_them_and_takes_only_those_of_the_call(tmp
     assert report("3f9a1c2e-999")[0] == 2
     assert report(denied)[0] == 1
     assert [row for row in stand.rows() if row.kind == "reported"] == []
-    assert report(entry, "--arguments", json.dumps(MAIL))[0] == 0
+    code, said = report(entry, "--arguments", json.dumps(MAIL))
+    assert (code, f"revoke --policy {stand.policy_file} --undo local/1" in said) == (0, True)
     code, said = report(entry, "--whole-tool")
     assert (code, "whatever its arguments are" in said) == (0, True)
 

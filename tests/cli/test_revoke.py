@@ -27,6 +27,7 @@ async def test_a_running_guard_obeys_at_once_and_a_new_one_too_and_undoing_asks_
         assert "isError" not in await client.call("echo", {"text": "hello"})
         done = command(stand, "raw/echo", "--where", "text=hello", "--reason", "I said no")
         assert done.return_value == 0, done.output
+        assert f"`mcp-guard revoke --undo local/1 --policy {stand.policy_file}` undoes it" in done.output
         refused = await client.call("echo", {"text": "hello"})
         assert decision_in(refused)["rule"] == "local/1"
         assert "isError" not in await client.call("echo", {"text": "other"})

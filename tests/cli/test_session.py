@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mcp_guard.model import Decision, Effect, Outcome, RuleRef
+from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
 from mcp_guard.record.verify import verify
@@ -50,6 +51,15 @@ def test_sessions_are_listed_with_their_labels_and_shown_with_what_gave_them(sta
     assert "1 admitted  policy/read" in shown
     (as_data, _) = (json.loads(line) for line in in_a_shell(state, "session", "--json").stdout.splitlines())
     assert (as_data["session"], as_data["tools"], list(as_data["labels"])) == (KEY, {"web/fetch": 1}, ["untrusted"])
+
+
+def test_a_session_in_which_nobody_called_anything_is_counted_and_not_listed(state: Path) -> None:
+    with Record.open(state, session="1dle", clock=lambda: datetime.now(UTC)) as record:
+        record.note(EntryKind.LOADED, {"documents": [], "session": "1dle"})
+    listed = in_a_shell(state, "session", "list")
+    assert "1dle" not in listed.stdout
+    assert "and 1 in which nobody called anything" in listed.stderr
+    assert "1dle" in in_a_shell(state, "session", "list", "--json").stdout
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ MAY_START = {
     "transports/spawn.py",  # a warden, by the words that it is given
     "transports/warden.py",  # the server, by its own command line
     "transports/confine.py",  # the same
+    "scanners/process.py",  # this Python with our own worker, which imports what guard.yaml names
     "cli/desktop.py",  # a notification of the desktop, by a program of its own choice
     "containment/possible.py",  # a trial of bubblewrap: nothing in it comes from outside
 }

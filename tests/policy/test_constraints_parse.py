@@ -142,7 +142,7 @@ def test_a_document_may_write(data: object, expected: Constraint) -> None:
         ({"under": "/srv/../etc"}, ("under",), "dots"),
         ({"under": "/srv//x"}, ("under",), "//"),
         ({"under": "~root/x"}, ("under",), "~"),
-        ({"under": ["/srv"]}, ("under",), "must be text"),
+        ({"under": ["/srv"]}, ("under",), "one directory"),
         ({"under": "file://host/srv"}, ("under",), "absolute"),
         ({"under": "$nope"}, ("under",), "no value for the variable `$nope`"),
         ({"under": "$projet"}, ("under",), "did you mean `$project`?"),

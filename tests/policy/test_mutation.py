@@ -170,8 +170,7 @@ def test_a_suggestion_passes_as_it_stands_and_notices_its_mutant(cases: str) -> 
         for case in pasted.cases:
             assert play(pasted, case).passed, line
             assert not play(pasted, case, mutant.document).passed, line
-    # A pattern can't be turned round: for a deny by `matches` there is only what a case shows.
-    assert {name.partition(":")[0] for name in hopeless} == (set() if cases == SOME else {"no-git"})
+    assert hopeless == []
 
 
 def test_a_suggestion_names_the_call_the_expectation_and_the_rule() -> None:
@@ -217,3 +216,25 @@ def test_limits_at_the_end_of_what_can_be_said_are_weakened_and_told_without_an_
     for mutant in mutants:
         assert mutant.document != found.document
         assert isinstance(suggestion(found, mutant, played), str)
+
+
+ORDERS = """mandate: required
+grants:
+  - {id: look, tool: shop/order, args: {number: {matches: 'O-[0-9]{8}'}}, result: redact}
+  - {id: some, tool: shop/find, args: {limit: {max: 50}}, budget: {calls: 2}}
+  - {id: page, resource: {server: shop, uri: {under: 'file:///srv/p'}}}
+ask: [{id: many, tool: shop/find, args: {limit: {above: 40}}}]
+"""
+
+
+def test_what_a_policy_permits_under_a_mandate_only_is_shown_under_one_that_leaves_all_to_it() -> None:
+    """With no case at all, and with cases under a narrow mandate: each weaker document gets a case that notices it."""
+    narrow = "{version: 1, task: x, expires: 2h, grants: [{id: o, tool: shop/order, args: {number: O-12345678}}]}"
+    case = f"  - {{why: look, mandate: {narrow}, call: shop/order, args: {{number: O-12345678}}, expect: allow}}"
+    for cases in ("  - {why: nothing, call: x/y, expect: deny}", case):
+        found = suite(ORDERS, cases)
+        runs = [play(found, one) for one in found.cases]
+        lines = [f"  {suggestion(found, mutant, runs)}" for mutant in survivors(found, runs)[1]]
+        pasted = suite(ORDERS, "\n".join([case, *lines]))
+        assert all(play(pasted, one).passed for one in pasted.cases)
+        assert left(pasted.document, "\n".join([case, *lines])) == []

@@ -26,7 +26,7 @@ grants:
 deny:
   - {id: d, tool: files/write, args: {path: {under: $project/secret}}}
   - {id: e, tool: 'web/*', args: {url: {matches: 'x'}}}
-  - {id: f, effect: spend, when: {principal: eve}}
+  - {id: f, effect: spend, when: {principal: 'local:eve'}}
 """
     assert said(text) == []
 
@@ -44,7 +44,7 @@ def test_a_grant_that_is_covered_only_in_part_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "deny", ["{id: d, tool: files/read, args: {path: x}}", "{id: d, tool: files/read, when: {principal: x}}"]
+    "deny", ["{id: d, tool: files/read, args: {path: x}}", "{id: d, tool: files/read, when: {principal: 'local:x'}}"]
 )
 def test_a_deny_with_conditions_covers_nothing_entirely(deny: str) -> None:
     assert said(f"grants: [{{id: a, tool: files/read, args: any}}]\ndeny: [{deny}]") == []
@@ -243,3 +243,32 @@ def test_a_grant_to_write_what_starts_servers_in_a_directory_of_the_project_is_p
     for tool, pointed_out in (("files/write", odd), ("files/read", False)):
         found = oddities(under(f"grants: [{{id: a, tool: {tool}, args: {{{limits}}}}}]"), KNOWN, facts=Still())
         assert ["a client opened there starts what it says" in one.message for one in found] == [True] * pointed_out
+
+
+def test_a_tool_that_nothing_grants_is_waited_for_in_vain() -> None:
+    """Whether by order or by source; a pattern, a grant by effect and another layer's silence count as they judge."""
+    rest = "{id: pay, tool: files/write, args: {to: {from: [{tool: files/read, field: iban}]}}, after: [files/read]}"
+    in_vain = [
+        ("pay", "`after` names files/read, which nothing grants: it never came before"),
+        ("pay", "`to` may come from files/read, which nothing grants: nothing comes from there"),
+    ]
+    assert said(f"grants: [{rest}]") == in_vain
+    assert said(f"grants: [{rest}, {{id: a, tool: files/read, args: any}}]") == []
+    assert said(f"grants: [{rest}, {{id: a, effect: read, args: any}}]") == []
+    narrow = mandate("grants: [{id: m, tool: files/write, args: any}]")
+    layers = Authority((policy(f"grants: [{rest}, {{id: a, tool: files/read, args: any}}]"), narrow), NOON)
+    found = [(one.rule, one.message) for one in oddities(layers, KNOWN, now=NOON) if one.code == "waits-in-vain"]
+    assert found == in_vain
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [("ana", True), ("acc-*", True), ("local:ana", False), ("http:9", False), ("*", False), ("*ana", False)],
+)
+def test_a_principal_whom_nobody_on_this_machine_is_called_is_pointed_out(name: str, odd: bool) -> None:
+    for when in (f"groups: {{g: ['{name}']}}\n", ""):
+        who = "{group: g}" if when else f"'{name}'"
+        found = said(f"{when}grants: [{{id: a, tool: files/read, args: any, when: {{principal: {who}}}}}]")
+        assert [message for rule, message in found if rule == "a"] == (
+            [f"whoever runs the guard on this machine is called `local:{name}`, never `{name}`"] if odd else []
+        )

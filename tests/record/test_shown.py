@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mcp_guard.model import Decision, Effect, Outcome, Reason
 from mcp_guard.record import shown
+from mcp_guard.record.codes import CODES
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.query import Filter, Row, open_for_reading
 from tests.record.examples import NOON, PAY, allow, deny, open_record, request
@@ -65,6 +66,16 @@ DOCUMENTS = [{"kind": "policy", "file": "/srv/p.yaml", "digest": "d"}, {"kind": 
             {"key": "ab12:local:iris"},
             "mandate used for the first time by local:iris: its time runs",
         ),
+        (
+            EntryKind.ACCEPTED,
+            {"part": "policy", "file": "/srv/p.yaml", "how": "person"},
+            "policy /srv/p.yaml in force: a person accepted it",
+        ),
+        (
+            EntryKind.PINNED,
+            {"server": "web:ab12", "count": 1},
+            "what server web offers was pinned as first seen: 1 thing",
+        ),
         (EntryKind.SERVER_STARTED, {"server": "web", "why": "pid 7"}, "server web started (pid 7)"),
         (EntryKind.SERVER_EXITED, {"server": "web\x1b", "why": "it left"}, "server web\\x1b ended: it left"),
         (EntryKind.SERVER_ILL, {"server": "web\x1b", "why": "it ended"}, "server web\\x1b is ill: it ended"),
@@ -96,13 +107,21 @@ def test_every_kind_of_entry_has_its_words_whatever_its_data_are(kind: EntryKind
     )
 
 
+def test_no_kind_of_entry_is_told_by_its_name_alone() -> None:
+    """A person reads a sentence; the example of each kind is the one that its schema has."""
+    bare = [
+        kind for kind, code in CODES.items() if shown.what(Row("a-1", 1, NOON, kind, "s", code.example)) == kind.value
+    ]
+    assert bare == []
+
+
 def test_an_entry_without_data_is_a_bare_sentence() -> None:
     assert shown.what(row(EntryKind.STOPPED)) == "the guard stopped"
 
 
 def test_a_call_is_told_by_who_what_effect_and_why(tmp_path: Path) -> None:
     with open_record(tmp_path) as record:
-        record.finish(record.step(request(), allow()), Outcome.OK, duration_ms=12.4)
+        record.finish(record.step(request(), allow()), Outcome.OK, duration_ms=12.4, note="scanner tone: medium")
         record.step(request(client=""), allow())
         record.step(request(target="", server="", method="tools/odd"), deny)
         record.refuse(request(), Decision(Effect.ASK, Reason.NEEDS_APPROVAL, rules=(PAY,)), count=3)
@@ -110,7 +129,7 @@ def test_a_call_is_told_by_who_what_effect_and_why(tmp_path: Path) -> None:
         told = [(shown.who(r), shown.what(r), shown.effect(r), shown.why(r)) for r in query.entries(Filter())]
     assert told == [
         ("", "the guard 0.1.0 began to record", "", ""),
-        ("alice (assistant)", "bank/transfer_money", "allow, ok 12 ms", "policy/pay"),
+        ("alice (assistant)", "bank/transfer_money", "allow, ok 12 ms", "policy/pay, scanner tone: medium"),
         ("alice", "bank/transfer_money", "allow, no outcome", "policy/pay"),
         ("alice (assistant)", "tools/odd", "deny", "denied, policy/no-egress"),
         ("alice (assistant)", "bank/transfer_money", "ask", "needs_approval, policy/pay, 3 times"),

@@ -47,7 +47,7 @@ _SAID: list[tuple[str, str, str]] = [
     ("{under: /srv/../etc}", "3:42", "the path"),
     ("{under: /srv//x}", "3:42", "the path"),
     ("{under: 5}", "3:42", "must be text"),
-    ("{under: [/a, /b]}", "3:42", "must be text"),
+    ("{under: [/a, /b]}", "3:42", "one directory"),
     ("{under: $}", "3:42", "a lone `$`"),
     ("{under: $home}", "3:42", "`$home`"),
     ("{under: ~root/x}", "3:42", "the path"),
