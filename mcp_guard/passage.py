@@ -63,7 +63,7 @@ class Passage:
     continues: Opened | None = None  # the round whose questions this call answers
     on_result: Callable[[dict[str, Any]], object] = field(default=lambda _: None)  # told of a result that is passed on
     takes: Takes | None = None
-    _sources: Mapping[str, str] = field(default_factory=dict)  # where its values come from, if somebody is asked
+    _known: Mapping[str, Any] = field(default_factory=dict)  # where its values come from, if somebody is asked; budgets
     _settled: bool = False
     _recalled: Recalled = RECALLED_NOTHING  # what was answered before about this call
     round: int = 0  # how often its questions were put to the client meanwhile (`translation/questions.py`)
@@ -142,7 +142,7 @@ class Passage:
         if self._recalled.refused:
             return self._unsettled(entry, Unsettled.NO)
         question = self._question(entry.decision, self._recalled.entry or entry.id)
-        shown = showing.what_is_shown(self.context, self.call, self.tool, entry.decision, self._sources)
+        shown = showing.what_is_shown(self.context, self.call, self.tool, entry.decision, self._known)
         patience = showing.Patience(self.request, self.call)
         by_answer = in_band.may_ask_by_answer(self.context, self.request, question)
         question = replace(question, shown=shown, waits=not by_answer)
@@ -188,7 +188,7 @@ class Passage:
             decision.rules,
             call_digest(self.call),
             guard.authority_digest,
-            self._sources,
+            self._known.get("sources", {}),
             self.context.session.key,
             pin,
         )
@@ -236,7 +236,7 @@ class Passage:
             if self._recalled.approvals:
                 decision = self._said(view, self._recalled.approvals)
         if decision.effect is Effect.ASK:
-            self._sources = remembering.sources(self.context, self.call, view)
+            self._known = showing.read_with(self.context, self.call, decision, view)
         if (candidate := self.context.guard.candidate) is not None:
             facts = self.context.facts(self.call.server, view)
             decision = replace(decision, otherwise=candidate.beside(decision, self.call, facts))
