@@ -37,6 +37,7 @@ def _step(step: Step, at: datetime) -> str:
         *_call(step.call),
         *([f"times: {step.times}"] if step.times > 1 else []),
         *([] if step.at == at else _at(step.at)),
+        *([] if step.result is None else [f"result: {_flow(step.result)}"]),
     ]
     return f"{{{', '.join(parts)}}}"
 

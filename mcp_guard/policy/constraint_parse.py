@@ -66,11 +66,13 @@ _SAID_OTHERWISE = {  # words whose nearest key means something else, or the oppo
         ("name", "ends_with", "suffix", "extension", "glob"),
         "`matches: '.*[.]md'` is a text that ends in .md, `not_name` the names that aren't meant",
     ),
-    **dict.fromkeys(("not_under", "outside"), "write a deny with `under`: it beats every grant"),
-    **dict.fromkeys(("not_matches", "not_regex"), "write a deny with `matches`: it beats every grant"),
-    **dict.fromkeys(
-        ("not_domain_in", "not_host_in"), "write a deny with `domain_in` or `host_in`: it beats every grant"
-    ),
+    **{
+        word: f"no limit says what isn't meant: a grant with `{key}` says what is, a deny with `{key}` what isn't"
+        for word, key in (
+            *(("not_under", "under"), ("outside", "under"), ("not_matches", "matches"), ("not_regex", "matches")),
+            *(("not_domain_in", "domain_in"), ("not_host_in", "host_in")),
+        )
+    },
     **dict.fromkeys(("or", "anyOf", "oneOf"), "write a grant for each alternative"),
     **dict.fromkeys(("between", "range"), "write `min` and `max`"),
 }

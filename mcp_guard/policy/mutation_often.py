@@ -34,8 +34,8 @@ def varied(rule: Rule, base: Case) -> Iterator[Case]:
     """As many different values as fill the budget, each in a call, then one more."""
     for name, most in rule.budget.distinct.items() if rule.budget is not None else ():
         for values in _different(base.call.arguments.get(name, "x"), most + 1) if most < _MOST else ():
-            *first, last = [with_arguments(base, {**base.call.arguments, name: value}) for value in values]
-            case = replace(last, before=tuple(Step(one.call, base.at) for one in first))
+            *filling, last = [with_arguments(base, {**base.call.arguments, name: value}) for value in values]
+            case = replace(last, before=(*_others_before(base), *(Step(one.call, base.at) for one in filling)))
             yield case
             yield from _spread_out(rule, case)
 
@@ -48,7 +48,8 @@ def with_arguments(base: Case, arguments: Mapping[str, Any]) -> Case:
 def _filled(rule: Rule, base: Case) -> Iterator[Case]:
     budget, rate = rule.budget, rule.rate
     ends = [count.calls for count in (budget, rate) if count is not None and count.calls is not None]
-    yield from (replace(base, before=(Step(base.call, base.at, end),)) for end in ends if end <= MAX_TIMES)
+    first = _others_before(base)
+    yield from (replace(base, before=(*first, Step(base.call, base.at, end))) for end in ends if end <= MAX_TIMES)
     if budget is None:
         return
     for name, limit in budget.sums.items():
@@ -57,7 +58,12 @@ def _filled(rule: Rule, base: Case) -> Iterator[Case]:
             filling = with_arguments(base, {**base.call.arguments, name: _number(share)}).call
             for amount in (_number(limit - share * count + Decimal("0.01")), 0.01, 0.5, 1):
                 last = with_arguments(base, {**base.call.arguments, name: amount})
-                yield replace(last, before=(Step(filling, base.at, count),))
+                yield replace(last, before=(*first, Step(filling, base.at, count)))
+
+
+def _others_before(base: Case) -> tuple[Step, ...]:
+    """What came before of other tools: values that the call carries may come from their answers."""
+    return tuple(step for step in base.before if step.call.name != base.call.name)
 
 
 def _spread_out(rule: Rule, case: Case) -> Iterator[Case]:

@@ -238,3 +238,16 @@ def test_what_a_policy_permits_under_a_mandate_only_is_shown_under_one_that_leav
         pasted = suite(ORDERS, "\n".join([case, *lines]))
         assert all(play(pasted, one).passed for one in pasted.cases)
         assert left(pasted.document, "\n".join([case, *lines])) == []
+
+
+def test_what_was_answered_before_stands_in_a_proposed_case() -> None:
+    """Or a limit with `from` would fit nothing in it, and no call would show what else was weakened."""
+    pay = "{id: pay, tool: b/pay, args: {to: {from: [b/list]}}, budget: {calls: 2, per: hour}}"
+    document = f"grants: [{{id: list, tool: b/list, args: {{}}}}, {pay}]"
+    cases = "  - {why: x, after: [{call: b/list, result: [DE1, 'a: b']}], call: b/pay, args: {to: DE1}, expect: allow}"
+    found = suite(document, cases)
+    runs = [play(found, one) for one in found.cases]
+    lines = {
+        mutant.what: suggestion(found, mutant, runs) for mutant in survivors(found, runs)[1] if mutant.name == "pay"
+    }
+    assert 'result: [DE1, "a: b"]}' in lines["with `others: any`"]
