@@ -10,6 +10,9 @@ PROJECT := $(VENV)/.project-installed
 SERVERS := .servers
 NPM_SERVERS := $(SERVERS)/.npm-installed
 PYPI_SERVERS := $(SERVERS)/.pypi-installed
+PYPI_BEFORE := $(SERVERS)/.pypi-before-installed
+COLLECTOR := .collector
+COLLECTS := $(COLLECTOR)/.installed
 ALIGNMENT := .alignment
 TASKS := $(ALIGNMENT)/.installed
 CONFORMANCE := .conformance
@@ -26,7 +29,7 @@ INSTALL := -m pip install --quiet --no-input --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-servers test-console conformance scorecard bench bench-peers alignment alignment-subset format lock wheel clean
+.PHONY: help demo test test-servers test-collector test-console conformance scorecard bench bench-peers alignment alignment-subset format lock wheel clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -38,10 +41,13 @@ test: $(PROJECT) ## check format, lint, types and behaviour; ARGS="-k name" narr
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not servers and not console" -n auto --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -m "not servers and not console and not collector" -n auto --dist worksteal $(ARGS)
 
-test-servers: $(PROJECT) $(NPM_SERVERS) $(PYPI_SERVERS) ## run the guard in front of published tool servers (needs npm)
+test-servers: $(PROJECT) $(NPM_SERVERS) $(PYPI_SERVERS) $(PYPI_BEFORE) ## run the guard in front of published tool servers (needs npm)
 	$(BIN)/python -m pytest -m servers $(ARGS)
+
+test-collector: $(PROJECT) $(COLLECTS) ## send spans to a published collector, and read them back from it (1 GB of packages)
+	$(BIN)/python -m pytest -m collector $(ARGS)
 
 test-console: $(PROJECT) $(PAGES) ## look at the console in the system's Chromium, and hold its pages to axe's rules (needs npm)
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo 'no Chromium; on Debian: apt install chromium' >&2; exit 1; }
@@ -79,6 +85,8 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 	uv pip compile $(RESOLVE) pyproject.toml --output-file requirements/runtime.txt
 	uv pip compile $(RESOLVE) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	uv pip compile $(RESOLVE) requirements/servers/requirements.in --output-file requirements/servers/requirements.txt
+	uv pip compile $(RESOLVE) requirements/servers/before.in --output-file requirements/servers/before.txt
+	uv pip compile $(RESOLVE) requirements/collector/requirements.in --output-file requirements/collector/requirements.txt
 	uv pip compile $(RESOLVE) requirements/alignment/requirements.in --constraint requirements/dev.txt --output-file requirements/alignment/requirements.txt
 	uv pip compile $(RESOLVE) pyproject.toml --group console --constraint requirements/dev.txt --output-file requirements/console/requirements.txt
 	for peer in $(PYPI_PEERS); do \
@@ -90,7 +98,7 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
 clean: ## remove what these commands made
-	rm -rf $(VENV) $(SERVERS) $(ALIGNMENT) $(CONFORMANCE) $(PEERS) $(CONSOLE) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SERVERS) $(COLLECTOR) $(ALIGNMENT) $(CONFORMANCE) $(PEERS) $(CONSOLE) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # python3 comes first, so that the machine's own choice counts; a pyenv shim may exist and still not run.
@@ -139,6 +147,17 @@ $(PAGES): requirements/console/package.json requirements/console/package-lock.js
 $(PYPI_SERVERS): requirements/servers/requirements.txt $(DEPENDENCIES)
 	@$(BIN)/python -m venv --clear $(SERVERS)/venv
 	$(SERVERS)/venv/bin/python $(LOCKED) --requirement $<
+	@touch $@
+
+$(PYPI_BEFORE): requirements/servers/before.txt $(DEPENDENCIES)
+	@$(BIN)/python -m venv --clear $(SERVERS)/venv-before
+	$(SERVERS)/venv-before/bin/python $(LOCKED) --requirement $<
+	@touch $@
+
+# It brings its own versions of what the guard needs, too.
+$(COLLECTS): requirements/collector/requirements.txt $(DEPENDENCIES)
+	@$(BIN)/python -m venv --clear $(COLLECTOR)/venv
+	$(COLLECTOR)/venv/bin/python $(LOCKED) --requirement $<
 	@touch $@
 
 # Two need an SDK older than ours, and one of the others would be upgraded by it: each has an environment of its own.

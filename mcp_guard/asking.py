@@ -165,6 +165,8 @@ class _Asking:
     def _answered(self, reply: dict[str, Any]) -> None:
         if self._over:
             return None
+        if self.context.is_held(self._call()):  # by now: what was stopped hears nothing more of the client
+            return self._settle(Outcome.WITHHELD, refusal.refused_asking(Reason.STOPPED), "stopped before the answer")
         # Law 7: a file that a server asks for by a question is no less named than one in a call's arguments. Roots say
         # what a client works on; what lies below them is judged where a call names it.
         if self.kind != "roots" and self.context.guard.protection.named_by(reply):

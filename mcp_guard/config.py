@@ -24,6 +24,7 @@ from mcp_guard.containment.settings import Contain, ContainForm, containment
 from mcp_guard.errors import InputError
 from mcp_guard.inspection.scan.settings import LOOKED_AT, Act, Inspect
 from mcp_guard.lock_file import NAME as LOCK_NAME
+from mcp_guard.missing import config_elsewhere
 from mcp_guard.policy.form_errors import did_you_mean, value_at
 from mcp_guard.policy.yaml_slips import hint_for_empty
 from mcp_guard.policy.yaml_source import MAX_BYTES, Source, read_yaml
@@ -173,8 +174,7 @@ def _bytes_of(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
-        hint = "name it with `--config FILE`, or guard one server with `mcp-guard wrap`"
-        raise InputError(f"can't read {path}: {error.strerror}; {hint}") from None
+        raise InputError(f"can't read {path}: {error.strerror}; {config_elsewhere()}") from None
 
 
 def read_config(data: bytes, path: Path) -> Config:

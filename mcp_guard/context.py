@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -125,6 +126,22 @@ class Context:
             return None
         why = next((f"{scope}: {stopped[scope]}" for scope in self.scopes(call) if scope in stopped), None)
         return None if why is None else Decision(Effect.DENY, Reason.STOPPED, detail=f"stopped, {why}")
+
+    def is_held(self, call: Call) -> bool:
+        """Is it stopped at this moment, or can't that be told? For what goes out without a judgement of its own; what
+        was taken away just now is known afterwards.
+        """
+
+        def look(connection: sqlite3.Connection) -> dict[str, str]:
+            self.guard.renew(connection)
+            return stops.stopped(connection)
+
+        try:
+            stopped = self.guard.record.read(look)
+            return bool(stopped) and any(scope in stopped for scope in self.scopes(call))
+        except Exception as error:
+            log.warning("the record could not be asked for stops", error=type(error).__name__)
+            return True
 
     def tell(self, method: str, server: str, params: dict[str, Any] | None) -> None:
         """Tell the client of a change, in a moment; in the modern era only on the streams that it opened for it."""

@@ -60,18 +60,36 @@ def _tell_of_several(context: Context) -> None:
         ]
         if _is_new(context, server, "found beside others", told):
             context.note(EntryKind.FOUND, {"server": server.name, "found": told[:MOST]})
+        text = context.instructed.get(server.name)
+        if isinstance(text, str) and not scans.why_withheld(server.name, INSTRUCTIONS, text):
+            _tell_of_reference(context, server, text)  # it was passed on before these names were known
 
 
 def may_instruct(context: Context, server: Downstream, text: object) -> bool:
     """Is a server's text about itself passed on?"""
     if not isinstance(text, str):
         return True
-    why = context.guard.scans.why_withheld(server.name, INSTRUCTIONS, text)
+    scans = context.guard.scans
+    named = scans.in_instructions(server.name, text)
+    why = scans.why_withheld(server.name, INSTRUCTIONS, text)
+    if named is not None and scans.act_on(named, server.name, INSTRUCTIONS, text) is Act.WITHHOLD:
+        why = why or f"scan: {named}: {named.reason}"
     if why:
         _tell_withheld(context, server, INSTRUCTIONS, {INSTRUCTIONS: why})
         return False
     _tell_found(context, server, INSTRUCTIONS, [(INSTRUCTIONS, text)])
+    _tell_of_reference(context, server, text)
     return True
+
+
+def _tell_of_reference(context: Context, server: Downstream, text: str) -> None:
+    scans = context.guard.scans
+    named = scans.in_instructions(server.name, text)
+    told = []
+    if named is not None and scans.inspect.act(named.severity) is not Act.OFF:
+        told = [{"name": INSTRUCTIONS, "rules": [named.rule]}]
+    if _is_new(context, server, f"found beside others {INSTRUCTIONS}", told):
+        context.note(EntryKind.FOUND, {"server": server.name, "found": told})
 
 
 def tell_of_words(context: Context, server: str, method: str, rules: Collection[str]) -> None:

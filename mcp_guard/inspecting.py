@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -68,11 +69,34 @@ def look_at(
 
     Beside the loop if it is long; what judges stays in the loop.
     """
-    scans, lane = context.guard.scans, call.server
     try:
         job = Job(reply, NOTHING) if inspection is None else inspection.job(reply)
     except Exception as error:
         return failed(error)
+    return _look_by(context, inspection, call, job, partial(then, job), failed)
+
+
+def look_again(
+    context: Context,
+    inspection: Inspection,
+    call: Call,
+    kept: dict[str, Any],
+    then: Callable[[Inspected, tuple[str, ...]], None],
+    failed: Callable[[Exception], None],
+) -> None:
+    """The same of an answer that a person released, under what is wanted now. It isn't held a second time."""
+    return _look_by(context, inspection, call, inspection.released(kept), then, failed)
+
+
+def _look_by(
+    context: Context,
+    inspection: Inspection | None,
+    call: Call,
+    job: Job,
+    then: Callable[[Inspected, tuple[str, ...]], None],
+    failed: Callable[[Exception], None],
+) -> None:
+    scans, lane = context.guard.scans, call.server
 
     def run(readable: Collection[str]) -> tuple[Inspected, tuple[str, ...]]:
         done = job.run(readable)
@@ -80,11 +104,11 @@ def look_at(
         return done, scans.in_answer(done.answer, lane) if goes_on else ()
 
     def go_on(readable: Collection[str]) -> None:
-        look(lane, reply, lambda: run(readable), lambda looked: then(job, *looked), failed)
+        look(lane, job.reply, lambda: run(readable), lambda looked: then(*looked), failed)
 
     if inspection is None or job.wanted == NOTHING:
         return go_on(())
-    return look(lane, reply, lambda: links(job.reply), lambda uris: go_on(inspection.readable(uris)), failed)
+    return look(lane, job.reply, lambda: links(job.reply), lambda uris: go_on(inspection.readable(uris)), failed)
 
 
 @dataclass(slots=True)
@@ -128,11 +152,9 @@ class Inspection:
         # The digest first: a note is cut when it is long, and without the digest nothing could be released.
         self.note = ", ".join(filter(None, [f"held, digest {digest}" if digest else "not kept", self.note]))
 
-    def again(self, kept: dict[str, Any]) -> dict[str, Any] | None:
-        """An answer that a person released, under what is wanted now; None if it may not be passed on."""
-        done = inspect(kept, self.wanted, fits=self._fits(), may_read=self._may_read)
-        self.note = done.note
-        return None if done.withheld else done.answer
+    def released(self, kept: dict[str, Any]) -> Job:
+        """What is to be done to an answer that a person released."""
+        return Job(kept, replace(self.wanted, quarantine=False), fits=self._fits())
 
     def progress(self, told: dict[str, Any]) -> dict[str, Any]:
         """A line of progress. Of a call whose answer is held, only the numbers."""

@@ -182,6 +182,8 @@ def _hear(context: Context, replies: dict[str, dict[str, Any]], then: Callable[[
     """Go on once it is clear whose instructions may be passed on: those that are what they were."""
 
     def step() -> None:
+        specs = [server.spec for server in context.session.servers]
+        context.guard.scans.expect(lambda: pinning.names_seen(context.guard, specs))
         for server in context.session.servers:
             result = replies.get(server.name, {}).get("result")
             if not isinstance(result, dict):

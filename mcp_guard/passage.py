@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from mcp_guard import inspecting, listing, log, outcomes, quarantining, refusal, remembering, rounds
+from mcp_guard import inspecting, listing, log, members, outcomes, refusal, releasing, remembering, rounds
 from mcp_guard.answers import ASKING, look_alikes
 from mcp_guard.approvals import in_band, showing
 from mcp_guard.approvals.asking import Asked
@@ -26,10 +26,10 @@ from mcp_guard.guard import without_made_up_names
 from mcp_guard.handles import Opened
 from mcp_guard.inspecting import Inspection, Job
 from mcp_guard.inspection.results import Inspected
-from mcp_guard.model import Approval, Call, Decision, Effect, Kind, Outcome, Reason, strictest
+from mcp_guard.model import Approval, Call, Decision, Effect, Kind, Outcome, Reason
 from mcp_guard.offers import may_extend
 from mcp_guard.patience import patiently
-from mcp_guard.policy.approved import call_digest, for_part
+from mcp_guard.policy.approved import call_digest
 from mcp_guard.record import questions
 from mcp_guard.record.entries import Entry, Request
 from mcp_guard.record.sightings import Read
@@ -63,7 +63,7 @@ class Passage:
     continues: Opened | None = None  # the round whose questions this call answers
     on_result: Callable[[dict[str, Any]], object] = field(default=lambda _: None)  # told of a result that is passed on
     takes: Takes | None = None
-    _sources: Mapping[str, str] = field(default_factory=dict)  # where its values come from, if somebody is asked
+    _known: Mapping[str, Any] = field(default_factory=dict)  # where its values come from, if somebody is asked; budgets
     _settled: bool = False
     _recalled: Recalled = RECALLED_NOTHING  # what was answered before about this call
     round: int = 0  # how often its questions were put to the client meanwhile (`translation/questions.py`)
@@ -142,7 +142,7 @@ class Passage:
         if self._recalled.refused:
             return self._unsettled(entry, Unsettled.NO)
         question = self._question(entry.decision, self._recalled.entry or entry.id)
-        shown = showing.what_is_shown(self.context, self.call, self.tool, entry.decision, self._sources)
+        shown = showing.what_is_shown(self.context, self.call, self.tool, entry.decision, self._known)
         patience = showing.Patience(self.request, self.call)
         by_answer = in_band.may_ask_by_answer(self.context, self.request, question)
         question = replace(question, shown=shown, waits=not by_answer)
@@ -188,7 +188,7 @@ class Passage:
             decision.rules,
             call_digest(self.call),
             guard.authority_digest,
-            self._sources,
+            self._known.get("sources", {}),
             self.context.session.key,
             pin,
         )
@@ -236,7 +236,7 @@ class Passage:
             if self._recalled.approvals:
                 decision = self._said(view, self._recalled.approvals)
         if decision.effect is Effect.ASK:
-            self._sources = remembering.sources(self.context, self.call, view)
+            self._known = showing.read_with(self.context, self.call, decision, view)
         if (candidate := self.context.guard.candidate) is not None:
             facts = self.context.facts(self.call.server, view)
             decision = replace(decision, otherwise=candidate.beside(decision, self.call, facts))
@@ -251,21 +251,8 @@ class Passage:
         """The one judgement, of the call and of all members beside it."""
         decision = self.context.judged(self.call, view, self.tool, approvals)
         if self._members and decision.effect is not Effect.DENY:
-            decision = self._with_members(decision, view, approvals)
+            decision = members.judged(self.context, self.call, decision, self._members, view, approvals)
         return self._watched.narrowed(decision, self.call, view, approvals)
-
-    def _with_members(self, decision: Decision, view: UsageView, approvals: Collection[Approval]) -> Decision:
-        """Each member is used, as a whole: judged by its name, in the same transaction, under the same yes."""
-        said = [decision]
-        for member in self._members:
-            used = replace(self.call, target=member, kind=Kind.EXTENSION)
-            said.append(self.context.judged(used, view, approvals=for_part(approvals, self.call, used)))
-        decision = strictest(said)
-        # Each grant had room for one use, so one use it is, however many of its names the call has.
-        charges = tuple({one.count: one for one in decision.charges}.values())
-        exact = call_digest(self.call)
-        given = tuple(dict.fromkeys(replace(one, call=exact) for one in decision.approvals))
-        return replace(decision, charges=charges, approvals=given)
 
     def _remark(self) -> str:
         """What a person should know of a call that is allowed."""
@@ -284,11 +271,13 @@ class Passage:
         """From here on the call counts as made, until the transport says that it took no byte."""
         if not self.request.waiting:  # cancelled while the record was busy
             return self._not_sent(entry, "the client gave up")
-        loop = asyncio.get_running_loop()
-        self._started = loop.time()
+        self._started = asyncio.get_running_loop().time()
         self._inspection = inspecting.of_call(self.context, self.call, self.tool, entry.decision.obligations)
-        if self._inspection is not None and self._deliver_released(entry):
+        if self._looks_at_released(entry):
             return None
+        return self._forward(entry)
+
+    def _forward(self, entry: Entry) -> None:
         try:
             sent = self.server.request(
                 self.call.method, dict(self.call.params), lambda reply: self._answered(entry, reply), self._progress
@@ -301,35 +290,49 @@ class Passage:
             self.request.sent(lambda reason: self._cancelled(entry, reason))
             self._entry = entry
             self.context.guard.under_way.add(self)
+            loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self.server.spec.timeout, self._timed_out, entry)
         return None
 
-    def _deliver_released(self, entry: Entry) -> bool:
-        """Give what a person released of an earlier call like this one; nothing is sent, so the charge goes back."""
-        inspection = self._inspection
-        if inspection is None or not inspection.wanted.quarantine:
+    def _looks_at_released(self, entry: Entry) -> bool:
+        """Has a person released the answer of an earlier call like this one? Then that is looked at, and given."""
+        if self._inspection is None or (found := releasing.found(self.context, self._inspection, self.call)) is None:
             return False
-        found = quarantining.released(self.context, self.call)
-        answer = None if found is None else inspection.again(found[1])
-        if found is None or answer is None or rounds.is_asking(answer, self.call.method, self.context.session.era):
-            return False
-        give = partial(self._give, entry, found[0])
-        if self.takes is None or not self.takes(entry, strip_own_reply(answer), give):
-            give(self._outcome(entry, answer)[1], "")
+        self._entry = entry  # a stop ends it, and the client may give up, also while it is looked at
+        self.context.guard.under_way.add(self)
+        self.request.sent(lambda _: self._given_up(entry))
+        deliver, failed = partial(self._deliver_released, entry), partial(self._unreadable, entry)
+        releasing.look_at(self.context, self._inspection, self.call, found, deliver, failed)
         return True
 
-    def _give(self, entry: Entry, origin: str, answer: dict[str, Any] | None, why: str) -> None:
-        shown = self._withheld(entry, why) if answer is None else answer
-        note = f"given: the answer to {origin}, which a person released"
+    def _deliver_released(self, entry: Entry, origin: str, answer: dict[str, Any] | None) -> None:
+        """What may not be passed on, or isn't there any more, doesn't count: the call is made after all."""
+        if self._settled or answer is None:
+            return None if self._settled else self._forward(entry)
+        give = partial(self._give, entry, origin)
+        if self.takes is None or not self.takes(entry, strip_own_reply(answer), give):
+            give(self._outcome(entry, answer)[1], "")
+        return None
 
-        def step() -> None:
-            self.context.guard.record.finish(entry, Outcome.NOT_SENT, duration_ms=0.0, refund=True, note=note)
-            quarantining.given(self.context, origin)
+    def _given_up(self, entry: Entry) -> None:
+        if not self._settled:
+            self._settled = True
+            self._not_sent(entry, "the client gave up")
+
+    def _give(self, entry: Entry, origin: str, answer: dict[str, Any] | None, why: str) -> None:
+        if self._settled:
+            return
+        self._settled = True
+        self.context.guard.under_way.done(self)
+        shown = self._withheld(entry, why) if answer is None else answer
+
+        def then() -> None:
             self._watched.ended(Outcome.OK, shown)
             self.request.finish(shown)
 
-        lost = "its outcome could not be recorded"
-        patiently(step, lambda: self.request.finish(self._withheld(entry, lost)))
+        lost = self._withheld(entry, "its outcome could not be recorded")
+        note = self._inspection.note if self._inspection is not None else ""
+        releasing.give(self.context, entry, origin, note, then, lambda: self.request.finish(lost))
 
     def _progress(self, params: dict[str, Any]) -> None:
         told = strip_own_meta(params)

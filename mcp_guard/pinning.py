@@ -11,6 +11,7 @@ from typing import Any
 
 from mcp_guard.catalog import Withheld
 from mcp_guard.guard import Guard
+from mcp_guard.inspection.scan.names import Named as Tool
 from mcp_guard.lock.drift import Change, Likes, Sort, judge_pin
 from mcp_guard.lock.pins import Pin, PinKind, name_of, pin_of, whole_digest
 from mcp_guard.lock.servers import Lock
@@ -40,6 +41,17 @@ def names_known(guard: Guard, spec: ServerSpec, listed: Iterable[str]) -> frozen
         return guard.record.first_sight(identity(spec, guard.record.key), listed)
     pins = guard.lock.servers[spec.name].pins if spec.name in guard.lock.servers else {}
     return frozenset(name for kind, name in pins if kind is PinKind.TOOL)
+
+
+def names_seen(guard: Guard, specs: Iterable[ServerSpec]) -> Iterable[Tool]:
+    """The tools of these servers that were locked or seen first: their names before anything is listed."""
+    tool = _key(PinKind.TOOL, "")
+    for spec in specs:
+        if guard.lock is None:
+            keys = guard.record.pins(identity(spec, guard.record.key))
+            yield from (Tool(spec.name, key.removeprefix(tool)) for key in keys if key.startswith(tool))
+        elif (pinned := guard.lock.servers.get(spec.name)) is not None:
+            yield from (Tool(spec.name, name) for kind, name in pinned.pins if kind is PinKind.TOOL)
 
 
 def instructions_held(guard: Guard, spec: ServerSpec, text: object) -> Withheld | None:

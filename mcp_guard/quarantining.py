@@ -71,6 +71,15 @@ def _is_about(data: Any, entry: str, digest: str) -> bool:
     return data.get("entry") == entry and hmac.compare_digest(str(data.get("digest")), digest)
 
 
+def is_kept(context: Context, entry: str) -> bool:
+    """Is it there still? Another repetition may have got it meanwhile."""
+    try:
+        return context.guard.quarantine.has(entry)
+    except Exception as error:
+        log.warning("held answers could not be looked at", error=type(error).__name__)
+        return False
+
+
 def given(context: Context, entry: str) -> None:
     """It was given out, so it isn't kept any more."""
     try:

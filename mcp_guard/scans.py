@@ -7,7 +7,7 @@ Knows the settings, and neither clients nor servers; `listing` and `lifecycle` d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import is_
@@ -105,6 +105,23 @@ class Scans:
                 found[key] = said
         self._near = tuple(listings), found
         return found
+
+    def expect(self, tools: Callable[[], Iterable[Named]]) -> None:
+        """Names by what was listed before: instructions come before this conversation's listings."""
+        if self._references is None and not self._is_off:
+            self._references = References(tools())
+
+    def in_instructions(self, server: str, text: str) -> Finding | None:
+        """Another server's tool that these instructions name, as far as those are known by now."""
+        if self._is_off or self._references is None:
+            return None
+        return self._references.found(text[:MAX_RESULT], server, "its text")
+
+    def act_on(self, finding: Finding, server: str, name: str, thing: Mapping[str, Any] | str) -> Act:
+        """What is done about a finding in this very thing, which a person may have looked at."""
+        act = self.inspect.act(finding.severity)
+        seen = act is Act.WITHHOLD and looked_at(server, name, thing) in self.inspect.looked_at
+        return Act.MARK if seen else act
 
     def _refers(self, references: References, tool: Tool) -> Finding | None:
         try:

@@ -34,7 +34,9 @@ class Heard:
         return str(self.opened.inner["task"])
 
     def granted(self, context: Context) -> bool:
-        """Would `tasks/get` say anything of it now?"""
+        """Would `tasks/get` say anything of it now? Not while its session, its server or an effect is stopped."""
+        if context.is_held(call(context, self)):
+            return False
         return may_extend(context, self.server.name, TASKS) and tool_is_granted(context, self.server, self.opened)
 
 

@@ -54,6 +54,7 @@ def carry(gateway: Gateway, request: InFlight, method: str, params: dict[str, An
             Reason.UNKNOWN_HANDLE if granted else Reason.UNKNOWN_METHOD,
         )
     server, task = found
+    gateway.guard.record.read(gateway.guard.renew)  # a tool that was taken away just now gives nothing more
     call = gateway.call(method, server, TASKS, {**params, "taskId": task.inner["task"]}, Kind.EXTENSION)
     passage = Passage(gateway.context, request, call, server, None, refusal.refused_request)
     if method != "tasks/cancel" and not tool_is_granted(gateway.context, server, task):

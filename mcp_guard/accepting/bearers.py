@@ -37,8 +37,6 @@ class Bearers:
 
         A guard with a mandate of its own takes none: a token's would stand in its place.
         """
-        if any(layer.kind == "mandate" for layer in self.guard.authority.layers):
-            return None
         try:
             given = self._given(tokens.place_of_token(credentials))
         except GuardError as error:
@@ -71,7 +69,11 @@ class Bearers:
         return given if given is not None and self._is_beside(given) else None
 
     def _is_beside(self, given: tokens.Given) -> bool:
-        """Is the policy the one that a person saw the mandate stand beside? It is known by where its denies are."""
+        """Is the policy the one that a person saw the mandate stand beside, and no other mandate there? It is known by
+        where its denies are.
+        """
+        if any(layer.kind == "mandate" for layer in self.guard.authority.layers):
+            return False
         return self.guard.local is not None and given.beside == self.guard.local.place
 
     def _good(self, connection: sqlite3.Connection, grant: str) -> bool:

@@ -17,7 +17,7 @@ from mcp_guard.accepting import texts
 from mcp_guard.accepting.servers import is_narrower
 from mcp_guard.accepting.stacks import Asked, Part, Stack, absolute, stack
 from mcp_guard.errors import GuardError, InputError
-from mcp_guard.missing import check_there
+from mcp_guard.missing import check_there, config_elsewhere
 from mcp_guard.policy.yaml_source import MAX_BYTES, read_yaml
 from mcp_guard.record import accepted as table
 from mcp_guard.record import place, schema
@@ -292,5 +292,5 @@ def _missing(part: Part, path: Path) -> InputError:
 
 
 def _unreadable(part: Part, path: Path, why: str) -> InputError:
-    hint = "; name it with `--config FILE`, or guard one server with `mcp-guard wrap`" if part is Part.CONFIG else ""
+    hint = f"; {config_elsewhere()}" if part is Part.CONFIG else ""
     return InputError(f"can't read {path}: {why}{hint}")

@@ -48,6 +48,7 @@ class Reload:
     _started: Stack = field(init=False)
     _watch: Watch = field(init=False)
     _said: set[str] = field(default_factory=set)
+    _warned: bool = False  # that something isn't in force, and nothing since
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -89,7 +90,8 @@ class Reload:
             names = ", ".join(map(str, standing.first)) or str(self.force.lock_file)
             return self._not_in_force(standing.first, f"nothing is accepted of {names} any more; start again")
         self._watch.on(_paths(self.asked, force))
-        if force.contents != self.force.contents:
+        bound = force.contents != self.force.contents
+        if bound:
             self._bind(force, standing)
         if standing.broken:
             self._not_in_force((), standing.broken)
@@ -99,6 +101,10 @@ class Reload:
             waiting = standing.waiting.contents.values() if standing.waiting is not None else ()
             way = f"to see the difference and accept it: {self.way}"
             self._not_in_force(standing.changed, why, way, *map(digest_of, waiting))
+        else:
+            if self._warned and not bound:  # else it was just said what is in force
+                self.say("nothing waits any more: the files are again what is in force")
+            self._warned = False
         return None
 
     def _bind(self, force: Stack, standing: Standing) -> None:
@@ -158,6 +164,7 @@ class Reload:
 
     def _not_in_force(self, files: Iterable[Path], why: str, *more: str) -> None:
         """Loudly, once for each content."""
+        self._warned = True
         names = [str(path) for path in files]
         head = f"NOT IN FORCE: {', '.join([*names, why])}"
         stays = "; ".join(["the version that was accepted before stays in force", *more[:1]])

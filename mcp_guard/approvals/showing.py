@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from mcp_guard import remembering
+from mcp_guard.approvals.taking import taking
 from mcp_guard.catalog import Tool
 from mcp_guard.context import Context
 from mcp_guard.model import Call, Decision
@@ -14,6 +16,7 @@ from mcp_guard.policy.document import Document
 from mcp_guard.policy.matching import effect_classes
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.sentences import rule_sentence
+from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight
 
 EVERY = 5.0
@@ -22,11 +25,11 @@ _STEP = 1e-6  # less than any step of a server's own progress, which has to go o
 
 
 def what_is_shown(
-    context: Context, call: Call, tool: Tool | None, decision: Decision, sources: Mapping[str, str]
+    context: Context, call: Call, tool: Tool | None, decision: Decision, known: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Everything about the question that isn't the call: task, rules, effects, what of which budget, limits, sources.
 
-    `sources` says, by argument, where its value comes from.
+    `known` is what was read in the transaction that asks (`read_with`).
     """
     authority = context.guard.authority
     rules = [rule for layer in authority.layers for rule in layer.rules]
@@ -38,15 +41,17 @@ def what_is_shown(
         "rules": [{"key": rule.key, "says": rule_sentence(rule)} for rule in rules if rule.key in asking],
         "at": [f"{ref.file}:{ref.line}:{ref.column}" for ref in decision.rules],
         "effects": sorted(effect_classes(authority.tools, call, context.facts(call.server))),
-        "takes": [
-            {"rule": one.rule, "calls": one.calls, "sums": {name: str(sum_) for name, sum_ in one.sums.items()}}
-            for one in decision.charges
-            if one.calls or one.sums
-        ],
         "limits": _limits([rule for rule in rules if rule.key in carrying], call),
         "decides": list(_deciding(authority.tools.get(call.name), tool)),
-        "sources": dict(sources),
+        **known,
     }
+
+
+def read_with(context: Context, call: Call, decision: Decision, view: UsageView) -> dict[str, Any]:
+    """By argument, where its value comes from; and what the call takes of which budget."""
+    rules = (rule for layer in context.guard.authority.layers for rule in layer.rules)
+    takes = taking(rules, decision.charges, context.facts(call.server, view))
+    return {"sources": remembering.sources(context, call, view), "takes": takes}
 
 
 def _task(layer: Document) -> str:

@@ -28,6 +28,7 @@ from mcp_guard.wire import parse_arguments, serialize
 FOLDER = "asked"
 MAX_BYTES = 1 << 20
 """Nobody reads more; a call that needs it can't be asked about."""
+NOT_FOLLOWED = "not followed: no rule asks where it comes from"
 _ENTRY = re.compile(r"[0-9a-f]{1,16}-[0-9]{1,18}")
 
 
@@ -37,6 +38,14 @@ class Slip:
 
     call: Call
     shown: Mapping[str, Any]
+
+    def sources(self, argument: str) -> list[str]:
+        """Where an argument's value comes from, or each part of it that a rule is about."""
+        said = self.shown.get("sources")
+        known = said if isinstance(said, Mapping) else {}
+        parts = {path: str(text) for path, text in known.items() if path.startswith((f"{argument}[", f"{argument}."))}
+        whole = [str(known[argument])] if argument in known else []
+        return [*whole, *(f"{path}: {text}" for path, text in parts.items())] or [NOT_FOLLOWED]
 
 
 def write(directory: Path, question: Question) -> None:

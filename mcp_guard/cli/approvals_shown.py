@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from mcp_guard.approvals.answering import Waiting
 from mcp_guard.approvals.nearest import Nearest
 from mcp_guard.approvals.slips import Slip
+from mcp_guard.approvals.taking import words
 from mcp_guard.model import Call
 from mcp_guard.record import shown
 from mcp_guard.record.entries import EntryKind
@@ -36,12 +37,12 @@ def whole(one: Waiting, slip: Slip, before: Iterable[Row], near: Nearest | None 
     client = said.get("client")
     lines += [f"  for: {escaped(call.principal)}{f', by {escaped(str(client))}' if client else ''}"]
     lines += [f"  can: {', '.join(escaped(str(one)) for one in _list(said.get('effects')))}"]
-    lines += list(_arguments(call, said))
+    lines += list(_arguments(slip))
     lines += [f"  beside it: {escaped(name)} = {_value(value)}" for name, value in _beside(call)]
     lines += [
         f"  asks: {escaped(str(rule.get('says')))}" for rule in _list(said.get("rules")) if isinstance(rule, dict)
     ]
-    lines += [f"  takes: {_taken(one)}" for one in _list(said.get("takes")) if isinstance(one, dict)]
+    lines += [f"  takes: {escaped(words(one))}" for one in _list(said.get("takes")) if isinstance(one, dict)]
     return [*lines, *_against(near), *_before(before, one)]
 
 
@@ -51,13 +52,11 @@ def left(one: Waiting) -> str:
     return f"{seconds // 60} min {seconds % 60:02} s left"
 
 
-def _arguments(call: Call, said: Mapping[str, Any]) -> Iterable[str]:
-    limits, sources, decides = (_dict(said.get(name)) for name in ("limits", "sources", "decides"))
-    deciding = set(_list(said.get("decides"))) or set(decides)
+def _arguments(slip: Slip) -> Iterable[str]:
+    call, limits, deciding = slip.call, _dict(slip.shown.get("limits")), _list(slip.shown.get("decides"))
     for name, value in call.arguments.items():
         yield f"  {escaped(name)} = {_value(value)}{'   (what or whom it acts on)' if name in deciding else ''}"
-        if name in sources:
-            yield f"      from: {escaped(str(sources[name]))}"
+        yield from (f"      from: {escaped(source)}" for source in slip.sources(name))
         if name in limits:
             yield f"      within: {escaped(str(limits[name]))}"
     if not call.arguments:
@@ -79,12 +78,6 @@ def _value(value: Any) -> str:
 def _short(call: Call) -> str:
     text = json.dumps(dict(call.arguments), ensure_ascii=False)
     return text if len(text) <= 100 else f"{text[:100]}…"
-
-
-def _taken(one: Mapping[str, Any]) -> str:
-    sums = ", ".join(f"{amount} of {escaped(str(name))}" for name, amount in _dict(one.get("sums")).items())
-    parts = [f"{one.get('calls', 0)} of its calls"] if one.get("calls") else []
-    return f"{escaped(str(one.get('rule')))}: {', '.join([*parts, *([sums] if sums else [])])}"
 
 
 def _against(near: Nearest | None) -> Iterable[str]:

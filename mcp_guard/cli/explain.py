@@ -144,15 +144,19 @@ def explain(
     specs: tuple[ServerSpec, ...] = ()
     lock = load_lock(lock_file) if lock_file is not None else None
     variables = parse_settings(settings, Path.cwd())
-    force = in_force(Named(None if policy else config or CONFIG, policy, mandate, lock_file, variables), accepted)
+    alone = mandate is not None and policy is None and config is None and not CONFIG.exists()
+    named_config = None if policy or alone else config or CONFIG
+    force = in_force(Named(named_config, policy, mandate, lock_file, variables), accepted)
     if policy is None and force is not None and force.config is not None:
         policy, mandate, specs = force.config.policy, mandate or force.config.mandate, force.config.servers
+    elif alone:
+        click.echo("mcp-guard: there is no guard.yaml here, so this is about the mandate alone", err=True)
     elif policy is None:
         loaded = load_config(config or CONFIG)
         policy, mandate, specs = loaded.policy, mandate or loaded.mandate, loaded.servers
         variables = {**loaded.variables, **variables}
         lock = load_lock(loaded.lock) if lock is None and loaded.lock is not None else lock
-    else:
+    elif policy is not None:
         _say_config(policy, settings, config)
     if force is not None:
         first, second, lock = force.policy, force.mandate, force.lock

@@ -61,9 +61,7 @@ def _of_texts(gateway: Gateway, server: Downstream) -> Iterator[Scanned]:
     for name, thing in _things(server):
         key = looked_at(server.name, name, thing)
         for finding in scans.findings(thing):
-            act = scans.inspect.act(finding.severity)
-            seen = act is Act.WITHHOLD and key in scans.inspect.looked_at
-            yield Scanned(name, finding, Act.MARK if seen else act, key)
+            yield Scanned(name, finding, scans.act_on(finding, server.name, name, thing), key)
 
 
 def _of_names(gateway: Gateway, server: Downstream) -> Iterator[Scanned]:
@@ -74,9 +72,11 @@ def _of_names(gateway: Gateway, server: Downstream) -> Iterator[Scanned]:
             descriptor = next(tool.descriptor for listing in listings for tool in listing.tools
                               if (tool.server, tool.name) == (named.server, named.name))  # fmt: skip
             key = looked_at(server.name, named.name, descriptor)
-            act = scans.inspect.act(finding.severity)
-            seen = act is Act.WITHHOLD and key in scans.inspect.looked_at
-            yield Scanned(named.name, finding, Act.MARK if seen else act, key)
+            yield Scanned(named.name, finding, scans.act_on(finding, server.name, named.name, descriptor), key)
+    text = server.hello.get("instructions")
+    if isinstance(text, str) and (said := scans.in_instructions(server.name, text)) is not None:
+        key = looked_at(server.name, INSTRUCTIONS, text)
+        yield Scanned(INSTRUCTIONS, said, scans.act_on(said, server.name, INSTRUCTIONS, text), key)
 
 
 def _things(server: Downstream) -> Iterator[tuple[str, Mapping[str, Any] | str]]:

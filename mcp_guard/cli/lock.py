@@ -186,6 +186,12 @@ def _show(
             click.echo(f"  to pin it: {line}")
     if not only_check:
         click.echo(f"wrote {target}; read it, and keep it beside guard.yaml under version control")
+        if changes:
+            click.echo(
+                "what is new in it waits for `mcp-guard accept`"
+                if before.servers
+                else "guards that run go by it from their next start on"
+            )
     elif changes:
         click.echo(f"{len(changes)} differences; if they are meant: mcp-guard lock")
 

@@ -29,6 +29,8 @@ from mcp_guard.drafting.tools import Offered, offered
 from mcp_guard.errors import GuardError, InputError
 from mcp_guard.missing import check_there
 from mcp_guard.model import UNTRUSTED
+from mcp_guard.policy.constraint_words import wants_absolute
+from mcp_guard.policy.constraints import Each
 from mcp_guard.policy.document import Document, load_mandate, read_mandate
 from mcp_guard.policy.sentences import sentence
 from mcp_guard.policy.times import parse_moment, parse_span
@@ -68,9 +70,12 @@ def new(
     _check(task, expires, output)
     loaded = load_config(config or Path("guard.yaml"))
     say_unset(loaded)
-    drafted = draft(task, _listed(loaded, servers), expires)
+    policy, _ = load_documents(loaded.policy, None, loaded.variables)
+    drafted = draft(task, _listed(loaded, policy, servers), expires)
     text = f"# {in_editors('mandate')}\n{mandate_text(drafted)}"
-    document = as_mandate(text, str(output or "draft"), os.path.expanduser("~"))  # noqa: PTH111 - as documents do
+    home = os.path.expanduser("~")  # noqa: PTH111 - as documents do
+    variables = policy.variables if policy is not None else loaded.variables
+    document = as_mandate(text, str(output or "draft"), home, variables)
     if as_json:
         click.echo(json.dumps(_as_json(drafted, text, document), indent=2))
     else:
@@ -185,13 +190,12 @@ def _check(task: str, expires: str, output: Path | None) -> None:
         raise InputError(f"{output} is there already; a mandate in use may be it, so it isn't overwritten")
 
 
-def _listed(loaded: Config, names: tuple[str, ...]) -> list[Offered]:
+def _listed(loaded: Config, policy: Document | None, names: tuple[str, ...]) -> list[Offered]:
     """The tools that the policy shows, as their servers list them and as the lock has them."""
     from mcp_guard.cli.check import ask  # it brings what draws tables
     from mcp_guard.cli.serving import end
 
     specs = _wanted(loaded.servers, names)
-    policy, _ = load_documents(loaded.policy, None, loaded.variables)
     if policy is not None:  # what the policy permits beside a mandate
         policy = replace(policy, needs_mandate=False)
     guard = build_guard(
@@ -218,9 +222,22 @@ def _listed(loaded: Config, names: tuple[str, ...]) -> list[Offered]:
                     effects=origin.classes if known is not None else None,
                     authority=known.authority if known is not None else (),
                     trusted=known is not None and UNTRUSTED not in gives,
+                    absolute=_absolute(policy, tool.server, tool.name),
                 )
             )
     return found
+
+
+def _absolute(policy: Document | None, server: str, tool: str) -> frozenset[str]:
+    """The arguments of a tool that hold an absolute path in every grant that limits them."""
+    found: dict[str, bool] = {}
+    for rule in policy.rules if policy is not None else ():
+        limits = rule.arguments if rule.is_grant and rule.may_name(server, tool) else None
+        for name, limit in ({**limits.listed, **limits.optional} if limits else {}).items():
+            one = limit.constraint
+            absolute = wants_absolute(one.element if isinstance(one, Each) else one)
+            found[name] = found.get(name, True) and absolute
+    return frozenset(name for name, absolute in found.items() if absolute)
 
 
 def _wanted(specs: tuple[ServerSpec, ...], names: tuple[str, ...]) -> tuple[ServerSpec, ...]:

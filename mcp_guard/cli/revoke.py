@@ -6,6 +6,7 @@ It only narrows, so it asks for nothing; to take it back asks for the PIN.
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,7 +31,13 @@ NOBODY = "no guard has started with this document by this very path, so nothing 
 
 @click.command(epilog="Example: mcp-guard revoke mail/send_email --where to=eve@example.com --reason 'not hers'")
 @click.argument("tool", metavar="SERVER/TOOL", required=False)
-@click.option("--where", "clauses", multiple=True, metavar="ARG=VALUE", help="Only calls with exactly this argument.")
+@click.option(
+    "--where",
+    "clauses",
+    multiple=True,
+    metavar="ARG=VALUE",
+    help="Only calls with exactly this argument; a number is one, in quotes a text.",
+)
 @click.option("--config", type=click.Path(path_type=Path), help="Beside the policy of this guard.yaml (the default).")
 @click.option("--policy", type=click.Path(path_type=Path), help="Beside this policy.")
 @click.option("--reason", default="", help="Why, for the record and for you.")
@@ -87,7 +94,10 @@ def _say_if_nobody_goes_by_it(directory: Path, place: str) -> None:
 
 
 def parse_clauses(written: Iterable[str]) -> dict[str, tuple[Scalar, ...]]:
-    """`ARG=VALUE`, each argument once. A value that is also a number, true or false in JSON stands for both."""
+    """`ARG=VALUE`, each argument once. The value is what it is in JSON (a number, true, false, a quoted text), else a
+    text as it stands. One type only: to a deny, a call with another type isn't surely another value, so a list of
+    two types would fire on every call that gives the argument.
+    """
     found: dict[str, tuple[Scalar, ...]] = {}
     for one in written:
         name, equals, value = one.partition("=")
@@ -95,16 +105,25 @@ def parse_clauses(written: Iterable[str]) -> dict[str, tuple[Scalar, ...]]:
             raise InputError(f"`--where {one}` isn't ARG=VALUE")
         if name in found:
             raise InputError(f"`--where {name}` is given twice; add another deny for the other value")
-        found[name] = (value, *_as_json(value))
+        found[name] = (_meant(name, value),)
     return found
 
 
-def _as_json(text: str) -> tuple[Scalar, ...]:
+def _meant(name: str, written: str) -> Scalar:
     try:
-        value = json.loads(text)
-    except ValueError:
-        return ()
-    return (value,) if isinstance(value, bool | int | float) else ()
+        value = json.loads(written, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return written
+    if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise InputError(
+        f"`--where {name}` names a text, a number, true or false; put a text that looks otherwise in quotes"
+    )
+
+
+def _no_constant(name: str) -> None:
+    """JSON has no NaN and no infinity, though Python reads them: these are texts."""
+    raise ValueError(name)
 
 
 def _place(config: Path | None, policy: Path | None, directory: Path) -> str:
@@ -139,7 +158,16 @@ def _show(rules: Iterable[Rule], as_json: bool) -> None:
 
 
 def _value(value: Any) -> str:
-    return str(value[0] if isinstance(value, tuple) else value)
+    """As `--where` would be given it: in quotes where the text alone would be read as something else."""
+    one = value[0] if isinstance(value, tuple) else value
+    return one if isinstance(one, str) and _reads_as_text(one) else json.dumps(one)
+
+
+def _reads_as_text(text: str) -> bool:
+    try:
+        return _meant("", text) == text
+    except InputError:
+        return False
 
 
 def _as_data(one: Rule) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from mcp_guard.config_watch import Watchers
 from mcp_guard.errors import InputError
 from mcp_guard.guard import Guard
 from mcp_guard.monitor.flags import OnFlag
+from mcp_guard.policy.sentences import in_words
 from mcp_guard.record.shown import escaped
 from mcp_guard.scanners.settings import Scanner
 from mcp_guard.telemetry.settings import Export
@@ -64,7 +66,7 @@ def watched_in_words(watchers: Watchers) -> Iterator[str]:
     """One line each. No scanner is called, and nothing is sent."""
     breaker, monitor, export = watchers.breaker, watchers.monitor, watchers.telemetry
     if breaker is not None:
-        many = "" if breaker.denials is None else f"{breaker.denials} refusals within {breaker.within}"
+        many = "" if breaker.denials is None else f"{breaker.denials} refusals within {in_words(breaker.within)}"
         grave = "" if breaker.severity is None else f"one of severity {breaker.severity.word} or more"
         yield f"breaker: a session is frozen after {' or '.join(filter(None, (many, grave)))}"
     if monitor is not None:
@@ -77,6 +79,8 @@ def watched_in_words(watchers: Watchers) -> Iterator[str]:
         rest = (
             "" if there else ": OpenTelemetry isn't installed (`pip install \"mcp-guard[otel]\"`), so `run` won't start"
         )
+        unset = [name for name in export.collector.headers_env.values() if not os.environ.get(name)] if there else []
+        rest = f": not set here: {', '.join(unset)}; nothing arrives without" if unset else rest
         yield f"telemetry: to {export.collector.origin}{rest}"
 
 

@@ -5,6 +5,7 @@ Core. Writes the limits as the document format has them; invents no value.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -91,14 +92,28 @@ def _paths(tool: Offered, argument: str, literals: Literals) -> list[str]:
     ends = {"source": 0, "src": 0, "destination": 1, "dst": 1}
     last = words_of(argument)[-1]
     if last in ends:
-        return _texts(paths[ends[last] :][:1]) if len(paths) == 2 else []
+        return _places(tool, argument, paths[ends[last] :][:1]) if len(paths) == 2 else []
     if not tool.only_reads and literals.targets:
-        return _texts(literals.targets)
-    return _texts(path for path in paths if tool.only_reads or path not in literals.taken)
+        return _places(tool, argument, literals.targets)
+    return _places(tool, argument, (path for path in paths if tool.only_reads or path not in literals.taken))
+
+
+def _places(tool: Offered, argument: str, paths: Iterable[str]) -> list[str]:
+    """As they are named; where the policy takes absolute paths only, a relative one is the project's: no call with
+    the words of the task could pass both documents.
+    """
+    if argument not in tool.absolute:
+        return _texts(paths)
+    return list(dict.fromkeys(_in_project(path) for path in paths))
+
+
+def _in_project(path: str) -> str:
+    escaped = path.replace("$", "$$")
+    return scalar(escaped if path.startswith(("/", "~")) else f"$project/{escaped}")
 
 
 def _pinned(tool: Offered, argument: str, kind: str, found: list[str]) -> Limit:
-    if kind == PATH and tool.only_reads and all(one.strip('"').startswith(("/", "~")) for one in found):
+    if kind == PATH and tool.only_reads and all(one.strip('"').startswith(("/", "~", "$project/")) for one in found):
         text = f"{{under: {found[0]}}}" if len(found) == 1 else f"{{in: [{', '.join(found)}]}}"
     else:
         text = found[0] if len(found) == 1 and found[0] != ANY else f"{{in: [{', '.join(found)}]}}"

@@ -5,6 +5,8 @@ Core.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mcp_guard.drafting.draft import Draft, visible
 from mcp_guard.escaping import escaped
 from mcp_guard.policy.document import Document, load_text
@@ -35,9 +37,9 @@ def mandate_text(drafted: Draft) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_mandate(text: str, file: str, home: str = "") -> Document:
+def as_mandate(text: str, file: str, home: str = "", variables: Mapping[str, str] | None = None) -> Document:
     """The text as the mandate that it is. Raises `InputError` if it is none."""
-    return load_text(text.encode(), file=file, kind="mandate", home=home)
+    return load_text(text.encode(), file=file, kind="mandate", home=home, variables=variables)
 
 
 def _quoted(task: str) -> str:

@@ -55,6 +55,7 @@ class Offered:
     authority: tuple[str, ...] = ()
     judged: bool = False  # by the operator or the catalogue
     trusted: bool = False  # what it answers is said to be nothing that strangers write
+    absolute: frozenset[str] = frozenset()  # arguments in which the policy takes absolute paths only
 
     @property
     def full_name(self) -> str:
@@ -115,6 +116,7 @@ def offered(
     effects: frozenset[EffectClass] | None,
     authority: tuple[str, ...] = (),
     trusted: bool = False,
+    absolute: frozenset[str] = frozenset(),
 ) -> Offered:
     """A tool as its server lists it; `effects` is None for one that nobody judged."""
     schema = _mapping(descriptor.get("inputSchema"))
@@ -130,6 +132,7 @@ def offered(
         authority=authority,
         judged=effects is not None,
         trusted=trusted,
+        absolute=absolute,
     )
 
 

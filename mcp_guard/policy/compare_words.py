@@ -6,7 +6,7 @@ Core. Values in it are invented by the comparison; names of tools, rules and fil
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mcp_guard.model import EVERY_EFFECT, Decision, Effect, Kind, Origin, Reason, RuleRef
@@ -63,25 +63,43 @@ def _title(direction: Direction, what: str) -> str:
 
 
 def _findings(direction: Direction, other: str) -> list[list[str]]:
-    said = [_finding(one, other) for one in direction.findings[:MAX_FINDINGS]]
-    left = len(direction.findings) - len(said)
-    return [*said, [f"and {left} more, which `--json` shows"]] if left else said
+    """What differs for several tools by the same rules, under the same circumstances, is said once."""
+    groups: dict[object, list[Finding]] = {}
+    for one in direction.findings[:MAX_FINDINGS]:
+        groups.setdefault(_alike(one), []).append(one)
+    said = [_finding(group, other) for group in groups.values()]
+    left = len(direction.findings) - MAX_FINDINGS
+    return [*said, [f"and {left} more, which `--json` shows"]] if left > 0 else said
 
 
-def _finding(finding: Finding, other: str) -> list[str]:
+def _alike(finding: Finding) -> object:
+    witness = finding.witness
+    if witness is None:
+        return id(finding)
+    return finding.rules, witness.new.effect, tuple(_supposed(witness)), _why(witness.old)
+
+
+def _finding(group: Sequence[Finding], other: str) -> list[str]:
+    finding = group[0]
     rules = ", ".join(_rule(rule) for rule in finding.rules)
     if finding.witness is None:
         target = f"{finding.target}: " if finding.target else ""
         return [f"{target}unknown{f', for {rules}' if rules else ''}: {finding.why}"]
     witness = finding.witness
     verb = "asked about" if witness.new.effect is Effect.ASK else "allowed"
-    of = "" if finding.target == witness.name else f" (of {finding.target})"
+    names = list(dict.fromkeys(_name(one) for one in group))
+    which = f" ({_name(finding)})" if len(names) > 1 else ""
     return [
-        f"{witness.name}{of}: {verb} by {rules}",
-        f"such as {_call(witness)}",
+        f"{', '.join(names)}: {verb} by {rules}",
+        f"such as {_call(witness)}{which}",
         *(f"supposing {one}" for one in _supposed(witness)),
         f"{other}: {_why(witness.old)}",
     ]
+
+
+def _name(finding: Finding) -> str:
+    name = finding.witness.name if finding.witness is not None else finding.target
+    return name if finding.target == name else f"{name} (of {finding.target})"
 
 
 def _rule(rule: RuleRef) -> str:

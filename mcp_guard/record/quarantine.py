@@ -86,6 +86,11 @@ class Quarantine:
         """The oldest released answer to a call like this one."""
         return next((one for one in self.all(now) if one.call == call and one.released is not None), None)
 
+    def has(self, entry: str) -> bool:
+        """Is the answer to the call of this entry still kept?"""
+        with self._open() as connection:
+            return connection.execute("SELECT 1 FROM held WHERE entry=?", (entry,)).fetchone() is not None
+
     def drop(self, entry: str) -> None:
         """It was given out, or is not wanted."""
         with self._open() as connection:

@@ -59,6 +59,15 @@ async def test_a_wider_policy_waits_is_said_once_and_counts_when_a_person_has_ac
         assert await scene.allows("send")
 
 
+async def test_a_file_that_is_again_what_counts_is_said_to_be_once(tmp_path: Path) -> None:
+    with Running(tmp_path, ECHO) as scene:
+        scene.house.policy.write_text(BOTH)
+        await scene.look(4)
+        scene.house.policy.write_text(ECHO)
+        await scene.look(6)
+        assert scene.said[2:] == ["nothing waits any more: the files are again what is in force"]
+
+
 async def test_an_older_wider_version_that_was_accepted_once_is_as_wide_as_any_other(tmp_path: Path) -> None:
     with Running(tmp_path, BOTH) as scene:
         scene.house.policy.write_text(ECHO)

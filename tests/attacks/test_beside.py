@@ -73,6 +73,21 @@ async def test_a_token_stands_beside_the_policy_that_a_person_saw_and_beside_no_
         assert not decide(view.authority, call, Still()).allowed
 
 
+async def test_a_mandate_of_the_guards_own_is_not_got_round_by_a_token_that_was_let_in_before(tmp_path: Path) -> None:
+    with Running(tmp_path, BOTH, config=CONFIG) as scene:
+        bearers, state = Bearers(scene.guard, lambda policy: {}), scene.house.state
+        token, given = tokens.mint(state, scene.place, principal="alice", file="m.yaml", text=MANDATE, by="local:me")
+        view = bearers.view(given.place)
+        scene.house.mandate.write_bytes(MANDATE.replace(b"echo", b"send"))
+        scene.house.config.write_text(CONFIG.replace("policy:", "mandate: mandate.yaml\npolicy:"))
+        scene.house.accept()
+        await scene.look()
+        assert [layer.kind for layer in scene.guard.authority.layers] == ["policy", "mandate"]
+        call = Call("alice", "tools/call", "raw", "echo", {"name": "echo"})
+        assert not decide(view.authority, call, Still()).allowed
+        assert bearers.holder(token) is None
+
+
 async def test_a_call_under_a_token_alone_is_denied_where_its_guard_looks(tmp_path: Path) -> None:
     with Running(tmp_path, BOTH, config=CONFIG.replace("policy: policy.yaml\n", "")) as scene:
         bearers, state = Bearers(scene.guard, lambda policy: {}), scene.house.state

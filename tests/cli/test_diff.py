@@ -41,6 +41,17 @@ def test_a_wider_policy_exits_1_with_a_call_the_rule_and_its_line(place: Path) -
     assert "before: no grant covers it" in result.stdout
 
 
+def test_tools_that_one_rule_opens_in_the_same_way_are_told_together(place: Path) -> None:
+    tools = "[files/a, files/b, files/c]"
+    (place / "more.yaml").write_text(f"{OLD}  - {{id: more, tool: {tools}, args: {{}}}}\n")
+    result = guard(place / "s", "diff", "old.yaml", "more.yaml", cwd=place)
+    assert result.stdout.count("allowed by `more`") == 1
+    assert "files/a, files/b, files/c: allowed by `more` (more.yaml:5:5)" in result.stdout
+    assert "such as {} (files/a)" in result.stdout
+    answer = json.loads(guard(place / "s", "diff", "--json", "old.yaml", "more.yaml", cwd=place).stdout)
+    assert len(answer["gained"]["findings"]) == 3
+
+
 def test_what_is_unknown_is_said_and_exits_1(place: Path) -> None:
     (place / "a.yaml").write_text("version: 1\ngrants: [{id: a, tool: s/t, args: {x: {matches: '\\p{L}+'}}}]\n")
     (place / "b.yaml").write_text("version: 1\ngrants: [{id: a, tool: s/t, args: {x: {matches: '\\p{Lu}+'}}}]\n")

@@ -185,3 +185,12 @@ def test_with_a_policy_it_says_what_the_rules_of_an_entry_say_by_now(tmp_path: P
     assert re.search(r"^now: write: may call files/write_file .*p\.yaml:3:5$", text, flags=re.MULTILINE)
     _, text = explain(tmp_path, f"{record.chain[:8]}-2")
     assert "now: there is no policy/gone any more" in text
+
+
+def test_a_mandate_is_explained_alone_where_there_is_no_guard_yaml(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(
+        "version: 1\ntask: t\nexpires: 30m\ngrants: [{id: t, tool: time/now, args: {zone: UTC}}]\n"
+    )
+    said = guard(tmp_path / "s", "explain", "--mandate", "m.yaml", "time/now", '{"zone": "UTC"}', cwd=tmp_path)
+    assert (said.returncode, "about the mandate alone" in said.stderr) == (0, True), said.stderr
+    assert guard(tmp_path / "s", "explain", "--mandate", "m.yaml", "time/now", cwd=tmp_path).returncode == 1

@@ -47,6 +47,7 @@ def test_a_lock_is_written_checked_and_says_what_changed(place: Place) -> None:
     assert missing.returncode == 2 and "write it with `mcp-guard lock`" in missing.stderr
     first = place.run("lock")
     assert first.returncode == 0 and "+ tool weather: new" in first.stdout
+    assert "go by it from their next start on" in first.stdout
     text = place.lock.read_bytes()
     assert set(read_lock(text, "guard.lock").servers) == {"raw"}
     assert place.run("lock", "--check").returncode == 0
@@ -58,7 +59,8 @@ def test_a_lock_is_written_checked_and_says_what_changed(place: Place) -> None:
     assert "read ~/.ssh/id_rsa" in checked.stdout
     data = json.loads(place.run("lock", "--check", "--json").stdout)
     assert {change["name"] for change in data["changes"] if change["withholds"]} == {"weather", "brief"}
-    assert place.run("lock").returncode == 0
+    again = place.run("lock")
+    assert again.returncode == 0 and "waits for `mcp-guard accept`" in again.stdout
     assert place.run("lock", "--check").returncode == 0
 
 

@@ -12,6 +12,7 @@ from tests.cli.commands import guard
 from tests.cli.newcomer import Newcomer
 
 BANK = Path(__file__).parents[2] / "servers" / "bank.py"
+FILES = BANK.with_name("files.py")
 TASK = "Pay 48.60 EUR to NL70TEST0112233445"
 FACTS = """\
 tools:
@@ -47,6 +48,21 @@ def test_a_draft_has_what_the_task_needs_of_what_the_policy_shows_and_can_be_sho
     judged = ("explain", "--config", "guard.yaml", "--mandate", "m.yaml", "bank/transfer_money")
     assert "allowed" in guard(place / "s", *judged, call, cwd=place).stdout
     assert "denied" in guard(place / "s", *judged, call.replace("48.6", "49"), cwd=place).stdout
+
+
+def test_a_draft_about_relative_paths_and_a_policy_about_absolute_ones_permit_a_call_together(place: Path) -> None:
+    command = json.dumps([sys.executable, str(FILES), "--state", str(place / "f")])
+    (place / "guard.yaml").write_text(f"version: 1\npolicy: p.yaml\nservers:\n  files: {{command: {command}}}\n")
+    (place / "p.yaml").write_text(
+        "version: 1\ntools: {files/read_text_file: {effect: read}}\n"
+        "grants: [{id: read, tool: files/read_text_file, args: {path: {under: $project}}}]\n"
+    )
+    done = guard(place / "s", "mandate", "new", "Summarise notes/a.md", cwd=place)
+    assert done.returncode == 0, done.stderr
+    (place / "m.yaml").write_text(done.stdout)
+    judged = ("explain", "--config", "guard.yaml", "--mandate", "m.yaml", "files/read_text_file")
+    for path, said in ((place / "notes" / "a.md", "allowed"), (place / "b.md", "denied")):
+        assert guard(place / "s", *judged, json.dumps({"path": str(path)}), cwd=place).stdout.startswith(said)
 
 
 def test_without_a_terminal_no_file_is_written(place: Path) -> None:

@@ -54,16 +54,35 @@ async def test_a_running_guard_obeys_at_once_and_a_new_one_too_and_undoing_asks_
     assert stand.verified() == []
 
 
-def test_a_value_stands_for_its_text_and_for_what_it_is_in_json() -> None:
-    assert parse_clauses(["a=5", "b=true", "c=x=y", 'd="q"']) == {
-        "a": ("5", 5),
-        "b": ("true", True),
+def test_a_value_is_what_it_is_in_json_and_else_a_text() -> None:
+    written = ["a=5", "b=true", "c=x=y", 'd="5"', "e=NaN", "f=", "g=-0.5", "h=05"]
+    assert parse_clauses(written) == {
+        "a": (5,),
+        "b": (True,),
         "c": ("x=y",),
-        "d": ('"q"',),
+        "d": ("5",),
+        "e": ("NaN",),
+        "f": ("",),
+        "g": (-0.5,),
+        "h": ("05",),
     }
-    for wrong in (["a"], ["=b"], ["a=1", "a=2"]):
+    for wrong in (["a"], ["=b"], ["a=1", "a=2"], ["a=null"], ["a=[1]"], ['a={"b": 1}'], ["a=1e999"]):
         with pytest.raises(InputError):
             parse_clauses(wrong)
+
+
+async def test_a_number_that_is_taken_away_leaves_the_other_numbers(tmp_path: Path) -> None:
+    stand = Stand(tmp_path / "stand", "version: 1\ngrants: [{id: add, tool: raw/add, args: any}]\n")
+    assert command(stand, "raw/add", "--where", "a=5").return_value == 0
+    async with stand.wrap() as client:
+        await client.initialize()
+        for five in (5, 5.0):
+            refused = await client.call("add", {"a": five, "b": 1})
+            assert decision_in(refused)["rule"] == "local/1"
+        assert "isError" not in await client.call("add", {"a": 6, "b": 1})
+    assert len(stand.ledger()) == 1
+    assert command(stand, "raw/add", "--where", 'a="5"').return_value == 0
+    assert [line.split()[2] for line in command(stand, "--list").stdout.splitlines()] == ["a=5", 'a="5"']
 
 
 @pytest.mark.parametrize("words", [[], ["raw/echo", "--list"], ["raw"], ["raw/"]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -93,6 +95,16 @@ def test_files_are_read_only_where_the_task_says() -> None:
     assert line(drafted("What is the weather like?", "fs"), "fs/read_text_file") is None
     assert granted(drafted("Summarise my files", "fs"), "fs/read_text_file").asks
     assert "{under: " in granted(drafted("Summarise /srv/notes", "fs"), "fs/read_text_file").yaml
+
+
+def test_a_relative_path_is_the_projects_where_the_policy_takes_absolute_ones_only() -> None:
+    tools = [replace(tool, absolute=frozenset({"path"})) for tool in listing("fs")]
+    found = draft("Write a summary of README.md into notes/summary.md", tools)
+    assert '{in: ["$project/README.md", "$project/notes/summary.md"]}' in granted(found, "fs/read_text_file").yaml
+    assert 'path: "$project/notes/summary.md"' in granted(found, "fs/write_file").yaml
+    assert '{under: "$project/notes/a.md"}' in granted(draft("Summarise notes/a.md", tools), "fs/read_text_file").yaml
+    assert '{under: "/srv/notes"}' in granted(draft("Summarise /srv/notes", tools), "fs/read_text_file").yaml
+    assert "$project" not in granted(drafted("Summarise README.md", "fs"), "fs/read_text_file").yaml
 
 
 def test_of_a_source_and_a_destination_each_is_its_own() -> None:

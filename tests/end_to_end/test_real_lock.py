@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,29 +17,59 @@ from tests.guards import Stand
 
 pytestmark = pytest.mark.servers
 
-NOW = PUBLISHED / "node_modules" / "@modelcontextprotocol" / "server-memory" / "dist" / "index.js"
-BEFORE = PUBLISHED / "node_modules" / "server-memory-before" / "dist" / "index.js"
 TIME = PUBLISHED / "venv" / "bin" / "mcp-server-time"
-POLICY = "version: 1\ngrants: [{id: all, tool: 'memory/*', args: any}, {id: time, tool: 'time/*', args: any}]\n"
+POLICY = "version: 1\ngrants: [{id: all, tool: 'it/*', args: any}, {id: time, tool: 'time/*', args: any}]\n"
+
+
+@dataclass(frozen=True)
+class Update:
+    """Two versions of one server, the program that starts them, a line of its script, and what the diff says."""
+
+    before: Path
+    now: Path
+    program: str
+    script: str
+    tool: str
+    says: tuple[str, ...]
+
+
+MODULES = PUBLISHED / "node_modules"
+NPM = Update(
+    MODULES / "server-memory-before" / "dist" / "index.js",
+    MODULES / "@modelcontextprotocol" / "server-memory" / "dist" / "index.js",
+    "node",
+    "import({})",
+    "create_entities",
+    ("~ tool create_entities: changed in",),
+)
+PYPI = Update(
+    PUBLISHED / "venv-before" / "bin" / "mcp-server-git",
+    PUBLISHED / "venv" / "bin" / "mcp-server-git",
+    "sh",
+    "exec {}",
+    "git_log",
+    ("- tool git_init: gone", "~ tool git_log: changed in", "looser: takes `start_timestamp`, which it did not"),
+)
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    assert BEFORE.is_file() and TIME.is_file(), "the servers aren't installed: make test-servers"
+def place(tmp_path: Path, update: Update) -> Path:
+    there = (TIME, update.before, update.now)
+    assert all(one.is_file() for one in there), "the servers aren't installed: make test-servers"
     servers = {
-        "memory": {"command": [shutil.which("node"), str(tmp_path / "server.js")]},
+        "it": {"command": [shutil.which(update.program), str(tmp_path / "start")]},
         "time": {"command": [str(TIME)]},
     }
     lines = [f"  {name}: {json.dumps(entry)}" for name, entry in servers.items()]
     (tmp_path / "policy.yaml").write_text(POLICY)
     (tmp_path / "guard.yaml").write_text("\n".join(["version: 1", "policy: policy.yaml", "servers:", *lines]))
-    start(tmp_path, BEFORE)
+    start(tmp_path, update, update.before)
     return tmp_path
 
 
-def start(place: Path, version: Path) -> None:
+def start(place: Path, update: Update, version: Path) -> None:
     """What the same command starts from here on: an update, as a launcher makes it."""
-    (place / "server.js").write_text(f"import({json.dumps(version.as_uri())})\n")
+    (place / "start").write_text(update.script.format(json.dumps(str(version))) + "\n")
 
 
 async def shown(place: Path) -> set[str]:
@@ -47,18 +78,21 @@ async def shown(place: Path) -> set[str]:
         return {tool["name"] for tool in (await client.request("tools/list"))["tools"]}
 
 
-async def test_another_version_is_withheld_shown_in_words_and_accepted_by_locking_it(place: Path) -> None:
+@pytest.mark.parametrize("update", [NPM, PYPI], ids=["npm", "pypi"])
+async def test_another_version_is_withheld_shown_in_words_and_accepted_by_locking_it(
+    place: Path, update: Update
+) -> None:
     state = place / "state"
     assert guard(state, "lock", cwd=place).returncode == 0
     assert guard(state, "lock", "--check", cwd=place).returncode == 0
     before = (place / "guard.lock").read_text()
     offered = await shown(place)
-    assert {"memory__create_entities", "time__get_current_time"} <= offered  # by patterns: they are locked
+    assert {f"it__{update.tool}", "time__get_current_time"} <= offered  # by patterns: they are locked
 
-    start(place, NOW)
+    start(place, update, update.now)
     checked = guard(state, "lock", "--check", cwd=place)
     assert checked.returncode == 1
-    assert "~ tool create_entities: changed in" in checked.stdout
+    assert [said for said in update.says if said not in checked.stdout] == [], checked.stdout
     assert "time" not in [line.strip() for line in checked.stdout.splitlines()]  # that server is the same
     assert {name.partition("__")[0] for name in await shown(place)} == {"time"}
 
@@ -68,4 +102,4 @@ async def test_another_version_is_withheld_shown_in_words_and_accepted_by_lockin
     assert 0 < len(changed) < len(after.splitlines())
     assert {name.partition("__")[0] for name in await shown(place)} == {"time"}  # until a person accepts it
     House(place, Asked(config=place / "guard.yaml")).accept()
-    assert {"memory__create_entities", "time__get_current_time"} <= await shown(place)
+    assert {f"it__{update.tool}", "time__get_current_time"} <= await shown(place)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.scan.collect import LICENCES, part
+from benchmarks.scan.collect import part
 from benchmarks.scan.corpus_files import PARTS, benign, poisoned
+from benchmarks.scan.licences import LICENCES
 from benchmarks.scan.measure import Share, false_positives, false_positives_of_names, is_withheld, recall
 
 

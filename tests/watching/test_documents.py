@@ -56,10 +56,20 @@ telemetry: {{endpoint: 'https://collector.example/secret-path'}}
 """
     lines = list(watched_in_words(config(tmp_path, text).watchers))
     assert lines[:3] == [
-        "breaker: a session is frozen after 3 refusals within 0:05:00 or one of severity high or more",
+        "breaker: a session is frozen after 3 refusals within 5 minutes or one of severity high or more",
         "monitor: after 100 calls, what is out of the ordinary asks a person",
         "scanner good: arguments, high",
     ]
     assert "is another file by now" in lines[3]
     assert "can't be read" in lines[4] and lines[4].startswith("scanner none: results, low")
     assert lines[5:] == ["telemetry: to https://collector.example"]
+
+
+def test_check_says_which_variable_telemetry_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "telemetry: {endpoint: 'https://collector.example', headers_env: {X-Api-Key: COLLECTOR_KEY}}\n"
+    monkeypatch.delenv("COLLECTOR_KEY", raising=False)
+    (line,) = watched_in_words(config(tmp_path, text).watchers)
+    assert line.endswith("not set here: COLLECTOR_KEY; nothing arrives without")
+    monkeypatch.setenv("COLLECTOR_KEY", "k")
+    (line,) = watched_in_words(config(tmp_path, text).watchers)
+    assert line == "telemetry: to https://collector.example"

@@ -10,6 +10,7 @@ from typing import Any
 from mcp_guard.approvals.answering import at, looking_at, refuse_wildcard
 from mcp_guard.approvals.nearest import nearest
 from mcp_guard.approvals.slips import Slip
+from mcp_guard.approvals.taking import words
 from mcp_guard.console import rows
 from mcp_guard.console.forms import Form
 from mcp_guard.console.room import Asked, Page, Room, now
@@ -65,7 +66,7 @@ def one(room: Room, asked: Asked) -> Page:
             (name, _json(value)) for name, value in slip.call.params.items() if name not in ("name", "arguments")
         ],
         "rules": _rules(said),
-        "takes": [_taken(one) for one in _objects(said.get("takes"))],
+        "takes": [words(one) for one in _objects(said.get("takes"))],
         "free": _free(slip),
         "before": calls,
         "near": near,
@@ -106,13 +107,13 @@ def deny(room: Room, path: Mapping[str, str], form: Form) -> str:
 
 def _arguments(slip: Slip) -> list[dict[str, Any]]:
     said = slip.shown
-    limits, sources, decides = _object(said.get("limits")), _object(said.get("sources")), _texts(said.get("decides"))
+    limits, decides = _object(said.get("limits")), _texts(said.get("decides"))
     return [
         {
             "name": name,
             "value": _json(value),
             "decides": name in decides,
-            "source": sources.get(name, ""),
+            "sources": slip.sources(name),
             "limit": limits.get(name, ""),
         }
         for name, value in slip.call.arguments.items()
@@ -136,12 +137,6 @@ def _free(slip: Slip) -> list[str]:
         except InputError:
             continue
     return found
-
-
-def _taken(one: Mapping[str, Any]) -> str:
-    sums = [f"{amount} of {name}" for name, amount in _object(one.get("sums")).items()]
-    calls = [f"{one.get('calls')} of its calls"] if one.get("calls") else []
-    return f"{one.get('rule', '?')}: {', '.join([*calls, *sums])}"
 
 
 def _json(value: Any) -> str:

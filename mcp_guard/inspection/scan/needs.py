@@ -15,7 +15,7 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("canceled cancelled changed longer obsolete replaced revoked void", "directives instructions rules", "all earlier previous prior your",),
         ("directive directives instruction instructions system", "instructions new system",),
         ("your", "task", "new",),
-        ("override system", "extension prompt system", "prompt update",),
+        ("extension override system", "prompt system", "prompt update",),
         ("extend extends", "instructions system", "prompt your",),
         ("obey", "server", "the tool",),
         ("having", "authority", "highest", "as",),
@@ -151,7 +151,7 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("all another any each every other", "tool tools", "add forward give include pass provide send with",),
         ("all answer answers any argument arguments call calls each every last other output outputs previous tools", "all any arguments call calls each every last other output previous results tool tools", "all any arguments call each every from last other output previous result results tool tools", "all any arguments call each from last of other output result results tool tools",),
         ("pass", "its", "result", "to",),
-        ("asks sends wants whenever", "first", "call", "asks each every sends wants", "tool",),
+        ("asks sends wants whenever", "call", "first", "asks each every sends wants", "tool",),
         ("before each every other", "arguments conversation full last users", "any before each other", "any before tool",),
     ),
     "demands-to-come-first": (
@@ -221,7 +221,7 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "asks-for-environment": (
         ("printenv",),
-        ("collect dump variables", "environment put send variables", "all list", "all environment include pass provide read",),
+        ("collect dump variables", "environment put send variables", "all environment include pass provide read", "all list",),
         ("variables", "environment", "all",),
         ("along environment next send", "access key token", "get needs pass provide read send take value",),
         ("env output printenv", "output set", "of",),

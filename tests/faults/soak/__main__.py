@@ -23,8 +23,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     log.divert(lambda event, values: None)  # the guard in this process; the others keep their own counsel
-    nothing = os.open(os.devnull, os.O_WRONLY)
+    nothing, told = os.open(os.devnull, os.O_WRONLY), os.dup(2)
     os.dup2(nothing, 2)  # the servers of the guard in this process write what they like there
+    sys.stderr = os.fdopen(told, "w", buffering=1)  # what breaks the soak itself is still told
     os.close(nothing)
     with tempfile.TemporaryDirectory(prefix="mcp-guard-soak-") as home:
         run = soak(
