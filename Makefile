@@ -86,7 +86,7 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 	uv pip compile $(RESOLVE) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	uv pip compile $(RESOLVE) requirements/servers/requirements.in --output-file requirements/servers/requirements.txt
 	uv pip compile $(RESOLVE) requirements/servers/before.in --output-file requirements/servers/before.txt
-	uv pip compile $(RESOLVE) requirements/collector/requirements.in --output-file requirements/collector/requirements.txt
+	uv pip compile $(RESOLVE) --no-strip-extras requirements/collector/requirements.in --output-file requirements/collector/requirements.txt
 	uv pip compile $(RESOLVE) requirements/alignment/requirements.in --constraint requirements/dev.txt --output-file requirements/alignment/requirements.txt
 	uv pip compile $(RESOLVE) pyproject.toml --group console --constraint requirements/dev.txt --output-file requirements/console/requirements.txt
 	for peer in $(PYPI_PEERS); do \
@@ -98,7 +98,7 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
 clean: ## remove what these commands made
-	rm -rf $(VENV) $(SERVERS) $(COLLECTOR) $(ALIGNMENT) $(CONFORMANCE) $(PEERS) $(CONSOLE) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SERVERS) $(COLLECTOR) $(ALIGNMENT) $(CONFORMANCE) $(PEERS) $(SCORED) $(CONSOLE) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # python3 comes first, so that the machine's own choice counts; a pyenv shim may exist and still not run.
