@@ -90,7 +90,7 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 	uv pip compile $(RESOLVE) requirements/alignment/requirements.in --constraint requirements/dev.txt --output-file requirements/alignment/requirements.txt
 	uv pip compile $(RESOLVE) pyproject.toml --group console --constraint requirements/dev.txt --output-file requirements/console/requirements.txt
 	for peer in $(PYPI_PEERS); do \
-	  uv pip compile $(RESOLVE) requirements/peers/$$peer.in --output-file requirements/peers/$$peer.txt || exit 1; \
+	  uv pip compile $(RESOLVE) --no-strip-extras requirements/peers/$$peer.in --output-file requirements/peers/$$peer.txt || exit 1; \
 	done
 	for place in servers conformance peers console; do \
 	  (cd requirements/$$place && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund) || exit 1; \
