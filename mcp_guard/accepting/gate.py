@@ -172,13 +172,8 @@ class Gate:
         return found
 
 
-def settle(
-    record: Record, state: Path, standing: Stack, acceptances: Iterable[Acceptance], by: str, *, patient: bool = True
-) -> None:
-    """Keep the contents, then write in one transaction that they count.
-
-    Not `patient`: raises RecordBusy at once, since a guard that runs has no time to wait.
-    """
+def settle(record: Record, state: Path, standing: Stack, acceptances: Iterable[Acceptance], by: str) -> None:
+    """Keep the contents, then write in one transaction that they count."""
     wanted = tuple(acceptances)
     if not wanted:
         return
@@ -189,10 +184,7 @@ def settle(
         for one in wanted:
             table.accept(moment, one, by)
 
-    if patient:
-        schema.patiently(lambda: record.change(write))
-    else:
-        record.change(write)
+    record.change(write)
 
 
 def proved_narrower(old: Stack, new: Stack) -> bool:

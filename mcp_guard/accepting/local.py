@@ -23,8 +23,8 @@ from mcp_guard.record import accepted as table
 from mcp_guard.record import place as places
 from mcp_guard.record import schema
 from mcp_guard.record.accepted import Acceptance
+from mcp_guard.record.acting import acting
 from mcp_guard.record.entries import EntryKind, bounded_text, note_body
-from mcp_guard.record.store import Record
 from mcp_guard.record.writer import Transaction
 
 SESSION = "person"
@@ -172,10 +172,8 @@ def _change(directory: Path, place: str, written: Change, how: str, by: str, *, 
             )
         return about
 
-    with Record.open(directory, session=SESSION, clock=lambda: datetime.now(UTC)) as record:
-        found = schema.patiently(lambda: record.change(step))
-        schema.patiently(lambda: record.note(EntryKind.STOPPED, {}))
-        return found
+    with acting(directory, SESSION) as record:
+        return record.change(step)
 
 
 def told(rule: Rule, place: str, by: str, *, undone: bool) -> Mapping[str, object]:

@@ -109,7 +109,7 @@ class Reload:
 
     def _bind(self, force: Stack, standing: Standing) -> None:
         guard, record = self.guard, self.guard.record
-        settle(record, record.directory, force, standing.acceptances, self.by, patient=False)
+        settle(record, record.directory, force, standing.acceptances, self.by)
         mandate = force.mandate
         # A mandate that a person has accepted meanwhile begins now; its sessions keep their history, labels included.
         started = record.started(f"{mandate.digest}:{self.by}") if mandate is not None else None

@@ -12,7 +12,6 @@ import json
 import secrets
 import sqlite3
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from mcp_guard.accepting import texts
@@ -22,8 +21,7 @@ from mcp_guard.record import accepted as table
 from mcp_guard.record import place as places
 from mcp_guard.record import schema
 from mcp_guard.record.accepted import Acceptance
-from mcp_guard.record.entries import EntryKind
-from mcp_guard.record.store import Record
+from mcp_guard.record.acting import acting
 
 PART = "token"
 NAME = 12
@@ -123,6 +121,5 @@ def _counting(directory: Path, place: str) -> str | None:
 
 def _write(directory: Path, given: Given, digest: str, expected: str, by: str) -> None:
     one = Acceptance(PART, given.file, given.place, "", digest, table.PERSON, expected)
-    with Record.open(directory, session=SESSION, clock=lambda: datetime.now(UTC)) as record:
-        schema.patiently(lambda: record.change(lambda moment: table.accept(moment, one, by)))
-        schema.patiently(lambda: record.note(EntryKind.STOPPED, {}))
+    with acting(directory, SESSION) as record:
+        record.change(lambda moment: table.accept(moment, one, by))

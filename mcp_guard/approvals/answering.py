@@ -19,7 +19,8 @@ from mcp_guard.approvals import binding, slips
 from mcp_guard.errors import GuardError, InputError
 from mcp_guard.model import By
 from mcp_guard.record import place, questions, schema, stops
-from mcp_guard.record.entries import EntryKind, stamp
+from mcp_guard.record.acting import acting
+from mcp_guard.record.entries import stamp
 from mcp_guard.record.keys import digest_key
 from mcp_guard.record.store import Record
 from mcp_guard.record.writer import Transaction
@@ -196,9 +197,8 @@ def _refuse_unless_there(directory: Path) -> None:
 def at(directory: Path) -> Iterator[Desk]:
     """The desk of a state directory, to answer. Raises GuardError where nothing is recorded."""
     _refuse_unless_there(directory)
-    with Record.open(directory, session=SESSION, clock=lambda: datetime.now(UTC)) as record:
+    with acting(directory, SESSION) as record:
         yield Desk(record)
-        record.note(EntryKind.STOPPED, {})
 
 
 def refuse_wildcard(slip: slips.Slip, free: Collection[str], says: str) -> None:

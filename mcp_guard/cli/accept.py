@@ -24,10 +24,8 @@ from mcp_guard.lock.words import in_words
 from mcp_guard.policy.compare import compare
 from mcp_guard.policy.compare_words import as_data
 from mcp_guard.record import place
-from mcp_guard.record.entries import EntryKind
-from mcp_guard.record.schema import patiently
+from mcp_guard.record.acting import acting
 from mcp_guard.record.shown import escaped
-from mcp_guard.record.store import Record
 
 SESSION = "person"
 """The session under which the record keeps an acceptance: it belongs to no client."""
@@ -83,9 +81,8 @@ def accept(
     if show or not waits:
         return 1 if waits else 0
     presence.require(directory, f"accept {', '.join(map(str, files))} as shown", clock=clock)
-    with Record.open(directory, session=SESSION, clock=clock) as record:
+    with acting(directory, SESSION, clock) as record:
         settle(record, directory, new, wanted, local_principal())
-        patiently(lambda: record.note(EntryKind.STOPPED, {}))
     click.echo(
         "mcp-guard: accepted; it counts wherever a guard starts with it, and within seconds in those that run", err=True
     )

@@ -46,7 +46,9 @@ def in_force(asked: Asked, accepted: bool) -> Stack | None:
 
 def put_in_force(guard: Guard, standing: Standing, asked: Asked) -> None:
     """Write down what counts from here on, and tell the person once. Raises GuardError if it can't be written."""
-    settle(guard.record, guard.record.directory, standing.force, standing.acceptances, local_principal())
+    patiently(
+        lambda: settle(guard.record, guard.record.directory, standing.force, standing.acceptances, local_principal())
+    )
     if standing.first:
         say(f"accepted at first sight: {_names(standing.first)}; a wider version waits for `mcp-guard accept`")
     if standing.narrowed:

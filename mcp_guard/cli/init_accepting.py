@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from mcp_guard.accepting import gate, texts
 from mcp_guard.accepting.stacks import Part, absolute
 from mcp_guard.cli.setting_up import local_principal
 from mcp_guard.record import accepted, place
-from mcp_guard.record.entries import EntryKind
-from mcp_guard.record.schema import patiently
-from mcp_guard.record.store import Record
+from mcp_guard.record.acting import acting
 from mcp_guard.starting.plan import Change, FileChange, GuardFile
 
 SESSION = "person"
@@ -53,7 +50,6 @@ def _write(state: Path, found: list[tuple[accepted.Acceptance, bytes]]) -> None:
     place.prepare(state)
     for _, data in found:
         texts.keep(state, data)
-    with Record.open(state, session=SESSION, clock=lambda: datetime.now(UTC)) as record:
+    with acting(state, SESSION) as record:
         for one, _ in found:
-            patiently(lambda one=one: record.change(lambda moment: accepted.accept(moment, one, local_principal())))  # type: ignore[misc]
-        patiently(lambda: record.note(EntryKind.STOPPED, {}))
+            record.change(lambda moment, one=one: accepted.accept(moment, one, local_principal()))  # type: ignore[misc]

@@ -210,9 +210,9 @@ def set_clock(yes: bool, state: Path | None) -> int:
 
     Until then the guard's time stands at the latest that was recorded, so that nothing expired comes back.
     """
-    from mcp_guard.record.store import Record
+    from mcp_guard.record.acting import acting
 
-    with Record.open(_directory(state), session="command-line", clock=_now) as record:
+    with acting(_directory(state), "command-line", _now) as record:
         ahead = record.ahead()
         if ahead.total_seconds() <= 0:
             click.echo("the record's times aren't ahead of the clock; nothing to set", err=True)
@@ -221,7 +221,7 @@ def set_clock(yes: bool, state: Path | None) -> int:
         question = f"the latest entry is {ahead} ahead of the clock; is it really {now:%Y-%m-%d %H:%M} now?"
         if not yes and not click.confirm(question, err=True):
             return 1
-        tables.patiently(record.set_clock)
+        record.set_clock()
     return 0
 
 

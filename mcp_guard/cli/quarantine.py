@@ -16,11 +16,11 @@ from mcp_guard.errors import InputError
 from mcp_guard.presence import require
 from mcp_guard.quarantining import content_digest
 from mcp_guard.record import place
+from mcp_guard.record.acting import acting
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.quarantine import Held, Quarantine
 from mcp_guard.record.query import Filter, open_for_reading
 from mcp_guard.record.shown import escaped
-from mcp_guard.record.store import Record
 
 SESSION = "person"
 """The session under which the record keeps a release: it belongs to no client."""
@@ -81,13 +81,12 @@ def _show(held: Held) -> None:
 
 
 def _release(directory: Path, kept: Quarantine, held: Held) -> None:
-    with Record.open(directory, session=SESSION, clock=_now) as record:
+    with acting(directory, SESSION) as record:
         digest = content_digest(record.key, held.content)
         if not _was_held(directory, held.entry, digest):
             raise InputError("what is kept isn't what the record says was held; drop it, and make the call anew")
         position = record.note(EntryKind.RELEASED, {"entry": held.entry, "digest": digest})
         kept.release(held.entry, position)
-        record.note(EntryKind.STOPPED, {})
     click.echo(f"released: the same call to {escaped(held.name)}, made again, gets the answer", err=True)
 
 

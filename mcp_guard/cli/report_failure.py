@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,12 @@ from mcp_guard.cli.report import kept_values
 from mcp_guard.cli.setting_up import local_principal
 from mcp_guard.errors import GuardError, InputError, Malformed
 from mcp_guard.record import place
+from mcp_guard.record.acting import acting
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.keys import digest_key
 from mcp_guard.record.query import Filter, Query, Row, open_for_reading
 from mcp_guard.record.reported import Report, report
-from mcp_guard.record.schema import patiently
 from mcp_guard.record.shown import escaped
-from mcp_guard.record.store import Record
 from mcp_guard.record.was import Match, matches
 from mcp_guard.suggesting.denying import wider_denies
 from mcp_guard.wire import parse_arguments
@@ -120,6 +118,5 @@ def _tell(directory: Path, row: Row, rule: str, reason: str) -> None:
     said = Report(
         row.id, row.session, row.server, row.target, row.body.get("values", {}), rule, reason, local_principal()
     )
-    with Record.open(directory, session=SESSION, clock=lambda: datetime.now(UTC)) as record:
-        patiently(lambda: record.change(lambda moment: report(moment, said)))
-        patiently(lambda: record.note(EntryKind.STOPPED, {}))
+    with acting(directory, SESSION) as record:
+        record.change(lambda moment: report(moment, said))

@@ -16,12 +16,10 @@ from mcp_guard import presence
 from mcp_guard.cli.setting_up import clock, local_principal
 from mcp_guard.errors import InputError
 from mcp_guard.record import place
-from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.acting import acting
 from mcp_guard.record.query import open_for_reading
-from mcp_guard.record.schema import patiently
 from mcp_guard.record.sessions import SessionRow, sessions, the_one
 from mcp_guard.record.shown import escaped
-from mcp_guard.record.store import Record
 
 ACTS = ("list", "show", "clear", "new")
 
@@ -62,15 +60,14 @@ def _act(directory: Path, act: str, one: SessionRow) -> None:
     if act == "clear" and not one.labels:
         return click.echo(f"session {one.key} has no labels", err=True)
     presence.require(directory, f"{purpose} {one.key}", clock=clock)
-    with Record.open(directory, session=one.key, clock=clock) as record:
+    with acting(directory, one.key, clock) as record:
         by = local_principal()
         if act == "clear":
-            had = patiently(lambda: record.clear_labels(one.key, by))
+            had = record.clear_labels(one.key, by)
             said = f"session {one.key} had {', '.join(sorted(had)) or 'no labels'}, and has none now"
         else:
-            new = patiently(lambda: record.renew(one.key, by))
+            new = record.renew(one.key, by)
             said = f"the next start of session {one.key} begins a new history, {new}; what runs now goes on in its own"
-        patiently(lambda: record.note(EntryKind.STOPPED, {}))
     return click.echo(f"mcp-guard: {said}", err=True)
 
 

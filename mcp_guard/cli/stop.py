@@ -12,10 +12,9 @@ from mcp_guard.cli.setting_up import clock, local_principal
 from mcp_guard.errors import InputError
 from mcp_guard.model import EffectClass
 from mcp_guard.record import place
-from mcp_guard.record.entries import EntryKind
+from mcp_guard.record.acting import acting
 from mcp_guard.record.shown import escaped
 from mcp_guard.record.stops import EVERYTHING
-from mcp_guard.record.store import Record
 
 
 @click.command(epilog="Example: mcp-guard stop --server web")
@@ -34,11 +33,10 @@ def stop(server: str | None, effect: str | None, session: str | None, undo: bool
     directory = place.state_directory(state)
     if undo:
         presence.require(directory, f"undo the stop of {scope}")
-    with Record.open(directory, session=SESSION, clock=clock) as record:
+    with acting(directory, SESSION, clock) as record:
         desk = Desk(record)
         done = desk.resume(scope) if undo else desk.halt(scope, f"by {local_principal()}")
         left = {} if not undo else desk.stopped()
-        record.note(EntryKind.STOPPED, {})
     shown = escaped(scope)
     if undo:
         click.echo(f"mcp-guard: {f'{shown} goes on' if done else f'{shown} was not stopped'}", err=True)

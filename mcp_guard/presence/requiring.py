@@ -9,9 +9,9 @@ from pathlib import Path
 from mcp_guard.errors import GuardError
 from mcp_guard.presence import secret
 from mcp_guard.presence.terminal import typed
+from mcp_guard.record.acting import acting
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.shown import escaped
-from mcp_guard.record.store import Record
 
 SESSION = "person"
 """The session under which the record keeps that a PIN was set: it belongs to no client."""
@@ -53,7 +53,6 @@ def set_new(directory: Path, *, clock: Callable[[], datetime] = _clock, first: s
         raise GuardError(f"{why}; nothing was changed")
     if typed("Once more: ") != new:
         raise GuardError("the two are not the same; nothing was changed")
-    with Record.open(directory, session=SESSION, clock=clock) as record:
+    with acting(directory, SESSION, clock) as record:
         record.note(EntryKind.PIN_SET, {"again": secret.is_set(directory)})
         secret.keep(directory, new)
-        record.note(EntryKind.STOPPED, {})

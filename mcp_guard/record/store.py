@@ -62,11 +62,13 @@ class Record:
         clock: Callable[[], datetime],
         durability: schema.Durability = "process",
         limits: Limits | None = None,
+        wait: float = 0.0,
     ) -> Record:
         """Begin a chain in the record of `directory` (default: the platform's), making the record at first use.
 
         `session` is the key that this process's own notes carry; `clock` gives aware times. Waits for other guard
-        processes that are starting, up to some seconds. Raises InputError for a place that isn't private.
+        processes that are starting, up to some seconds. `wait`: seconds that later writes wait for those of others;
+        0 for a process with an event loop. Raises InputError for a place that isn't private.
         """
         entries.check_session(session)
         entries.stamp(clock())
@@ -89,6 +91,7 @@ class Record:
             record._writer.watch = place.Watch(directory)
             record._writer.room = Room(directory)
             retire(directory, limits, clock(), record._retired)
+            connection.execute(f"PRAGMA busy_timeout={round(wait * 1000)}")
         except BaseException:
             record.close()
             raise
