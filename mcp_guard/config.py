@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from mcp_guard.catalog import SEPARATOR, SERVER_NAME
 from mcp_guard.config_watch import BreakerForm, MonitorForm, ScannerForm, TelemetryForm, Watchers, watchers
-from mcp_guard.containment.settings import Contain, ContainForm, containment
+from mcp_guard.containment.form import Contain, ContainForm, containment
 from mcp_guard.errors import InputError
 from mcp_guard.inspection.scan.settings import LOOKED_AT, Act, Inspect
 from mcp_guard.lock_file import NAME as LOCK_NAME
@@ -34,6 +34,7 @@ from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.http_access import EXACT_ORIGIN
 from mcp_guard.transports.http_link_remote import OAuth, Remote
 from mcp_guard.transports.spawn import MINIMAL_ENVIRONMENT
+from mcp_guard.written_paths import as_path
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
 """A name that a value may wait under. In capitals only, so that a value in its place is most likely noticed."""
@@ -231,15 +232,6 @@ def _origins(source: Source, form: ListenForm) -> frozenset[str]:
             hint = "write scheme and host as a browser sends them, such as `https://app.example`"
             raise source.error(f"`{origin[:64]}` is not an exact origin", ("listen", "origins", number), hint)
     return frozenset(form.origins)
-
-
-def as_path(value: str, directory: Path) -> str:
-    """A variable's value; one that is written as a relative or home path (`.`, `./x`, `~/x`) becomes absolute."""
-    if value == "~" or value.startswith("~/"):
-        return os.path.normpath(Path(value).expanduser())
-    if value in (".", "..") or value.startswith(("./", "../")):
-        return os.path.normpath(directory / value)
-    return value
 
 
 def _beside(directory: Path, value: str | None) -> Path | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mcp_guard.containment.cell import Cell
-from mcp_guard.containment.settings import Containment
-from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.wire import keyed_digest
+
+if TYPE_CHECKING:
+    from mcp_guard.containment.cell import Cell
+    from mcp_guard.containment.settings import Containment
+    from mcp_guard.transports.http_link_remote import Remote
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mcp_guard.config import Config, read_config
 from mcp_guard.errors import InputError
 from mcp_guard.lock.servers import Lock
 from mcp_guard.lock.text import read_lock
 from mcp_guard.policy.document import Document, read_mandate, read_policy
 from mcp_guard.policy.yaml_source import read_yaml
+
+if TYPE_CHECKING:
+    from mcp_guard.config import Config
 
 
 class Part(StrEnum):
@@ -78,6 +80,8 @@ def stack(asked: Asked, contents: Contents) -> Stack:
 
     config, plain = None, None
     if (data := read(Part.CONFIG, asked.config)) is not None and asked.config is not None:
+        from mcp_guard.config import read_config  # only now: `wrap` has no guard.yaml, and its forms are slow to load
+
         config = read_config(data, asked.config)
         plain = read_yaml(data, str(asked.config)).value
     policy_file = config.policy if config is not None else asked.policy

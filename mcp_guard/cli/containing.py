@@ -24,11 +24,8 @@ from mcp_guard.policy.canonical import is_inside
 from mcp_guard.policy.document import Authority
 from mcp_guard.record.shown import escaped
 from mcp_guard.server_spec import ServerSpec
-from mcp_guard.starting.places import guards_home
+from mcp_guard.starting.places import PACKAGE, guards_home
 from mcp_guard.transports.spawn import minimal_environment
-
-PROGRAM = Path(__file__).resolve().parents[1]
-"""The package itself: who may write into it decides what the next guard does."""
 
 
 def in_default_cell(spec: ServerSpec) -> ServerSpec:
@@ -49,7 +46,7 @@ def with_cells(
     from platformdirs import user_state_path  # a slow import that other starts don't need
 
     records = [state, user_state_path("mcp-guard", appauthor=False)]  # other guards' too, if they keep theirs there
-    own = own_things(records, [*own_files, *documents, guards_home(), *client_files(bases)], [PROGRAM, sys.prefix])
+    own = own_things(records, [*own_files, *documents, guards_home(), *client_files(bases)], [PACKAGE, sys.prefix])
     return tuple(_with_cell(spec, authority, own) for spec in specs)
 
 

@@ -8,16 +8,14 @@ import pwd
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from mcp_guard.accepting.loaded import loaded
 from mcp_guard.approvals.queue import Queue
 from mcp_guard.candidate import Candidate
-from mcp_guard.cli.containing import PROGRAM, with_cells
 from mcp_guard.client_files import client_files
-from mcp_guard.config import Config, as_path
 from mcp_guard.errors import InputError
 from mcp_guard.guard import LACKS_MANDATE, Guard
 from mcp_guard.identities import unlike
@@ -37,7 +35,11 @@ from mcp_guard.record.store import Record
 from mcp_guard.record.values import KEPT, Values
 from mcp_guard.scans import Scans
 from mcp_guard.server_spec import ServerSpec
-from mcp_guard.starting.places import guards_home
+from mcp_guard.starting.places import PACKAGE, guards_home
+from mcp_guard.written_paths import as_path
+
+if TYPE_CHECKING:
+    from mcp_guard.config import Config
 
 AHEAD = timedelta(minutes=5)  # of the record before the clock, that a person should know of
 
@@ -159,7 +161,10 @@ def build_guard(
     layers = tuple(document for document in (policy, mandate) if document is not None)
     authority = Authority(layers, started)
     own_files = (*own_files, *([] if candidate is None else [Path(candidate.file)]))
-    specs = with_cells(specs, authority, own_files, record.directory)
+    if any(spec.contain is not None for spec in specs):
+        from mcp_guard.cli.containing import with_cells  # only where a server is to be contained
+
+        specs = with_cells(specs, authority, own_files, record.directory)
     guard = Guard(
         authority=authority,
         record=record,
@@ -235,5 +240,5 @@ def protection_of(
     layers = tuple(layers)
     bases = [str(Path.cwd()), *(spec.cwd for spec in specs if spec.cwd)]
     bases += [document.variables["project"] for document in layers if "project" in document.variables]
-    own = (*own_files, *(layer.file for layer in layers), state, guards_home(), PROGRAM)
+    own = (*own_files, *(layer.file for layer in layers), state, guards_home(), PACKAGE)
     return Protection([str(path) for path in own], bases, others=map(str, client_files(bases)), state=str(state))

@@ -10,7 +10,6 @@ import click
 from mcp_guard.accepting.stacks import Asked
 from mcp_guard.catalog import SERVER_NAME
 from mcp_guard.cli.accepting import keep_up, put_in_force, standing_of
-from mcp_guard.cli.containing import in_default_cell, say_contained
 from mcp_guard.cli.inspecting import parse_inspect
 from mcp_guard.cli.serving import serve_stdio
 from mcp_guard.cli.setting_up import build_guard, candidate_document, parse_settings, say_strangers
@@ -76,8 +75,12 @@ def wrap(
     if first is None and second is None:
         click.echo(HOW_TO_GRANT.format(command=" ".join(command)), err=True, nl=False)
     spec = ServerSpec(name or "server", command)
+    if contain:
+        from mcp_guard.cli.containing import in_default_cell, say_contained
+
+        spec = in_default_cell(spec)
     guard = build_guard(
-        (in_default_cell(spec) if contain else spec,),
+        (spec,),
         policy=first,
         mandate=second,
         prefixed=False,
@@ -91,7 +94,8 @@ def wrap(
     put_in_force(guard, standing, asked)
     keep_up(guard, standing, asked)
     say_strangers(guard)
-    say_contained(guard.specs)
+    if contain:
+        say_contained(guard.specs)
     if ahead is not None:
         guard.children[guard.specs[0].name] = ahead
     return serve_stdio(guard)

@@ -6,9 +6,6 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
-
 from mcp_guard.errors import InputError
 from mcp_guard.policy.form import (
     AskForm,
@@ -25,7 +22,9 @@ from mcp_guard.policy.form import (
     ToolForm,
     WhenForm,
 )
+from mcp_guard.policy.form_base import Form
 from mcp_guard.policy.form_budgets import BudgetForm
+from mcp_guard.policy.form_reading import NotTheForm, Wrong, keys_of
 from mcp_guard.policy.yaml_source import Path, Source, quoted
 
 RULE_WORDS = {"grants": "grant", "ask": "ask", "deny": "deny"}
@@ -40,7 +39,7 @@ _MEANT = {
     **dict.fromkeys(("limit", "limits"), "budget"),
     "name": "id",
 }
-_ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
+_ELSEWHERE: dict[tuple[type[Form], str], str] = {
     (MandateForm, "tools"): "facts about tools stand in the policy",
     (MandateForm, "groups"): "groups stand in the policy",
     (MandateForm, "mandate"): "a policy says `mandate: required`",
@@ -109,22 +108,20 @@ SHAPES = {
 }
 
 
-def first_error(source: Source, errors: ValidationError, top: type[BaseModel]) -> InputError:
+def first_error(source: Source, errors: NotTheForm, top: type[Form]) -> InputError:
     """The error that stands first in the document, as one sentence."""
-    found = errors.errors(include_url=False, include_input=False)
-    return _said(source, min(found, key=lambda error: _place(source, error)), top)
+    return _said(source, min(errors.wrong, key=lambda error: _place(source, error)), top)
 
 
-def _place(source: Source, error: ErrorDetails) -> tuple[int, int]:
-    return source.place(error["loc"], key=error["type"] == "extra_forbidden")
+def _place(source: Source, error: Wrong) -> tuple[int, int]:
+    return source.place(error.path, key=error.kind == "extra_forbidden")
 
 
-def _said(source: Source, error: ErrorDetails, top: type[BaseModel]) -> InputError:
-    path, kind = error["loc"], error["type"]
+def _said(source: Source, error: Wrong, top: type[Form]) -> InputError:
+    path, kind = error.path, error.kind
     where = in_rule(source, path)
     if kind == "said":
-        context = error["ctx"]
-        return source.error(context["message"] + where, path, context["hint"])
+        return source.error(error.message + where, path, error.hint)
     if kind == "extra_forbidden":
         return _unknown_key(source, path, _form_at(path, top), where)
     if kind == "missing":
@@ -146,9 +143,9 @@ def _hint(path: Path) -> str:
     return _WRITE.get(str(path[-1]), "") if path else ""
 
 
-def _unknown_key(source: Source, path: Path, form: type[BaseModel], where: str) -> InputError:
+def _unknown_key(source: Source, path: Path, form: type[Form], where: str) -> InputError:
     key = str(path[-1])
-    hint = _ELSEWHERE.get((form, key)) or did_you_mean(key, form.model_fields)
+    hint = _ELSEWHERE.get((form, key)) or did_you_mean(key, keys_of(form))
     return source.error(f"unknown key {quoted(key)}{where}", path, hint, key=True)
 
 
@@ -163,14 +160,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"known here: {', '.join(words[:_SHOWN])}{more}"
 
 
-def _form_at(path: Path, top: type[BaseModel]) -> type[BaseModel]:
+def _form_at(path: Path, top: type[Form]) -> type[Form]:
     """The form whose key `path` ends in."""
     parents = [part for part in path[:-1] if isinstance(part, str)]
     if not parents:
         return top
     if parents[0] == "tools":
         return GivesForm if "gives" in parents[2:] else ToolForm
-    inner: dict[str, type[BaseModel]] = {
+    inner: dict[str, type[Form]] = {
         "when": WhenForm,
         "time": TimeForm,
         "budget": BudgetForm,

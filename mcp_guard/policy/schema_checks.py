@@ -178,7 +178,7 @@ CHECKS: dict[str, Check] = {
         "policy.form_results": _OF_RESULTS,
         "policy.cases_form": _OF_CASES,
         "config": _OF_CONFIG,
-        "containment.settings": _OF_CONTAINMENT,
+        "containment.form": _OF_CONTAINMENT,
     }.items()
     for name, check in checks.items()
 }

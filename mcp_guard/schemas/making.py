@@ -9,10 +9,11 @@ from pydantic import BaseModel
 from mcp_guard.config import ConfigForm
 from mcp_guard.policy.cases_form import CaseFileForm
 from mcp_guard.policy.form import MandateForm, PolicyForm
+from mcp_guard.policy.form_base import Form
 from mcp_guard.policy.schema_form import form_schema
 from mcp_guard.schemas import FORMATS
 
-_FORMS: dict[str, type[BaseModel]] = {
+_FORMS: dict[str, type[BaseModel] | type[Form]] = {
     "policy": PolicyForm,
     "mandate": MandateForm,
     "cases": CaseFileForm,

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from mcp_guard.errors import InputError
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parents[1]
+"""The program itself: who may write into it decides what the next guard does."""
 _CACHES = re.compile(r"/(archive-v\d+|environments-v\d+|builds-v\d+)/|/pipx/(\.cache|cache)/|/\.cache/pipx/")
 """Where `uvx` and `pipx run` keep what may be gone tomorrow."""
 
@@ -43,8 +44,8 @@ def program(*, lasting: bool = True) -> Program:
     script = Path(sys.prefix) / "bin" / "mcp-guard"
     if script.is_file() and os.access(script, os.X_OK):
         return Program((str(script.absolute()),), env)
-    if str(_PACKAGE.parent) in os.environ.get("PYTHONPATH", "").split(os.pathsep):
-        env["PYTHONPATH"] = str(_PACKAGE.parent)
+    if str(PACKAGE.parent) in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+        env["PYTHONPATH"] = str(PACKAGE.parent)
     # -P: a client starts servers in the project's directory, and a `mcp_guard` that lies there isn't this one.
     return Program((str(Path(sys.executable).absolute()), "-P", "-m", "mcp_guard"), env)
 
