@@ -13,6 +13,7 @@ import click
 from mcp_guard.cli.setting_up import local_principal
 from mcp_guard.conversations import Conversations
 from mcp_guard.errors import GuardError, InputError
+from mcp_guard.giving_back import GivingBack
 from mcp_guard.guard import Guard
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.schema import patiently
@@ -36,6 +37,7 @@ def serve_stdio(guard: Guard) -> int:
         click.echo(BY_HAND, err=True)
     adopt_orphans()
     source, sink = take_stdio()
+    guard.upkeep.also.append(GivingBack().look)
     gc.freeze()  # what was loaded stays: collections in between calls need not look at it again
 
     async def main() -> None:

@@ -16,6 +16,7 @@ from mcp_guard.cli.serving import end
 from mcp_guard.cli.setting_up import local_principal
 from mcp_guard.conversations import Conversations
 from mcp_guard.errors import InputError
+from mcp_guard.giving_back import GivingBack
 from mcp_guard.guard import Guard
 from mcp_guard.own_ports import announced
 from mcp_guard.transports.http import serve
@@ -61,6 +62,7 @@ def serve_http(
             click.echo(f"mcp-guard: serving {url}\nmcp-guard: bearer token: {where}", err=True)
             click.echo(f"mcp-guard: its holder, in documents and in the record: {access.principal}", err=True)
 
+        guard.upkeep.also.append(GivingBack().look)
         gc.freeze()  # what was loaded stays: collections in between calls need not look at it again
 
         async def main() -> None:
