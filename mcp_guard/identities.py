@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from pathlib import Path
 
 from mcp_guard.catalogue.packages import Registry, identify
@@ -118,5 +117,7 @@ def _file(spec: ServerSpec) -> Path | None:
         return file if file is not None and file.is_file() else None
     if "/" in (words[0] if words else ""):
         return here / words[0]
+    import shutil  # only for a command that is looked for on the PATH
+
     found = shutil.which(words[0], path=(spec.env or {}).get("PATH")) if words else None
     return Path(found) if found is not None else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from mcp_guard.errors import InputError
@@ -36,6 +35,8 @@ def write_lock(path: Path, lock: Lock) -> None:
     """
     target = Path(os.path.realpath(path))
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
+    import tempfile  # only for who writes one
+
     try:
         with tempfile.NamedTemporaryFile("w", dir=target.parent, prefix=f".{NAME}.", delete=False) as file:
             try:

@@ -38,7 +38,7 @@ from mcp_guard.record.usage import UsageView
 from mcp_guard.scans import noted
 from mcp_guard.session import InFlight
 from mcp_guard.translation import questions as translated
-from mcp_guard.watch import UNWATCHED, Unwatched
+from mcp_guard.unwatched import UNWATCHED, Unwatched
 from mcp_guard.wire import keyed_digest
 
 Refuse = Callable[[Decision, "str | None"], dict[str, Any]]

@@ -24,7 +24,7 @@ from mcp_guard.lock.servers import Lock
 from mcp_guard.lock_file import load_lock
 from mcp_guard.missing import check_there
 from mcp_guard.policy.document import Authority, Document, load_mandate, load_policy
-from mcp_guard.policy.oddities import strangers
+from mcp_guard.policy.oddities_fit import servers_without_rules
 from mcp_guard.protection import Protection
 from mcp_guard.record.closing import Limits
 from mcp_guard.record.entries import EntryKind
@@ -226,8 +226,8 @@ def say_strangers(guard: Guard) -> None:
     if guard.authority.lacks_mandate:
         click.echo(f"mcp-guard: {LACKS_MANDATE}: nothing is listed or allowed; give one with --mandate", err=True)
     servers = [spec.name for spec in guard.specs]
-    for one in strangers(guard.authority, servers, wrapped=not guard.prefixed):
-        click.echo(f"mcp-guard: {escaped(one.message)}", err=True)
+    for message in servers_without_rules(guard.authority, servers, wrapped=not guard.prefixed):
+        click.echo(f"mcp-guard: {escaped(message)}", err=True)
 
 
 def protection_of(

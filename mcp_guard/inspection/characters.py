@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect
 from collections.abc import Iterator
 from enum import StrEnum
-from itertools import pairwise
+from functools import lru_cache
 
 Span = tuple[int, int, "Hidden"]
 """Start, end and kind; `text[start:end]` isn't seen."""
@@ -64,7 +65,7 @@ _TABLE = (
     (0xE0100, 0xE01EF, Hidden.SELECTOR),
     (0xE01F0, 0xE0FFF, Hidden.TAG),
 )
-_KINDS = {chr(code): kind for first, last, kind in _TABLE for code in range(first, last + 1)}
+_STARTS = [first for first, _, _ in _TABLE]
 
 _CLASS = "".join(f"{chr(first)}-{chr(last)}" for first, last, _ in _TABLE if first != 0x0B) + "\x0b\x0c\x0e-\x1f"
 _SUSPECT = re.compile(f"[{_CLASS}]|\r(?!\n)")
@@ -99,21 +100,36 @@ _NEEDED = (
 )
 
 
+@lru_cache(maxsize=256)
+def _kind(char: str) -> Hidden:
+    """What kind of unseen thing it is. Looked up in the few ranges: a table of 6,000 characters is held by nobody."""
+    return _TABLE[bisect(_STARTS, ord(char)) - 1][2]
+
+
 def _runs() -> str:
     """Characters of one kind side by side, in one match; where a single one has to be looked at it isn't in a run."""
-    single = set(re.findall(f"[{_MAY}\x1b{_C1}\r\U0001f3f4]", "".join(_KINDS)))
-    by_kind: dict[Hidden, list[str]] = {}
-    for char, kind in _KINDS.items():
-        if char not in single:
-            by_kind.setdefault(kind, []).append(char)
-    return "|".join(f"[{''.join(_ranges(chars))}]+" for chars in by_kind.values())
+    single = sorted([*_spans(_MAY), *_spans(f"\x1b{_C1}\r\U0001f3f4")])
+    by_kind: dict[Hidden, str] = {}
+    for first, last, kind in _TABLE:
+        for start, end in _without(single, first, last):
+            by_kind[kind] = f"{by_kind.get(kind, '')}{chr(start)}-{chr(end)}"
+    return "|".join(f"[{ranges}]+" for ranges in by_kind.values())
 
 
-def _ranges(chars: list[str]) -> Iterator[str]:
-    codes = sorted(map(ord, chars))
-    starts = [code for before, code in pairwise([-2, *codes]) if code != before + 1]
-    ends = [code for code, after in pairwise([*codes, 0x110001]) if after != code + 1]
-    yield from (f"{chr(first)}-{chr(last)}" for first, last in zip(starts, ends, strict=True))
+def _spans(inside: str) -> Iterator[tuple[int, int]]:
+    """The ranges and characters of what stands between the brackets of an expression."""
+    for match in re.finditer("(.)-(.)|(.)", inside, re.DOTALL):
+        yield ord(match[1] or match[3]), ord(match[2] or match[3])
+
+
+def _without(holes: list[tuple[int, int]], first: int, last: int) -> Iterator[tuple[int, int]]:
+    for start, end in holes:
+        if first <= end and start <= last:
+            if first < start:
+                yield first, start - 1
+            first = end + 1
+    if first <= last:
+        yield first, last
 
 
 _PIECE = re.compile(
@@ -133,7 +149,7 @@ def hidden_spans(text: str) -> list[Span]:
         which = match.lastgroup
         if which == "flag" or (which == "may" and _is_needed(text, start)):
             continue
-        kind = Hidden.ESCAPE if which == "escape" else _KINDS[text[start]]
+        kind = Hidden.ESCAPE if which == "escape" else _kind(text[start])
         if spans and spans[-1][1] == start and spans[-1][2] is kind:
             start = spans.pop()[0]
         spans.append((start, end, kind))
@@ -194,7 +210,8 @@ def _is_selected(before: str, char: str, after: str) -> bool:
 
 
 def _is_selector(char: str) -> bool:
-    return _KINDS.get(char) is Hidden.SELECTOR
+    """One of `_SELECTORS`."""
+    return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef" or char in "\u180b\u180c\u180d\u180f"
 
 
 def _is_right_to_left(char: str) -> bool:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_guard.escaping import escaped as escaped
 from mcp_guard.record.entries import EntryKind
-from mcp_guard.record.query import Row
+
+if TYPE_CHECKING:
+    from mcp_guard.record.query import Row
 
 _MOST = 5  # withheld tools that one line names
 
