@@ -431,7 +431,7 @@ def test_what_is_no_json_number_has_no_canonical_bytes() -> None:
 
 
 @given(values, values)
-@settings(suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 def test_two_values_share_a_keyed_digest_exactly_when_they_are_equal(left: Any, right: Any) -> None:
     assert (keyed_digest(KEY, left) == keyed_digest(KEY, right)) == (canonical(left) == canonical(right))
     assert keyed_digest(KEY, left) != keyed_digest(b"other" * 8, left)

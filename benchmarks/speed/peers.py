@@ -16,7 +16,8 @@ from pathlib import Path
 
 from benchmarks.speed.callers import Caller, Era, HttpCaller
 from benchmarks.speed.chains import Chain, Open, stdio
-from benchmarks.speed.servers import SERVERS, background, free_port, installed, sdk_by_url
+from benchmarks.speed.servers import SERVERS, background, installed, sdk_by_url
+from tests.ports import free_port
 
 PLACE_VARIABLE = "MCP_GUARD_BENCH_PEERS"
 _SERVER = list(SERVERS["sdk"])

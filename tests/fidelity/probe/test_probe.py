@@ -15,8 +15,9 @@ from tests.fidelity.probe.features import BOTH, FEATURES, LEGACY, MISSING, MODER
 from tests.fidelity.probe.installing import FROM_NPM, FROM_PYPI, NotInstalled, install
 from tests.fidelity.probe.run import NOT_SERVED, Reached, probe, probe_twice
 from tests.fidelity.probe.scorecard import BEGIN, CHANGED, END, Result, generated, put_into, surprises
-from tests.fidelity.processes import free_port, listening
+from tests.fidelity.processes import listening
 from tests.fidelity.routes import REPOSITORY, Place
+from tests.ports import free_port
 
 DROPPING = """
 import json, subprocess, sys
