@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "any machine",
     deadline=None,
-    suppress_health_check=[*settings.default.suppress_health_check, HealthCheck.too_slow],
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.too_slow],
 )
 settings.load_profile("any machine")
 

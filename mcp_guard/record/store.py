@@ -20,7 +20,7 @@ from mcp_guard import __version__
 from mcp_guard.errors import RecordFailed
 from mcp_guard.history.index import Digests
 from mcp_guard.model import Decision, Effect, Outcome
-from mcp_guard.record import denied, entries, history, place, questions, schema, sightings
+from mcp_guard.record import denied, entries, fresh, history, place, questions, schema, sightings
 from mcp_guard.record.chain import START, Head, new_chain_id
 from mcp_guard.record.closing import Limits, Presence, close_if_large, retire
 from mcp_guard.record.entries import NOTES, Entry, EntryKind, Request
@@ -73,7 +73,7 @@ class Record:
         entries.check_session(session)
         entries.stamp(clock())
         directory = place.state_directory(directory)
-        place.prepare(directory)
+        fresh.prepare(directory)
         key = digest_key(directory)
         limits = limits or Limits()
         close_if_large(directory, limits)
