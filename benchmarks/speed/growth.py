@@ -37,7 +37,7 @@ class Curve:
 class Sizes:
     tools: tuple[int, ...] = (10, 100, 1_000, 10_000)
     servers: tuple[int, ...] = (1, 10, 50)
-    sessions: tuple[int, ...] = (1, 10, 100, 1_000)
+    sessions: tuple[int, ...] = (1, 4, 16, 64)  # as many as the guard serves at once
     calls: int = 60  # of a turn
 
 
