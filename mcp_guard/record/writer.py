@@ -17,7 +17,6 @@ from mcp_guard.record.room import Room
 from mcp_guard.record.schema import explained
 from mcp_guard.record.signing import Signs, message_of
 
-
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
