@@ -136,9 +136,9 @@ _KINDS = {kind: kind.value for kind in Kind}
 _OUTCOMES = {outcome: outcome.value for outcome in Outcome}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: to make a frozen one of so many fields takes longer than to write it down
 class Request:
-    """What the record keeps of a request. Texts beyond 256 characters are cut, with a mark."""
+    """What the record keeps of a request. Texts beyond 256 characters are cut, with a mark. Nobody changes one."""
 
     principal: str
     session: str  # the guard's own key of the history: never cut, since budgets hang on it
@@ -161,7 +161,7 @@ class Request:
         for name in ("principal", "method", "server", "target", "digest", "authority_digest", "client"):
             text = getattr(self, name)
             if len(text) > TEXT_LIMIT or not text.isascii():
-                object.__setattr__(self, name, bounded_text(text))
+                setattr(self, name, bounded_text(text))
 
 
 class Entry(NamedTuple):

@@ -156,7 +156,8 @@ class Transaction:
             recent.version = version
         last, time = recent.end or self._read_end()
         self.position = last + 1
-        self.now = max(self.now, time)
+        if time > self.now:
+            self.now = time
         if not writer.sure:
             writer.head = self._stored_head(writer.head)
             writer.sure = True
