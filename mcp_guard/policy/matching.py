@@ -145,7 +145,7 @@ def charges_for(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, fac
 def has_room(rule: Rule, charges: Sequence[Charge], facts: Facts) -> bool:
     """Is there room for these charges, in every count of the grant?"""
     try:
-        for count, charge in zip(rule.counts, charges, strict=False):  # noqa: SIM110 - a loop is cheaper
+        for count, charge in zip(rule.counts, charges, strict=False):
             if not count.has_room(charge, facts):
                 return False
     except Exception:

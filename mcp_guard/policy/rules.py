@@ -157,7 +157,9 @@ class Rule:
     # what follows from the rest, since every decision asks for it
     key: str = field(init=False, default="")
     counts: tuple[Count, ...] = field(init=False, default=(), repr=False)  # its budget and its rate
-    exercised: tuple[Charge, ...] = field(init=False, default=(), repr=False, compare=False)  # of a call, if none counts
+    exercised: tuple[Charge, ...] = field(
+        init=False, default=(), repr=False, compare=False
+    )  # of a call, if it has none
     always: bool = field(init=False, default=False, repr=False, compare=False)
     remembers: bool = field(init=False, default=False, repr=False, compare=False)
 
