@@ -87,7 +87,8 @@ def judge(
     # A server's own state, which comes back as it was given out (`rounds.py`), is nothing that the client named. A
     # `requestState` of any other call is the client's: an extension's method may have a member of that name.
     theirs = "requestState" if call.continues else None
-    if protection.named_by({name: value for name, value in call.params.items() if name != theirs}):
+    named = call.params if theirs is None else {name: call.params[name] for name in call.params if name != theirs}
+    if protection.named_by(named):
         return Decision(Effect.DENY, Reason.PROTECTED)
     decision = decide(authority, call, facts, approvals)
     if decision.effect is not Effect.DENY and tool is not None:
