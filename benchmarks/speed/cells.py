@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from benchmarks.speed.callers import ERAS, Broken, Caller, Era
 from benchmarks.speed.chains import ROUTES, Chain
 from benchmarks.speed.flood import flood
-from benchmarks.speed.processes import Used, between, used
+from benchmarks.speed.processes import Held, between, held, on_core
 
 SIZES = {"20 B": 20, "10 KB": 10_240, "1 MB": 1_048_576}
 AT_ONCE = (1, 16, 64)
@@ -111,7 +111,7 @@ class Standing:
 
     chain: Chain
     era: Era
-    memory: int = 0
+    memory: Held = field(default_factory=Held)
     first_listing: float = 0.0
 
 
@@ -175,7 +175,7 @@ def _route(chains: list[Chain], era: Era, amounts: Amounts, share: float, result
                         _give_up(chain, era, rows)
         for standing in result.standing:
             if standing.era == era and standing.chain in callers:
-                standing.memory = used(processes[standing.chain]).memory
+                standing.memory = held(processes[standing.chain])
 
 
 def _opened(chain: Chain, era: Era, stack: ExitStack, standing: Standing, rows: list[Row]) -> Caller | None:
@@ -222,13 +222,13 @@ def _turn(caller: Caller, processes: tuple[int, ...], row: Row, amounts: Amounts
     gc.disable()
     try:
         caller.wake()
-        before = used(processes)
+        before = on_core(processes)
         if many == 1:
             taken, seconds = _one_by_one(caller, size, amounts)
         else:
             done = flood(caller, many, amounts.flood, size, amounts.turn)
             taken, seconds = done.taken, done.seconds
-        row.cpu_ns += _spent(used(processes), before)
+        row.cpu_ns += max(0, on_core(processes) - before)  # less, if one of them has ended
         row.rounds.append(taken)
         row.rates.append(len(taken) / seconds)
     except (Broken, OSError, ValueError, KeyError) as error:
@@ -245,10 +245,6 @@ def _one_by_one(caller: Caller, size: int, amounts: Amounts) -> tuple[list[int],
     while len(taken) < amounts.calls and (len(taken) < 2 or time.perf_counter() - began < amounts.turn):
         taken.append(caller.echo(size))
     return taken, time.perf_counter() - began
-
-
-def _spent(after: Used, before: Used) -> int:
-    return max(0, (after - before).cpu_ns)
 
 
 def _short(error: Exception) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.speed.callers import HttpCaller, StdioCaller
 from benchmarks.speed.chains import GUARD, TOKEN_VARIABLE, Place
-from benchmarks.speed.processes import resident
+from benchmarks.speed.processes import held
 from benchmarks.speed.servers import SERVERS, background, sdk_by_url
 from tests.ports import free_port
 
@@ -125,7 +125,7 @@ def _sessions(place: Place, sizes: Sizes) -> list[Curve]:
                 caller.open()
                 caller.close()
                 sessions.append(caller)
-            memory.points[size] = resident(process) / 1e6
+            memory.points[size] = held([process]).shared_out / 1e6
             last = sessions[-1]
             last.wake()
             call.points[size] = statistics.median(last.echo() for _ in range(sizes.calls * 2)) / 1000

@@ -14,7 +14,7 @@ from benchmarks.speed.report import Report, machine
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 _COLUMNS = (
     *("in between", "server", "p50", "quartiles", "adds", "p99", "10 KB", "1 MB", "16 at once", "64 at once"),
-    *("10 KB, 64", "core time", "memory", "first listing"),
+    *("10 KB, 64", "core time", "memory", "resident", "first listing"),
 )
 
 
@@ -96,7 +96,8 @@ def _line(report: Report, chain: Chain, era: Era, first: Row) -> Iterator[str]:
         found = _found(report, chain, Cell(era, size, many))
         yield f"{found.rate:,.0f}" if found is not None and found.rounds else "-"
     yield f"{first.cpu:,.0f}" if first.cpu else ""
-    yield f"{standing.memory / 1e6:,.0f}" if standing is not None and standing.memory else ""
+    for amount in (0, 0) if standing is None else (standing.memory.shared_out, standing.memory.resident):
+        yield f"{amount / 1e6:,.0f}" if amount else ""
     yield f"{standing.first_listing * 1000:,.0f}" if standing is not None else ""
 
 

@@ -43,7 +43,13 @@ class Report:
             "cut_short": self.cut_short,
             "calls": [_as_json(row) for row in self.measured.rows],
             "standing": [
-                {**_where(one.chain), "era": one.era, "memory": one.memory, "first_listing_s": one.first_listing}
+                {
+                    **_where(one.chain),
+                    "era": one.era,
+                    "memory": one.memory.shared_out,
+                    "resident": one.memory.resident,
+                    "first_listing_s": one.first_listing,
+                }
                 for one in self.measured.standing
             ],
             "judgements": [judgement.as_json() for judgement in self.judgements],
@@ -95,7 +101,8 @@ class Report:
 
     def _inside(self) -> list[Ratio]:
         rules = next((curve.points for curve in self.curves if curve.name == "rules"), {})
-        memory = {one.chain.route: one.memory / 1e6 for one in self.measured.standing if one.chain.name == "guard"}
+        guards = [one for one in self.measured.standing if one.chain.name == "guard"]
+        memory = {one.chain.route: one.memory.shared_out / 1e6 for one in guards}
         return [
             Ratio("a decision in a hot loop, 1,000 rules", rules.get(1000), 3.0, "µs"),
             Ratio("memory on stdio, guard and warden", memory.get("stdio→stdio"), 45.0, "MB"),
