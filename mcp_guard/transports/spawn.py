@@ -1,6 +1,7 @@
 """Starts one tool server under its warden and says how it ends. Knows no protocol.
 
-Imports little on purpose: `wrap` starts the server before everything else is imported, so that both start at once.
+Imports little on purpose: `wrap` starts the server before everything else is imported, so that both start at once. So
+no dataclass and no `Path` here, either of which would have the server wait for twice as many modules.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from weakref import WeakSet
 
 GRACE_SECONDS = 1.0
@@ -29,15 +28,17 @@ _wardens: WeakSet[subprocess.Popen[bytes]] = WeakSet()
 _adopting = False
 _PR_SET_CHILD_SUBREAPER = 36
 
-_WARDEN = str(Path(__file__).with_name("warden.py"))
+_WARDEN = os.path.join(os.path.dirname(__file__), "warden.py")  # noqa: PTH118, PTH120 - see above
 
 
-@dataclass(slots=True)
 class Child:
     """One running server. Closing `life` ends it and all that it started."""
 
-    process: subprocess.Popen[bytes]
-    life: int
+    __slots__ = ("life", "process")
+
+    def __init__(self, process: subprocess.Popen[bytes], life: int) -> None:
+        self.process = process
+        self.life = life
 
     def end(self) -> None:
         """Let the warden end the server. Returns at once; the warden bounds what follows."""
@@ -117,7 +118,8 @@ def _strangers() -> list[int]:
     """Children of this process that aren't wardens; none on a kernel that keeps no such list."""
     wardens = {process.pid for process in _wardens}
     try:
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        with open(f"/proc/self/task/{os.getpid()}/children") as listed:  # noqa: PTH123 - see above
+            children = listed.read().split()
     except OSError:
         return []
     return [pid for pid in map(int, children) if pid not in wardens]
