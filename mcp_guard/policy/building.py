@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from decimal import Decimal
 from types import MappingProxyType
@@ -27,10 +27,8 @@ from mcp_guard.policy.form import (
     ToolForm,
     WhenForm,
 )
-from mcp_guard.policy.form_base import Form
 from mcp_guard.policy.form_budgets import RATE, SECONDS, BudgetForm, InGroup
 from mcp_guard.policy.form_errors import did_you_mean, in_rule
-from mcp_guard.policy.form_reading import keys_of
 from mcp_guard.policy.names import NamePattern
 from mcp_guard.policy.order import After
 from mcp_guard.policy.rules import Arguments, Limit, Rule, When
@@ -316,16 +314,4 @@ def _when(form: WhenForm, principals: tuple[str, ...]) -> When:
 
 def meaning(form: GrantForm) -> str:
     """What a grant says, without what only people read; the same text says the same."""
-    said = _plain(form)
-    return repr(sorted((key, value) for key, value in said.items() if key not in ("advice", "disclose")))
-
-
-def _plain(value: Any) -> Any:
-    """What was written, without what would hold anyway."""
-    if isinstance(value, Form):
-        form = type(value)
-        said = {key: getattr(value, key) for key in keys_of(form)}
-        return {key: _plain(one) for key, one in said.items() if one != getattr(form, key, None)}
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    return [_plain(one) for one in value] if isinstance(value, list) else value
+    return repr(sorted(form.model_dump(exclude={"advice", "disclose"}, exclude_defaults=True).items()))

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from pydantic import ValidationError
+
 from mcp_guard.errors import InputError
 from mcp_guard.model import EVERY_EFFECT, By, Call, Described, Effect, Json, Kind, Reason
 from mcp_guard.policy.canonical import why_not_absolute, why_not_relative
 from mcp_guard.policy.cases_errors import first_error, in_case
 from mcp_guard.policy.cases_form import CallForm, CaseFileForm, CaseForm
 from mcp_guard.policy.document import Document, checked_variables, load_source
-from mcp_guard.policy.form_reading import NotTheForm, read_form
 from mcp_guard.policy.times import parse_moment
 from mcp_guard.policy.yaml_slips import hint_for_empty
 from mcp_guard.policy.yaml_source import Path, Place, Source, input_error, quoted, read_yaml
@@ -104,8 +105,8 @@ def load_cases(data: bytes, file: str) -> CaseFile:
         raise source.error("a case file is a mapping", (), "start with `cases:`")
     _refuse_empty(source, source.value, ())
     try:
-        form = read_form(CaseFileForm, source.value)
-    except NotTheForm as errors:
+        form = CaseFileForm.model_validate(source.value)
+    except ValidationError as errors:
         raise first_error(source, errors) from None
     _check_sizes(source, form)
     reader = _Reader(source)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
 from mcp_guard.errors import InputError
 from mcp_guard.policy.cases_form import CaseFileForm, CaseForm, ResourceForm, StepForm
-from mcp_guard.policy.form_base import Form
 from mcp_guard.policy.form_errors import SHAPES, did_you_mean, subject, value_at
-from mcp_guard.policy.form_reading import NotTheForm, Wrong, keys_of
 from mcp_guard.policy.yaml_source import Path, Source, quoted
 
-_LATER: dict[type[Form], set[str]] = {CaseForm: {"result"}}
+_LATER: dict[type[BaseModel], set[str]] = {CaseForm: {"result"}}
 _ONLY = {
     (StepForm, "why"): "only the case itself says why",
     (StepForm, "mandate"): "a mandate binds the whole case: write it beside `call`",
@@ -38,22 +39,22 @@ _MEANT = {
 _EXAMPLES = {"why": "what it shows", "expect": "deny", "server": "files", "uri": '"file:///srv/a"'}
 
 
-def first_error(source: Source, errors: NotTheForm) -> InputError:
+def first_error(source: Source, errors: ValidationError) -> InputError:
     """The error that stands first in the file, as one sentence."""
-    # What is missing may stand there misspelt.
-    wrong = [one for one in errors.wrong if one.kind != "missing"] or errors.wrong
+    found = errors.errors(include_url=False, include_input=False)
+    wrong = [one for one in found if one["type"] != "missing"] or found  # what is missing may stand there misspelt
     return _said(source, min(wrong, key=lambda error: _place(source, error)))
 
 
-def _place(source: Source, error: Wrong) -> tuple[int, int]:
-    return source.place(error.path, key=error.kind == "extra_forbidden")
+def _place(source: Source, error: ErrorDetails) -> tuple[int, int]:
+    return source.place(error["loc"], key=error["type"] == "extra_forbidden")
 
 
-def _said(source: Source, error: Wrong) -> InputError:
-    path, kind = error.path, error.kind
+def _said(source: Source, error: ErrorDetails) -> InputError:
+    path, kind = error["loc"], error["type"]
     where = in_case(source, path)
     if kind == "said":
-        return source.error(error.message + where, path, error.hint)
+        return source.error(error["ctx"]["message"] + where, path, error["ctx"]["hint"])
     if kind == "extra_forbidden":
         return _unknown_key(source, path, where)
     if kind == "missing":
@@ -70,14 +71,14 @@ def _unknown_key(source: Source, path: Path, where: str) -> InputError:
     if key in _LATER.get(form, set()):
         message = f"`{key}` isn't in this version yet{where}"
         return source.error(message, path, "take it out: nothing would check it", key=True)
-    fields = keys_of(form)
+    fields = form.model_fields
     hint = _ONLY.get((form, key))
     if hint is None:
         hint = f"did you mean `{_MEANT[key]}`?" if _MEANT.get(key) in fields else did_you_mean(key, fields)
     return source.error(f"unknown key {quoted(key)}{where}", path, hint, key=True)
 
 
-def _form_at(path: Path) -> type[Form]:
+def _form_at(path: Path) -> type[BaseModel]:
     """The form whose key `path` ends in."""
     parents: Any = path[:-1]
     if not parents:

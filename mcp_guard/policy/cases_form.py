@@ -6,12 +6,13 @@ it meaning.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mcp_guard.model import Effect, Reason
 from mcp_guard.policy.canonical import why_not_absolute
 from mcp_guard.policy.form import SERVER_REQUESTS, Effects, Form, Moment, Text, asked_of, rule_id, said
-from mcp_guard.policy.form_base import First, Then, Whole, fresh
 from mcp_guard.policy.times import parse_moment
 from mcp_guard.policy.yaml_source import quoted
 
@@ -121,12 +122,18 @@ def _tools(value: dict[str, Any]) -> dict[str, Any]:
     return _some_of(value)
 
 
-Names = Annotated[list[Annotated[str, Then(_name)]], First(_one_or_more), Then(_some)]
-AskedNames = Annotated[list[Annotated[str, Then(_asked)]], First(_one_or_more), Then(_some)]
-ArgumentSets = Annotated[list[Annotated[Any, First(_arguments)]], First(_one_or_more), Then(_some)]
-At = Annotated[Moment, Then(_year)]
-LabelList = Annotated[list[Annotated[str, Then(rule_id)]], First(_one_or_more), Then(_some)]
-Lengths = Annotated[dict[str, Annotated[int, First(_length)]], Then(_some_of)]
+Names = Annotated[list[Annotated[str, AfterValidator(_name)]], BeforeValidator(_one_or_more), AfterValidator(_some)]
+AskedNames = Annotated[
+    list[Annotated[str, AfterValidator(_asked)]], BeforeValidator(_one_or_more), AfterValidator(_some)
+]
+ArgumentSets = Annotated[
+    list[Annotated[Any, BeforeValidator(_arguments)]], BeforeValidator(_one_or_more), AfterValidator(_some)
+]
+At = Annotated[Moment, AfterValidator(_year)]
+LabelList = Annotated[
+    list[Annotated[str, AfterValidator(rule_id)]], BeforeValidator(_one_or_more), AfterValidator(_some)
+]
+Lengths = Annotated[dict[str, Annotated[int, BeforeValidator(_length)]], AfterValidator(_some_of)]
 
 
 class ResourceForm(Form):
@@ -155,8 +162,8 @@ class CallForm(Form):
         """What is called, `server/name` each; a resource goes by its `uri`, and counts as one."""
         return self.call or self.prompt or self.server_request or self.extension or [""]
 
-    @Whole
-    def _one_target(self) -> None:
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
         named = self.model_fields_set & TARGETS
         if len(named) != 1:
             what = "calls nothing" if not named else f"has {' and '.join(f'`{key}`' for key in sorted(named))}"
@@ -168,55 +175,59 @@ class CallForm(Form):
         for name in self.long or {}:
             if any(name in given for given in self.args or []):
                 raise said(f"argument {quoted(name)} is both in `args` and `long`", "keep one")
+        return self
 
 
 class StepForm(CallForm):
     """An earlier call of the same session."""
 
-    expect: Annotated[Effect, First(_expected)] = _ABSENT
-    times: Annotated[int, First(_times)] = 1
+    expect: Annotated[Effect, BeforeValidator(_expected)] = _ABSENT
+    times: Annotated[int, BeforeValidator(_times)] = 1
     result: Any = _ABSENT
 
-    @Whole
-    def _is_one_call(self) -> None:
+    @model_validator(mode="after")
+    def _is_one_call(self) -> Self:
         if len(self.names) > 1 or len(self.args or [{}]) > 1:
             raise said("several calls in one entry of `after`", "write an entry for each")
+        return self
 
 
 class CaseForm(CallForm):
     """A call and what a person expects of it."""
 
     why: Text
-    expect: Annotated[Effect, First(_expected)]
+    expect: Annotated[Effect, BeforeValidator(_expected)]
     rule: Text = _ABSENT
-    reason: Annotated[Reason, First(_reason)] = _ABSENT
-    after: Annotated[list[StepForm], Then(_some)] = _ABSENT
+    reason: Annotated[Reason, BeforeValidator(_reason)] = _ABSENT
+    after: Annotated[list[StepForm], AfterValidator(_some)] = _ABSENT
     mandate: Any = _ABSENT
-    obligations: Annotated[list[Text], First(_one_or_more)] = _ABSENT
+    obligations: Annotated[list[Text], BeforeValidator(_one_or_more)] = _ABSENT
     principal: Text = _ABSENT
     labels: LabelList = _ABSENT
-    links: Annotated[dict[str, Annotated[str, Then(_path)]], Then(_links)] = _ABSENT
-    by: Annotated[str, Then(asked_of)] = _ABSENT
+    links: Annotated[dict[str, Annotated[str, AfterValidator(_path)]], AfterValidator(_links)] = _ABSENT
+    by: Annotated[str, AfterValidator(asked_of)] = _ABSENT
 
-    @Whole
-    def _has_an_answer(self) -> None:
+    @model_validator(mode="after")
+    def _has_an_answer(self) -> Self:
         if self.obligations is not None and self.expect is Effect.DENY:
             raise said("a call that is denied has no answer", "leave `obligations` out")
+        return self
 
-    @Whole
-    def _reason_fits(self) -> None:
+    @model_validator(mode="after")
+    def _reason_fits(self) -> Self:
         if self.by is not None and self.expect is not Effect.ASK:
             raise said("`by` says who is asked", "write it with `expect: ask`, or leave it out")
         if self.reason is not None and self.reason not in REASONS[self.expect]:
             fitting = ", ".join(REASONS[self.expect])
             hint = f"with `expect: {self.expect.name.lower()}` write {fitting}" if fitting else "leave `reason` out"
             raise said(f"`{self.reason}` is no reason for `expect: {self.expect.name.lower()}`", hint)
+        return self
 
 
 class CaseFileForm(Form):
     """The whole file."""
 
-    cases: Annotated[list[CaseForm], Then(_some)]
-    set: dict[str, str] = fresh(dict)
-    effects: Annotated[dict[str, Effects], Then(_tools)] = fresh(dict)
-    gives: Annotated[dict[str, LabelList], Then(_tools)] = fresh(dict)
+    cases: Annotated[list[CaseForm], AfterValidator(_some)]
+    set: dict[str, str] = Field(default_factory=dict)
+    effects: Annotated[dict[str, Effects], AfterValidator(_tools)] = Field(default_factory=dict)
+    gives: Annotated[dict[str, LabelList], AfterValidator(_tools)] = Field(default_factory=dict)

@@ -18,12 +18,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from mcp_guard.errors import InputError
 from mcp_guard.model import Effect
 from mcp_guard.policy.building import Builder, ToolFacts
 from mcp_guard.policy.form import DocumentForm, MandateForm, PolicyForm
 from mcp_guard.policy.form_errors import first_error, in_rule
-from mcp_guard.policy.form_reading import NotTheForm, read_form
 from mcp_guard.policy.index import Index
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.times import parse_moment, parse_span
@@ -199,8 +200,8 @@ def _form(source: Source, kind: DocumentKind) -> DocumentForm:
         raise source.error("this is a policy, or a mandate without `task` and `expires`", (), "a mandate has both")
     top: type[DocumentForm] = MandateForm if kind == "mandate" else PolicyForm
     try:
-        return read_form(top, source.value)
-    except NotTheForm as errors:
+        return top.model_validate(source.value)
+    except ValidationError as errors:
         raise first_error(source, errors, top) from None
 
 

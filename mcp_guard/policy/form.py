@@ -1,17 +1,18 @@
 """The written form of a document: which keys stand where, and what plain value each takes.
 
-Strict, with nothing extra allowed (`form_reading.py`). Constraints are left as they were read; `building.py` gives
-everything meaning. Messages of the checks are whole sentences of ours; what else is wrong gets its words in
+Strict models with nothing extra allowed. Constraints are left as they were read; `building.py` gives everything
+meaning. Messages of the checks are whole sentences of ours; those that pydantic makes are re-worded in
 `form_errors.py`.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mcp_guard.model import EffectClass
-from mcp_guard.policy.form_base import First, Then, Whole, fresh
 from mcp_guard.policy.form_base import Form as Form
 from mcp_guard.policy.form_base import said as said
 from mcp_guard.policy.form_budgets import BudgetForm, Groups, Rate, Who, a_count
@@ -199,17 +200,27 @@ def _required(value: object) -> object:
     return value
 
 
-Text = Annotated[str, Then(_words)]
-Id = Annotated[str, Then(rule_id)]
-Tools = Annotated[list[Annotated[str, Then(_tool)]], First(_one_or_more), Then(_not_empty)]
-Prompts = Annotated[list[Annotated[str, Then(_target)]], First(_one_or_more), Then(_not_empty)]
-Texts = Annotated[list[Text], First(_one_or_more), Then(_not_empty)]
-Effects = Annotated[list[Annotated[EffectClass, First(_effect)]], First(_one_or_more), Then(_not_empty)]
-Labels = Annotated[list[Annotated[str, Then(rule_id)]], First(_one_or_more), Then(_not_empty)]
-Before = Annotated[list[Annotated[str, Then(_came_first)]], First(_one_or_more), Then(_not_empty)]
-Arguments = Annotated[Any, First(_arguments)]
-Moment = Annotated[str, Then(_moment)]
-TimeOfDay = Annotated[str, Then(_clock)]
+Text = Annotated[str, AfterValidator(_words)]
+Id = Annotated[str, AfterValidator(rule_id)]
+Tools = Annotated[
+    list[Annotated[str, AfterValidator(_tool)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+]
+Prompts = Annotated[
+    list[Annotated[str, AfterValidator(_target)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+]
+Texts = Annotated[list[Text], BeforeValidator(_one_or_more), AfterValidator(_not_empty)]
+Effects = Annotated[
+    list[Annotated[EffectClass, BeforeValidator(_effect)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+]
+Labels = Annotated[
+    list[Annotated[str, AfterValidator(rule_id)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+]
+Before = Annotated[
+    list[Annotated[str, AfterValidator(_came_first)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+]
+Arguments = Annotated[Any, BeforeValidator(_arguments)]
+Moment = Annotated[str, AfterValidator(_moment)]
+TimeOfDay = Annotated[str, AfterValidator(_clock)]
 
 
 class TimeForm(Form):
@@ -217,10 +228,12 @@ class TimeForm(Form):
 
     after: TimeOfDay = _ABSENT
     before: TimeOfDay = _ABSENT
-    days: Annotated[list[Annotated[str, Then(_day)]], First(_one_or_more), Then(_not_empty)] = _ABSENT
+    days: Annotated[
+        list[Annotated[str, AfterValidator(_day)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+    ] = _ABSENT
 
-    @Whole
-    def _says_something(self) -> None:
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
         if not self.model_fields_set:
             raise said("an empty `time` says nothing", "write after, before or days")
         clocks = [parse_clock(text) for text in (self.after, self.before) if text is not None]
@@ -231,6 +244,7 @@ class TimeForm(Form):
                 raise said(
                     "`after` and `before` have different offsets", "write the same offset on both, or on neither"
                 )
+        return self
 
 
 class WhenForm(Form):
@@ -241,34 +255,39 @@ class WhenForm(Form):
     labels: Labels = _ABSENT
     no_labels: Labels = _ABSENT
 
-    @Whole
-    def _says_something(self) -> None:
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
         if not self.model_fields_set:
             raise said("an empty `when` says nothing", "write principal, time, labels or no_labels, or leave it out")
         both = sorted({*(self.labels or ())} & {*(self.no_labels or ())})
         if both:
             raise said(f"{quoted(both[0])} is both in `labels` and `no_labels`", "it would never hold: keep one")
+        return self
 
 
 class ResourceForm(Form):
     """`resource: {server, uri}`."""
 
-    server: Annotated[str, Then(_server)]
+    server: Annotated[str, AfterValidator(_server)]
     uri: Any = _ABSENT
 
 
 class ServerRequestsForm(Form):
     """`server_requests: {server, allow}`."""
 
-    server: Annotated[str, Then(_one_server)]
-    allow: Annotated[list[Annotated[str, Then(_asked_kind)]], First(_one_or_more), Then(_not_empty)]
+    server: Annotated[str, AfterValidator(_one_server)]
+    allow: Annotated[
+        list[Annotated[str, AfterValidator(_asked_kind)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+    ]
 
 
 class ExtensionsForm(Form):
     """`extensions: {server, allow}`."""
 
-    server: Annotated[str, Then(_one_server)]
-    allow: Annotated[list[Annotated[str, Then(_extension)]], First(_one_or_more), Then(_not_empty)]
+    server: Annotated[str, AfterValidator(_one_server)]
+    allow: Annotated[
+        list[Annotated[str, AfterValidator(_extension)]], BeforeValidator(_one_or_more), AfterValidator(_not_empty)
+    ]
 
 
 class RuleForm(Form):
@@ -285,22 +304,23 @@ class RuleForm(Form):
     when: WhenForm = _ABSENT
     after: Before = _ABSENT
     advice: Text = _ABSENT
-    deny_secrets: Annotated[bool, Then(only_true)] = False
+    deny_secrets: Annotated[bool, AfterValidator(only_true)] = False
 
-    @Whole
-    def _one_target(self) -> None:
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
         named = self.model_fields_set & self.targets
         if len(named) != 1:
             what = "names nothing" if not named else f"has {' and '.join(f'`{key}`' for key in sorted(named))}"
             raise said(f"a rule that {what}", "write exactly one of tool, effect, prompt and resource")
         if self.resource is not None and self.args is not None:
             raise said("a resource has no `args`", "limit its `uri`")
+        return self
 
 
 class AskForm(Form):
     """`{by: client | person | console}`: who may answer, in rising strictness."""
 
-    by: Annotated[str, Then(asked_of)]
+    by: Annotated[str, AfterValidator(asked_of)]
 
 
 def _ask(value: object) -> object:
@@ -318,18 +338,19 @@ def _ask(value: object) -> object:
 class TighteningForm(RuleForm):
     """A deny, and what an ask has too."""
 
-    times: Annotated[int, First(a_count)] = _ABSENT
+    times: Annotated[int, BeforeValidator(a_count)] = _ABSENT
 
-    @Whole
-    def _counts_something(self) -> None:
+    @model_validator(mode="after")
+    def _counts_something(self) -> Self:
         if self.times is not None and self.after is None:
             raise said("`times` without `after` counts nothing", "write `after: [...]`: what is to be counted")
+        return self
 
 
 class AskRuleForm(TighteningForm):
     """An ask, which may say who answers it."""
 
-    by: Annotated[str, Then(asked_of)] = "person"
+    by: Annotated[str, AfterValidator(asked_of)] = "person"
 
 
 class GrantForm(RuleForm):
@@ -338,19 +359,19 @@ class GrantForm(RuleForm):
     targets: ClassVar[frozenset[str]] = RuleForm.targets | {"server_requests", "extensions"}
     server_requests: ServerRequestsForm = _ABSENT
     extensions: ExtensionsForm = _ABSENT
-    optional: Annotated[Any, First(_limits)] = _ABSENT
-    others: Annotated[Any, First(_any)] = _ABSENT
-    ask: Annotated[AskForm | None, First(_ask)] = None
+    optional: Annotated[Any, BeforeValidator(_limits)] = _ABSENT
+    others: Annotated[Any, BeforeValidator(_any)] = _ABSENT
+    ask: Annotated[AskForm | None, BeforeValidator(_ask)] = None
     budget: BudgetForm = _ABSENT
     until: Moment = _ABSENT
     disclose: bool = True
-    result: Annotated[Any, First(obligations)] = _ABSENT
-    once: Annotated[bool, First(_true)] = False
+    result: Annotated[Any, BeforeValidator(obligations)] = _ABSENT
+    once: Annotated[bool, BeforeValidator(_true)] = False
     rate: Rate = _ABSENT
-    nulls: Annotated[Any, First(_absent)] = _ABSENT
+    nulls: Annotated[Any, BeforeValidator(_absent)] = _ABSENT
 
-    @Whole
-    def _arguments_are_said(self) -> None:
+    @model_validator(mode="after")
+    def _arguments_are_said(self) -> Self:
         if self.resource is not None:
             if "uri" not in self.resource.model_fields_set:
                 raise said("a grant of resources needs `uri`", 'write uri: {under: "file:///..."}, or uri: any')
@@ -366,6 +387,7 @@ class GrantForm(RuleForm):
         elif self.args == "any" and self.model_fields_set & {"optional", "others", "nulls"}:
             hint = "drop them, or list the arguments"
             raise said("`args: any` leaves nothing to `optional`, `others` or `nulls`", hint)
+        return self
 
     @property
     def _counts_arguments(self) -> bool:
@@ -390,28 +412,28 @@ class ToolForm(Form):
 
     effect: Effects = _ABSENT
     authority: Texts = _ABSENT
-    gives: Annotated[list[GivesForm], First(_gives)] = _ABSENT
+    gives: Annotated[list[GivesForm], BeforeValidator(_gives)] = _ABSENT
 
 
 class DocumentForm(Form):
     """What a policy and a mandate share."""
 
-    version: Annotated[int, First(_version)]
-    grants: list[GrantForm] = fresh(list)
-    ask: list[AskRuleForm] = fresh(list)
-    deny: list[TighteningForm] = fresh(list)
+    version: Annotated[int, BeforeValidator(_version)]
+    grants: list[GrantForm] = Field(default_factory=list)
+    ask: list[AskRuleForm] = Field(default_factory=list)
+    deny: list[TighteningForm] = Field(default_factory=list)
 
 
 class PolicyForm(DocumentForm):
     """A deployment's standing document."""
 
-    tools: dict[str, ToolForm] = fresh(dict)
-    mandate: Annotated[Any, First(_required)] = _ABSENT
-    groups: Groups = fresh(dict)
+    tools: dict[str, ToolForm] = Field(default_factory=dict)
+    mandate: Annotated[Any, BeforeValidator(_required)] = _ABSENT
+    groups: Groups = Field(default_factory=dict)
 
 
 class MandateForm(DocumentForm):
     """What a person granted for one task."""
 
     task: Text
-    expires: Annotated[str, Then(_expires)]
+    expires: Annotated[str, AfterValidator(_expires)]

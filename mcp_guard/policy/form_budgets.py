@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from mcp_guard.policy.form_base import First, Form, Then, Whole, said
+from pydantic import AfterValidator, BeforeValidator, model_validator
+
+from mcp_guard.policy.form_base import Form, said
 from mcp_guard.policy.yaml_source import quoted
 
 RATE = re.compile(r"([1-9]\d{0,5})/([smhd])", re.ASCII)
@@ -101,29 +103,32 @@ def _somebody(values: list[Any]) -> list[Any]:
     return values
 
 
-Who = Annotated[list[Annotated[Any, First(_who)]], First(_one_or_more), Then(_somebody)]
+Who = Annotated[list[Annotated[Any, BeforeValidator(_who)]], BeforeValidator(_one_or_more), AfterValidator(_somebody)]
 Groups = Annotated[
     dict[
         str,
-        Annotated[list[Annotated[str, First(_name)]], First(_members), First(_one_or_more)],
+        Annotated[
+            list[Annotated[str, BeforeValidator(_name)]], BeforeValidator(_members), BeforeValidator(_one_or_more)
+        ],
     ],
-    Then(_groups),
+    AfterValidator(_groups),
 ]
-Rate = Annotated[str, First(_rate)]
+Rate = Annotated[str, BeforeValidator(_rate)]
 
 
 class BudgetForm(Form):
     """`budget: {calls, sum, distinct, per}`."""
 
-    calls: Annotated[int, First(a_count)] = _ABSENT
-    sum: Annotated[dict[str, Annotated[Any, First(_amount)]], Then(_some_sums)] = _ABSENT
-    distinct: Annotated[dict[str, Annotated[int, First(_several)]], Then(_some_distinct)] = _ABSENT
+    calls: Annotated[int, BeforeValidator(a_count)] = _ABSENT
+    sum: Annotated[dict[str, Annotated[Any, BeforeValidator(_amount)]], AfterValidator(_some_sums)] = _ABSENT
+    distinct: Annotated[dict[str, Annotated[int, BeforeValidator(_several)]], AfterValidator(_some_distinct)] = _ABSENT
     per: Literal["session", "mandate", "hour", "day"] = "session"
 
-    @Whole
-    def _limits_something(self) -> None:
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
         if not self.model_fields_set & {"calls", "sum", "distinct"}:
             raise said("this budget limits nothing", "write calls, sum or distinct")
+        return self
 
     @property
     def counts_arguments(self) -> bool:

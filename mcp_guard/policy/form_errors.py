@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
 from mcp_guard.errors import InputError
 from mcp_guard.policy.form import (
     AskForm,
@@ -22,9 +25,7 @@ from mcp_guard.policy.form import (
     ToolForm,
     WhenForm,
 )
-from mcp_guard.policy.form_base import Form
 from mcp_guard.policy.form_budgets import BudgetForm
-from mcp_guard.policy.form_reading import NotTheForm, Wrong, keys_of
 from mcp_guard.policy.yaml_source import Path, Source, quoted
 
 RULE_WORDS = {"grants": "grant", "ask": "ask", "deny": "deny"}
@@ -39,7 +40,7 @@ _MEANT = {
     **dict.fromkeys(("limit", "limits"), "budget"),
     "name": "id",
 }
-_ELSEWHERE: dict[tuple[type[Form], str], str] = {
+_ELSEWHERE: dict[tuple[type[BaseModel], str], str] = {
     (MandateForm, "tools"): "facts about tools stand in the policy",
     (MandateForm, "groups"): "groups stand in the policy",
     (MandateForm, "mandate"): "a policy says `mandate: required`",
@@ -108,20 +109,22 @@ SHAPES = {
 }
 
 
-def first_error(source: Source, errors: NotTheForm, top: type[Form]) -> InputError:
+def first_error(source: Source, errors: ValidationError, top: type[BaseModel]) -> InputError:
     """The error that stands first in the document, as one sentence."""
-    return _said(source, min(errors.wrong, key=lambda error: _place(source, error)), top)
+    found = errors.errors(include_url=False, include_input=False)
+    return _said(source, min(found, key=lambda error: _place(source, error)), top)
 
 
-def _place(source: Source, error: Wrong) -> tuple[int, int]:
-    return source.place(error.path, key=error.kind == "extra_forbidden")
+def _place(source: Source, error: ErrorDetails) -> tuple[int, int]:
+    return source.place(error["loc"], key=error["type"] == "extra_forbidden")
 
 
-def _said(source: Source, error: Wrong, top: type[Form]) -> InputError:
-    path, kind = error.path, error.kind
+def _said(source: Source, error: ErrorDetails, top: type[BaseModel]) -> InputError:
+    path, kind = error["loc"], error["type"]
     where = in_rule(source, path)
     if kind == "said":
-        return source.error(error.message + where, path, error.hint)
+        context = error["ctx"]
+        return source.error(context["message"] + where, path, context["hint"])
     if kind == "extra_forbidden":
         return _unknown_key(source, path, _form_at(path, top), where)
     if kind == "missing":
@@ -143,9 +146,9 @@ def _hint(path: Path) -> str:
     return _WRITE.get(str(path[-1]), "") if path else ""
 
 
-def _unknown_key(source: Source, path: Path, form: type[Form], where: str) -> InputError:
+def _unknown_key(source: Source, path: Path, form: type[BaseModel], where: str) -> InputError:
     key = str(path[-1])
-    hint = _ELSEWHERE.get((form, key)) or did_you_mean(key, keys_of(form))
+    hint = _ELSEWHERE.get((form, key)) or did_you_mean(key, form.model_fields)
     return source.error(f"unknown key {quoted(key)}{where}", path, hint, key=True)
 
 
@@ -160,14 +163,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"known here: {', '.join(words[:_SHOWN])}{more}"
 
 
-def _form_at(path: Path, top: type[Form]) -> type[Form]:
+def _form_at(path: Path, top: type[BaseModel]) -> type[BaseModel]:
     """The form whose key `path` ends in."""
     parents = [part for part in path[:-1] if isinstance(part, str)]
     if not parents:
         return top
     if parents[0] == "tools":
         return GivesForm if "gives" in parents[2:] else ToolForm
-    inner: dict[str, type[Form]] = {
+    inner: dict[str, type[BaseModel]] = {
         "when": WhenForm,
         "time": TimeForm,
         "budget": BudgetForm,

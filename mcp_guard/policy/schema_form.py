@@ -8,19 +8,13 @@ Core.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, reduce, wraps
-from operator import or_
-from types import UnionType, new_class
-from typing import Annotated, Any, ClassVar, Literal, Union, cast, get_args, get_origin
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from mcp_guard.policy import schema_limits
-from mcp_guard.policy.form_base import First, Form, Fresh, Then, Whole
-from mcp_guard.policy.form_reading import keys_of
 from mcp_guard.policy.schema_checks import CHECKS, INSTEAD, PART
 from mcp_guard.policy.schema_words import said_of
 
@@ -58,59 +52,8 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
-def as_model(form: type[Form]) -> type[BaseModel]:
-    """pydantic's model that takes what `form` takes."""
-    return _as_model(cast("Any", form))
-
-
-@cache  # pydantic tells the parts of a model by their identity
-def _as_model(form: Any) -> type[BaseModel]:
-    inside: dict[str, Any] = {
-        name: attribute
-        for base in reversed(form.__mro__[:-2])  # without `Form`
-        for name, attribute in vars(base).items()
-        if not name.startswith("__")
-    }
-    for name, attribute in inside.items():
-        if isinstance(attribute, Fresh):
-            inside[name] = Field(default_factory=attribute.make)
-        elif isinstance(attribute, Whole):
-            inside[name] = model_validator(mode="after")(_of_itself(attribute.function))
-    kinds = {name: _for_model(key.kind) for name, key in keys_of(form).items()}
-    others = {name: ClassVar[Any] for name, one in inside.items() if isinstance(one, frozenset)}
-    inside["__annotations__"] = {**others, **kinds}
-    inside |= {"__module__": form.__module__, "__qualname__": form.__qualname__, "__doc__": form.__doc__}
-    inside["model_config"] = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-    return new_class(form.__name__, (BaseModel,), exec_body=lambda namespace: namespace.update(inside))
-
-
-def _of_itself(check: Callable[[Any], None]) -> Callable[[Any], Any]:
-    @wraps(check)
-    def checked(model: Any) -> Any:
-        check(model)
-        return model
-
-    return checked
-
-
-def _for_model(kind: Any) -> Any:
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        checks = [
-            BeforeValidator(one.function) if isinstance(one, First) else AfterValidator(one.function)
-            for one in parts[1:]
-            if isinstance(one, First | Then)
-        ]
-        return Annotated[(_for_model(parts[0]), *checks)]
-    if origin is Literal or not parts:
-        return as_model(kind) if isinstance(kind, type) and issubclass(kind, Form) else kind
-    inner = tuple(_for_model(part) for part in parts)
-    return reduce(or_, inner) if origin in (Union, UnionType) else origin[inner]
-
-
-def form_schema(form: type[BaseModel] | type[Form], title: str) -> Schema:
+def form_schema(form: type[BaseModel], title: str) -> Schema:
     """The whole schema of the document that `form` is the form of."""
-    form = as_model(form) if issubclass(form, Form) else form
     made = form.model_json_schema(schema_generator=_Generator, ref_template="#/definitions/{model}")
     parts: dict[str, Schema] = made.pop("$defs", {})
     for name, part in [(form.__name__, made), *parts.items()]:

@@ -9,11 +9,10 @@ from pydantic import BaseModel
 from mcp_guard.config import ConfigForm
 from mcp_guard.policy.cases_form import CaseFileForm
 from mcp_guard.policy.form import MandateForm, PolicyForm
-from mcp_guard.policy.form_base import Form
 from mcp_guard.policy.schema_form import form_schema
 from mcp_guard.schemas import FORMATS
 
-_FORMS: dict[str, type[BaseModel] | type[Form]] = {
+_FORMS: dict[str, type[BaseModel]] = {
     "policy": PolicyForm,
     "mandate": MandateForm,
     "cases": CaseFileForm,
