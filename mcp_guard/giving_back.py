@@ -32,14 +32,20 @@ def trim() -> None:
 
 
 class GivingBack:
-    """Looked at now and then, between calls: gives back once the process has grown by `GROWN`, which is seldom."""
+    """Looked at now and then, between calls: gives back when the process has grown by `GROWN`, which is seldom.
+
+    And once more at the look after that: what a message that was under way had in use is free by then.
+    """
 
     def __init__(self, holds: Callable[[], int] = resident, give_back: Callable[[], None] = trim) -> None:
         self._holds, self._give_back = holds, give_back
         self._after = holds()
+        self._once_more = False
 
     async def look(self) -> None:
         """Takes some milliseconds where there is much to give back, else some microseconds."""
-        if self._holds() - self._after > GROWN:
+        has_grown = self._holds() - self._after > GROWN
+        if has_grown or self._once_more:
             self._give_back()
             self._after = self._holds()
+        self._once_more = has_grown

@@ -32,12 +32,24 @@ def test_what_is_free_goes_back_to_the_system_though_something_above_it_is_in_us
 
 
 async def test_a_process_that_has_not_grown_is_left_alone() -> None:
-    held, given = [50 << 20], list[int]()
-    looked_after = GivingBack(lambda: held[-1], lambda: given.append(held[-1]))
-    for now in (GROWN, 2 * GROWN, 0):  # of these, the second is more than it may be
-        held.append((50 << 20) + now)
+    given = list[int]()
+    looked_after = GivingBack(lambda: 50 << 20, lambda: given.append(1))
+    for _ in range(3):
         await looked_after.look()
-    assert given == [(50 << 20) + 2 * GROWN]
+    grown = iter([50 << 20, (50 << 20) + GROWN])
+    looked_after = GivingBack(lambda: next(grown), lambda: given.append(1))
+    await looked_after.look()
+    assert given == []
+
+
+async def test_what_was_in_use_at_one_look_goes_back_at_the_next() -> None:
+    process = {"in use": 0, "free": 0}
+    looked_after = GivingBack(lambda: sum(process.values()), lambda: process.update(free=0))
+    process["in use"] = 3 * GROWN
+    await looked_after.look()
+    process.update({"in use": 0, "free": 3 * GROWN})  # the message went, and the C library kept what it had
+    await looked_after.look()
+    assert process == {"in use": 0, "free": 0}
 
 
 async def test_what_stays_in_use_is_not_looked_for_again_at_each_look() -> None:
@@ -46,4 +58,4 @@ async def test_what_stays_in_use_is_not_looked_for_again_at_each_look() -> None:
     held.append(3 * GROWN)
     for _ in range(10):
         await looked_after.look()
-    assert given == [3 * GROWN]
+    assert given == [3 * GROWN] * 2
