@@ -16,6 +16,7 @@ from mcp_guard.transports.http_access import Access
 from mcp_guard.transports.http_intake import Bounds
 from mcp_guard.transports.http_outbox import MAX_WAITING, Outbox
 from mcp_guard.transports.http_relay import Relay
+from tests.patience import PATIENCE
 from tests.transports.http_support import (
     DISCOVERED,
     ENVELOPE,
@@ -91,7 +92,7 @@ async def test_a_call_that_the_client_gives_up_is_cancelled_and_the_connection_l
             tasks.start_soon(client.call_tool, "slow", {})
             [call] = await conversations.call("slow")
             tasks.cancel_scope.cancel()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await call.cancelling.wait()
         assert len(call.cancelled) == 1
         assert (await client.call_tool("echo", {})).content
@@ -162,7 +163,7 @@ async def test_a_notification_of_no_request_comes_on_the_event_stream_of_its_ses
         session = await handshake(client, url)
         async with client.stream("GET", url, headers=session) as stream:
             conversations.opened[0].notify("notifications/tools/list_changed", {"x": None})
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE):
                 async for line in stream.aiter_lines():
                     if line.startswith("data: "):
                         break
@@ -206,7 +207,7 @@ async def test_a_listening_request_streams_until_its_client_leaves() -> None:
             assert request.id == "l1"
             request.notify("notifications/subscriptions/acknowledged", {})
             request.notify("notifications/tools/list_changed", None)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await request.cancelling.wait()
     assert heard == ["notifications/subscriptions/acknowledged", "notifications/tools/list_changed"]
 
@@ -265,7 +266,7 @@ async def test_a_client_that_disconnects_cancels_its_call(era: str) -> None:
             tasks.start_soon(lambda: client.post(url, json=body, headers=headers))
             [call] = await conversations.call("slow")
             tasks.cancel_scope.cancel()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await call.cancelling.wait()
     assert call.cancelled == ["the client disconnected"]
 
