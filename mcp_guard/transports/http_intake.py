@@ -129,10 +129,7 @@ class Intake:
         message = parse(body)
         check_headers(headers, message)
         patience = self._bounds.reconnection if is_resumable(headers) and session_of(headers) is not None else 0.0
-        caller = Caller(holder, patience)
-        judged = serialize(message)
-        scope = {**_onward(scope, judged), CALLER: caller}
-        await self._deliver(scope, message, caller, _replayed(judged, receive, caller), send)
+        await self._deliver(scope, message, Caller(holder, patience), receive, send)
 
     async def _deliver(self, scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send) -> None:
         session = session_of(scope["headers"]) if is_legacy(scope["headers"]) else None
@@ -145,13 +142,13 @@ class Intake:
         self, session: str | None, scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send
     ) -> None:
         if "method" not in message or "id" not in message:
-            await self._pass_on(session, scope, receive, send)
+            await self._pass_on(session, scope, message, caller, receive, send)
         elif session is not None:
             await self._deliver_once((session, str(message["id"])), scope, message, caller, receive, send)
         elif message["method"] == "initialize":
-            await self._open(scope, caller, receive, send)
+            await self._open(scope, message, caller, receive, send)
         elif is_legacy(scope["headers"]):
-            await self._app(scope, receive, send)
+            await self._pass_on(None, scope, message, caller, receive, send)
         else:
             await self._carry(None, scope, message, caller, receive, send)
 
@@ -163,16 +160,19 @@ class Intake:
         direct = session is None or (events is not None and events.known_alive)
         try:
             if not (direct and await self._direct.answered(message, scope["headers"], session, caller, send)):
-                await self._pass_on(session, scope, receive, send)
+                await self._pass_on(session, scope, message, caller, receive, send)
         finally:
             self._direct.over(caller)
 
-    async def _pass_on(self, session: str | None, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the SDK take it, which sees by it that the session is in use."""
+    async def _pass_on(
+        self, session: str | None, scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send
+    ) -> None:
+        """Let the SDK take the message as it was parsed here. It sees by that, too, that its session is in use."""
         events = self._sessions.of(session)
         if events is not None:
             events.seen_alive(self._bounds.idle / _SDK_LIVES)
-        await self._app(scope, receive, send)
+        judged = serialize(message)
+        await self._app({**_onward(scope, judged), CALLER: caller}, _replayed(judged, receive, caller), send)
 
     async def _deliver_once(
         self, key: tuple[str, str], scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send
@@ -217,22 +217,22 @@ class Intake:
         if caller is not None:
             caller.cancel(reason if isinstance(reason, str) else None)
 
-    async def _open(self, scope: Scope, caller: Caller, receive: Receive, send: Send) -> None:
+    async def _open(self, scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send) -> None:
         """Deliver an `initialize`. When it comes to nothing, end the session that the SDK has begun for it: it would
         hold one of few places until it is idle."""
         session, events = b"", SessionEvents(caller.holder)
 
-        async def watch(message: Message) -> None:
+        async def watch(sent: Message) -> None:
             nonlocal session
-            if message["type"] == "http.response.start":
-                session = next(iter(values(message.get("headers", ()), SESSION)), b"")
+            if sent["type"] == "http.response.start":
+                session = next(iter(values(sent.get("headers", ()), SESSION)), b"")
                 if session:
                     self._sessions.begun(session.decode("latin-1"), events)
-            await send(message)
+            await send(sent)
 
         try:
             with within(events):
-                await self._app(scope, receive, watch)
+                await self._pass_on(None, scope, message, caller, receive, watch)
         finally:
             if session and not caller.established:
                 with anyio.CancelScope(shield=True):
