@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import json
 import math
 import random
@@ -428,6 +429,11 @@ def test_what_is_no_json_number_has_no_canonical_bytes() -> None:
     for number in (math.nan, math.inf, -math.inf):
         with pytest.raises(ValueError, match="not a JSON number"):
             canonical({"a": [number]})
+
+
+@given(st.binary(min_size=1, max_size=200), values)
+def test_a_keyed_digest_is_the_hmac_of_the_canonical_bytes_under_any_key(key: bytes, value: Any) -> None:
+    assert keyed_digest(key, value) == hmac.digest(key, canonical(value), "sha256").hex()
 
 
 @given(values, values)

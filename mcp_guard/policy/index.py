@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mcp_guard.model import Effect, Kind
 from mcp_guard.policy.canonical import loose
@@ -17,6 +17,10 @@ class Reach:
 
     rule: Rule
     exactly: bool
+    always: bool = field(init=False)  # about the target at any time, whoever asks
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "always", self.exactly and self.rule.always)
 
 
 @dataclass(frozen=True, slots=True)
