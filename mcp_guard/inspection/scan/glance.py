@@ -19,10 +19,13 @@ class Glance(NamedTuple):
     turned: bool = True  # a word that is turned round, or says that something is
 
 
+_NOTHING = Glance(blank=False, turned=False)
 _FORMS = Several((MUCH_BLANK, TURNED))
 
 
 def glance(text: str) -> Glance:
     """What to look for in this text; everything, where the automaton had no more room."""
     said = _FORMS.possible(text.encode("utf-8", "replace"))
-    return Glance() if said is None else Glance(0 in said, 1 in said)
+    if not said:
+        return Glance() if said is None else _NOTHING
+    return Glance(0 in said, 1 in said)
