@@ -22,6 +22,8 @@ from mcp_guard.spellings import MAX_PATH, addresses, may_address, spellings
 _MAX_STEPS = 50_000
 """Texts and path segments in one call: each costs a look at the file system, and the guard's loop waits for it."""
 _MAX_ENTRIES = 10_000
+_NO_NAME = "x" * (MAX_PATH + 1)
+"""Stands for every name that is too long for a file: only the directory that it would be in counts."""
 _PROC_LINK = re.compile(r"/+proc/+[^/]+/+(?:task/+[^/]+/+)?(cwd|root)(?=/|$)")
 
 _SYSTEM = re.compile(r"/(?:proc|dev)(?=/)")
@@ -57,12 +59,14 @@ class Protection:
         process = f"/proc/{os.getpid()}"  # its memory and environment, where there is such a directory
         self._paths = frozenset(_fold(path) for path in (process, *(form for both in (*own, *linked) for form in both)))
         self._below = tuple(path.rstrip("/") + "/" for path in self._paths)
+        self._longest = max(map(len, self._below))
         self._ways = frozenset(way for path in self._paths for way in _ways(path, tops))
         self._resolved = tuple(dict.fromkeys(resolved))
         self._linked = tuple(dict.fromkeys(real for _, real in linked))
         self._bases = tuple(dict.fromkeys(starts))
         self._plain_bases = frozenset(base for base in starts if os.path.realpath(base) == base)
-        self._own_names = {base: self._names_below(_fold(base)) for base in self._bases}
+        self._starts = [(base, base in self._plain_bases, self._names_below(_fold(base))) for base in self._bases]
+        self._is_inside = any(self._own_path(f"{base}/{_NO_NAME}") for base in self._bases)
         self._port = port
         self._state = state
 
@@ -84,6 +88,11 @@ class Protection:
         while stack:
             item = stack.pop()
             if isinstance(item, str):
+                if _NAME.fullmatch(item):  # most texts: a word or a few; every reader takes it for one name or for none
+                    left -= 1
+                    if left < 0 or self._is_name_of_own(item):
+                        return True
+                    continue  # it has nothing that an address has
                 left -= 1 + (item.count("/") if len(item) <= MAX_PATH else 0)
                 if left < 0 or self._named(item):
                     return True
@@ -91,17 +100,21 @@ class Protection:
                     ports = self._ports() if ports is None else ports  # read once a call, and only if it has to be
                     if ports is None or any(addresses(item, port) for port in ports):
                         return True
-            elif isinstance(item, Mapping):
+            elif isinstance(item, (dict, Mapping)):  # a dict is told sooner than any other mapping
                 stack.extend(item.values())
-                stack.extend(item.keys())
+                stack.extend(item)
             elif isinstance(item, list):
                 stack.extend(item)
         return False
 
     def _named(self, text: str) -> bool:
-        if _NAME.fullmatch(text):  # most arguments: a word or a few; every reader takes it for one name or for none
-            return any(self._is_name_of_own(base, text) for base in self._bases)
-        return any(self._own_path(path) for form in spellings(text) for path in self._places(form))
+        for form in spellings(text):
+            if len(form) > MAX_PATH and "/" not in form:  # one name, and none that a file can have
+                if self._is_inside:
+                    return True
+            elif any(self._own_path(path) for path in self._places(form)):
+                return True
+        return False
 
     def _ports(self) -> frozenset[int] | None:
         """Those that are listened on now, by this process or another; None if that can't be told (law 4)."""
@@ -117,12 +130,17 @@ class Protection:
             for base in self._bases:
                 yield f"{base}/{form}"
 
-    def _is_name_of_own(self, base: str, name: str) -> bool:
-        path = f"{base}/{name}"
-        if base in self._plain_bases and not _is_there(path):
-            names = self._own_names[base]  # nothing there, and no link above it: only its own name can be ours
-            return names is None or name.lower() in names
-        return self._own_path(path)
+    def _is_name_of_own(self, name: str) -> bool:
+        """Is a name, from any of the bases, one of ours? Asked for every text of a call, so it is flat."""
+        for base, is_plain, names in self._starts:
+            path = f"{base}/{name}"
+            # Nothing there, and no link above it: only its own name can be ours.
+            if is_plain and not _is_there(path):
+                if names is None or name.lower() in names:
+                    return True
+            elif self._own_path(path):
+                return True
+        return False
 
     def _names_below(self, folded: str) -> frozenset[str] | None:
         """The names directly below a directory that are ours; None for all of them."""
@@ -136,7 +154,7 @@ class Protection:
         if self._covers(lexical):
             return True
         # Some servers open a path as it is written and some its normal form; with a link in it, the two may differ.
-        written = {lexical, path} if path != lexical else {lexical}
+        written = (lexical, path) if path != lexical else (lexical,)
         if path != lexical and _climbs_out_of_a_process(path):
             return True
         for form in written:
@@ -192,7 +210,8 @@ class Protection:
         return False
 
     def _covers(self, path: str) -> bool:
-        folded = _fold(path)
+        # Of a long text only the beginning can be ours, and letters of ASCII stay as many when they are folded.
+        folded = path[: self._longest + 1].lower() if path.isascii() else _fold(path)
         return folded in self._paths or folded in self._ways or folded.startswith(self._below)
 
 
@@ -221,6 +240,8 @@ def _fold(path: str) -> str:
 
 def _normal(path: str) -> str:
     """`path` without `.`, `..` and doubled separators; POSIX would keep exactly two leading ones."""
+    if path[:1] == "/" and path[-1] != "/" and "//" not in path and "/." not in path:
+        return path  # most are normal; a dot may begin a name, too, which the next line tells apart
     return "/" + os.path.normpath(path).lstrip("/")
 
 

@@ -259,6 +259,19 @@ def test_a_single_name_is_the_guards_own_exactly_where_the_whole_path_is(parts: 
     assert protection.named_by(name) == protection.named_by(f"{base}/{name}")
 
 
+def test_a_text_too_long_for_a_name_is_the_guards_own_exactly_inside_of_its_directory(house: House) -> None:
+    inside = Protection([str(house.state)], [str(house.project), str(house.state / "deep")])
+    for text in ("x" * 5000, "word. " * 2000, "é" * 5000):
+        assert inside.named_by({"text": text}) and not house.denies(text)
+        assert house.denies(f"{house.state}/{text}") and not house.denies(f"{house.state}{text}")
+
+
+@given(st.lists(st.sampled_from(["/", "/", ".", "..", "a", ".b", "c.d", "é", "..."]), max_size=12).map("".join))
+def test_a_normal_path_has_no_dots_and_no_doubled_separators(tail: str) -> None:
+    for path in (f"/{tail}", f"/x/{tail}", tail):
+        assert protection._normal(path) == "/" + os.path.normpath(path).lstrip("/")
+
+
 def test_without_a_base_above_it_the_directories_of_a_protected_file_are_denied_but_the_topmost() -> None:
     protection = Protection(["/srv/team/guard/policy.yaml"], ["/var/project"])
     assert protection.named_by("/srv/team/guard")

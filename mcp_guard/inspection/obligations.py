@@ -27,7 +27,7 @@ class Obligations:
     types: frozenset[str] | None = None  # None: every one
 
     def __bool__(self) -> bool:
-        return self != NOTHING
+        return self is not NOTHING and self != NOTHING
 
     def __or__(self, other: Obligations) -> Obligations:
         """Both: what one of them wants is done, and of two limits the stricter one counts."""

@@ -60,6 +60,8 @@ class Budget:
     def charge(self, rule: str, principal: str, arguments: Mapping[str, Any] | None, facts: Facts) -> Charge | None:
         """What the call costs; None if an argument that is counted isn't there, or a summed one can't be summed."""
         account = "" if self.per is Per.SESSION else account_of(principal, self.under)
+        if not self.sums and not self.distinct:
+            return _one_call(rule, account, self.seconds)
         given = arguments or {}
         sums: dict[str, Decimal] = {}
         for name in self.sums:
@@ -76,8 +78,10 @@ class Budget:
 
     def has_room(self, charge: Charge, facts: Facts) -> bool:
         """Would one more call, costing this, still be within the budget?"""
-        if (self.calls is not None or self.sums) and not self._fits(charge, facts.used(*charge.count)):
-            return False
+        if self.calls is not None or self.sums:
+            used = facts.used(charge.rule, charge.account, charge.seconds)
+            if not self._fits(charge, used):
+                return False
         if not self.distinct:
             return True
         known = facts.values(*charge.count)
@@ -108,11 +112,11 @@ class Rate:
 
     def charge(self, rule: str, principal: str, arguments: Mapping[str, Any] | None, facts: Facts) -> Charge | None:
         """One call, for as long as it counts."""
-        return Charge(rule, seconds=self.seconds)
+        return _one_call(rule, "", self.seconds)
 
     def has_room(self, charge: Charge, facts: Facts) -> bool:
         """Were there fewer calls in the last so many seconds?"""
-        return facts.used(*charge.count).calls + 1 <= self.calls
+        return facts.used(charge.rule, charge.account, charge.seconds).calls + 1 <= self.calls
 
     def could_ever_take(self, charge: Charge) -> bool:
         """A rate of one or more takes a call sooner or later."""
@@ -120,6 +124,12 @@ class Rate:
 
 
 Count: TypeAlias = Budget | Rate
+
+
+@lru_cache(maxsize=1024)
+def _one_call(rule: str, account: str, seconds: int) -> Charge:
+    """What a call costs where nothing of it counts but that it was made: the same for every such call."""
+    return Charge(rule, 1, {}, {}, account, seconds)
 
 
 @lru_cache(maxsize=1024)

@@ -53,6 +53,12 @@ class ToolFacts:
     effects: frozenset[EffectClass] = EVERY_EFFECT
     authority: tuple[str, ...] = ()
     gives: tuple[Gives, ...] = ()
+    labels: frozenset[str] | None = field(init=False, default=None, repr=False)
+    """What every call to it gives; None if that depends on the arguments."""
+
+    def __post_init__(self) -> None:
+        if all(one.arguments is None for one in self.gives):
+            object.__setattr__(self, "labels", frozenset(one.label for one in self.gives))
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ KNOWN = {
     "Rule": {
         *("ref", "kind", "names", "effects", "arguments", "uri", "when", "asks", "budget", "until", "key"),
         *("after", "once", "rate", "counts", "deny_secrets"),
+        *("exercised", "always", "remembers"),  # they follow from the others
         "result",  # compare_results
         *("advice", "disclose"),  # these change what is said, not what is allowed
     },

@@ -7,12 +7,14 @@ the same questions (`matching.py`), so what isn't listed can't be called.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import or_
+from typing import NamedTuple
 
-from mcp_guard.model import EVERY_EFFECT, Approval, Call, Charge, Decision, Effect, Facts, strictest
+from mcp_guard.inspection.obligations import Obligations
+from mcp_guard.model import EVERY_EFFECT, Approval, Call, Charge, Decision, Effect, Facts, RuleRef, strictest
 from mcp_guard.policy import refusals
 from mcp_guard.policy.approved import Settled, approved, settled_for
 from mcp_guard.policy.document import Authority, Document
@@ -44,14 +46,38 @@ def decide(authority: Authority, call: Call, facts: Facts, approvals: Collection
     if taken_away is not None:
         return taken_away
     settled = settled_for(authority, call, approvals) if approvals else NOTHING_SETTLED
-    return strictest([decide_layer(authority, layer, call, facts, settled) for layer in range(len(authority.layers))])
+    said = [_said(authority, layer, call, facts, settled) for layer in range(len(authority.layers))]
+    carried = [one for one in said if isinstance(one, Carried)]
+    if carried and len(carried) == len(said):
+        return _allowed(carried)
+    return strictest([_allowed([one]) if isinstance(one, Carried) else one for one in said])
+
+
+class Carried(NamedTuple):
+    """That a layer allows a call, and under what. Several layers' become one decision, without one of each before."""
+
+    rules: tuple[RuleRef, ...]
+    charges: tuple[Charge, ...]
+    obligations: Obligations
+    gives: frozenset[str]
+
+
+def _allowed(carried: Sequence[Carried]) -> Decision:
+    """The decision of layers that all allow the call: obligations and labels add up."""
+    rules, charges, obligations, gives = carried[0]
+    for one in carried[1:]:
+        rules, charges, gives = rules + one.rules, charges + one.charges, gives | one.gives
+        obligations = obligations if obligations is one.obligations else obligations | one.obligations
+    return Decision(Effect.ALLOW, None, rules, charges, obligations=obligations, gives=gives)
 
 
 def _taken_away(authority: Authority, call: Call, facts: Facts) -> Decision | None:
     """What stands beside the layers can only refuse: a server that is gone, a local deny that fires."""
     if call.server in authority.without:
         return refusals.withheld_server(call.server)
-    return None if authority.local is None else decide_local(authority.local, call, facts)
+    if authority.local is None or not authority.local.rules:
+        return None
+    return decide_local(authority.local, call, facts)
 
 
 def decide_local(document: Document, call: Call, facts: Facts) -> Decision | None:
@@ -69,6 +95,11 @@ def decide_layer(
     authority: Authority, layer: int, call: Call, facts: Facts, settled: Settled = NOTHING_SETTLED
 ) -> Decision:
     """What one document, the authority's layer number `layer`, says of the call."""
+    said = _said(authority, layer, call, facts, settled)
+    return _allowed([said]) if isinstance(said, Carried) else said
+
+
+def _said(authority: Authority, layer: int, call: Call, facts: Facts, settled: Settled) -> Decision | Carried:
     document = authority.layers[layer]
     try:
         if authority.lacks_mandate:
@@ -80,7 +111,7 @@ def decide_layer(
         return refusals.unevaluable(document.file)
 
 
-def _judge(authority: Authority, document: Document, call: Call, facts: Facts, settled: Settled) -> Decision:
+def _judge(authority: Authority, document: Document, call: Call, facts: Facts, settled: Settled) -> Decision | Carried:
     speakers = document.index.speakers(call.kind, call.server, call.target)
     classes = classes_for(speakers, authority.tools, call, facts)
     arguments = given_arguments(call)
@@ -99,21 +130,18 @@ def _judge(authority: Authority, document: Document, call: Call, facts: Facts, s
     if not carrying:
         return refusals.ungranted(_examined(speakers, call, classes, facts), call, document.file)
 
-    rules = [rule for rule, _ in carrying]
-    obligations = rules[0].result if len(rules) == 1 else reduce(or_, (rule.result for rule in rules))
-    charges = [charge for _, found in carrying for charge in found]
     asks = [reach.rule for reach in speakers.asks if fires(reach, call, arguments, classes, facts)]
     gives = given_labels(authority.tools, authority.says, call, facts)
+    if len(allowing) == 1 and not asks:  # most calls
+        rule, costs = allowing[0]
+        return Carried((rule.ref,), costs, rule.result, gives)
+    rules = [rule for rule, _ in carrying]
+    obligations = reduce(or_, (rule.result for rule in rules))
+    charges = [charge for _, found in carrying for charge in found]
     if asks or not allowing:
         asking_decision = replace(refusals.asking(asks, rules, charges, call, gives), obligations=obligations)
         return approved(asking_decision, [rule.ref for rule in rules], settled) if settled else asking_decision
-    return Decision(
-        Effect.ALLOW,
-        rules=tuple(rule.ref for rule in rules),
-        charges=tuple(charges),
-        obligations=obligations,
-        gives=gives,
-    )
+    return Carried(tuple(rule.ref for rule in rules), tuple(charges), obligations, gives)
 
 
 def _examined(speakers: Speakers, call: Call, classes: Classes, facts: Facts) -> list[Examined]:

@@ -129,7 +129,7 @@ def charges_for(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, fac
     None if a summed argument isn't there, isn't exact or is negative, or one whose values are counted isn't there.
     """
     if not rule.counts:
-        return (Charge(rule.key, calls=0),)  # it carried the call; nothing has to be counted for it
+        return rule.exercised  # it carried the call; nothing has to be counted for it
     charges = []
     try:
         for count in rule.counts:
@@ -144,9 +144,12 @@ def charges_for(rule: Rule, call: Call, arguments: Mapping[str, Any] | None, fac
 
 def has_room(rule: Rule, charges: Sequence[Charge], facts: Facts) -> bool:
     """Is there room for these charges, in every count of the grant?"""
-    for count, charge in zip(rule.counts, charges, strict=False):  # noqa: SIM110 - on the hot path a loop is cheaper
-        if not count_has_room(count, charge, facts):
-            return False
+    try:
+        for count, charge in zip(rule.counts, charges, strict=False):
+            if not count.has_room(charge, facts):
+                return False
+    except Exception:
+        return False
     return True
 
 
@@ -179,14 +182,14 @@ def carries(
 ) -> tuple[Charge, ...] | None:
     """The charges under which this grant carries the call; None if it says nothing."""
     rule = reach.rule
-    if not applies_now(reach, call, classes, facts) or not arguments_fit(rule, arguments, facts):
+    if not (reach.always or applies_now(reach, call, classes, facts)) or not arguments_fit(rule, arguments, facts):
         return None
-    if not open_now(rule, facts):
+    if rule.remembers and not open_now(rule, facts):
         return None
     charges = charges_for(rule, call, arguments, facts)
-    if charges is None or not has_room(rule, charges, facts) or holds_back(rule, call):
+    if charges is None or (rule.counts and not has_room(rule, charges, facts)):
         return None
-    return charges
+    return None if rule.deny_secrets and holds_back(rule, call) else charges
 
 
 # --- asks and denies ---

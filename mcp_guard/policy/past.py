@@ -76,7 +76,9 @@ def given_labels(
     try:
         entry = tools.get(call.name)
         if entry is not None:
-            return frozenset(one.label for one in entry.gives if _given(one, call, facts)) if entry.gives else NOTHING
+            if entry.labels is not None:
+                return entry.labels
+            return frozenset(one.label for one in entry.gives if _given(one, call, facts))
         described = facts.described(call.server, call.target)
         return UNKNOWN if described is None else frozenset(described.gives)
     except Exception:

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from mcp_guard.inspection.obligations import NOTHING, Obligations
-from mcp_guard.model import Answer, Call, Effect, EffectClass, Facts, Json, Kind, RuleRef
+from mcp_guard.model import Answer, Call, Charge, Effect, EffectClass, Facts, Json, Kind, RuleRef
 from mcp_guard.policy.budgets import Budget, Count, Rate
 from mcp_guard.policy.canonical import loose
 from mcp_guard.policy.constraints import Constraint
@@ -154,12 +154,21 @@ class Rule:
     after: After | None = None  # of asks and denies, too
     once: bool = False
     rate: Rate | None = None
+    # what follows from the rest, since every decision asks for it
     key: str = field(init=False, default="")
     counts: tuple[Count, ...] = field(init=False, default=(), repr=False)  # its budget and its rate
+    exercised: tuple[Charge, ...] = field(
+        init=False, default=(), repr=False, compare=False
+    )  # of a call, if it has none
+    always: bool = field(init=False, default=False, repr=False, compare=False)
+    remembers: bool = field(init=False, default=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", self.ref.key)  # asked for at every decision
+        object.__setattr__(self, "key", self.ref.key)
         object.__setattr__(self, "counts", tuple(one for one in (self.budget, self.rate) if one is not None))
+        object.__setattr__(self, "exercised", (Charge(self.key, calls=0),))
+        object.__setattr__(self, "always", self.when is None and self.until is None and self.uri is None)
+        object.__setattr__(self, "remembers", self._remembers())
 
     @property
     def is_grant(self) -> bool:
@@ -172,8 +181,7 @@ class Rule:
             return False
         return self.arguments is None or not self.arguments.listed
 
-    @property
-    def remembers(self) -> bool:
+    def _remembers(self) -> bool:
         """Does it go by what the session has met or done? What it says then isn't known to a listing (law 3)."""
         by_label = self.when is not None and bool(self.when.labels or self.when.no_labels)
         return by_label or self.after is not None or self.once
