@@ -22,6 +22,7 @@ from mcp_guard.record import stops
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight, Session
+from mcp_guard.shown_tools import ShownTools
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Context:
     listed: dict[tuple[str, PinKind], Listed] = field(default_factory=dict)  # by server: what was listed when
     resources: dict[str, Listed] = field(default_factory=dict)  # by server; asked for under a lock
     instructed: dict[str, object] = field(default_factory=dict)  # by server: instructions that may be passed on
+    shown: ShownTools = field(default_factory=ShownTools)
 
     def server(self, name: str) -> Downstream | None:
         """The session's server of this name."""
