@@ -21,15 +21,13 @@ CONSOLE := .console
 PAGES := $(CONSOLE)/.installed
 PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mcp-guard/bench-peers
 PYPI_PEERS := fastmcp mcp-proxy mcp-firewall mcp-gateway
-PEERS_READY := $(PEERS)/.installed
-SCORED := .peers
 
 # Wheels only: building a source distribution would fetch build tools that no hash covers.
 INSTALL := -m pip install --quiet --no-input --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-servers test-collector test-console conformance scorecard bench bench-peers alignment alignment-subset format lock wheel clean
+.PHONY: help demo test test-servers test-collector test-console conformance scorecard bench bench-peers peers alignment alignment-subset format lock wheel clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -56,13 +54,16 @@ test-console: $(PROJECT) $(PAGES) ## look at the console in the system's Chromiu
 conformance: $(PROJECT) $(SUITE) ## run the official MCP conformance suite with and without the guard, and compare (needs npm); ARGS=--json
 	@$(BIN)/python -m tests.fidelity --suite $(CONFORMANCE) $(ARGS)
 
-scorecard: $(PROJECT) ## install other proxies, ask them and the guard the same, write docs/fidelity.md (needs npm)
-	@$(BIN)/python -m tests.fidelity.probe --peers $(SCORED) --install --write
+peers: $(PROJECT) ## install other people's proxies in locked versions, for `make scorecard` and `make bench-peers` (needs npm)
+	@$(BIN)/python -m benchmarks.proxies --into $(PEERS)
 
-bench: $(PROJECT) ## measure what the guard costs beside its peers (25 min at most), write docs/performance.md; ARGS=--quick
+scorecard: $(PROJECT) peers ## ask other people's proxies and the guard the same, write docs/fidelity.md (needs npm)
+	@$(BIN)/python -m tests.fidelity.probe --peers $(PEERS) --write
+
+bench: $(PROJECT) ## measure what the guard costs (22 min at most), write docs/performance.md; ARGS=--quick
 	@$(BIN)/python -m benchmarks.speed --peers $(PEERS) $(if $(findstring --quick,$(ARGS)),,--write) $(ARGS)
 
-bench-peers: $(PEERS_READY) ## install other people's proxies for `make bench`, each in its own environment (npm for two of them)
+bench-peers: peers bench ## the same, beside other people's proxies
 
 # Its environment is one of its own: AgentDojo brings the clients of every model provider along.
 alignment: $(TASKS) ## play AgentDojo's tasks and attacks behind the guard (about 10 min), write docs/alignment.md; ARGS="--suite banking"
@@ -98,7 +99,7 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv and npm)
 RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
 clean: ## remove what these commands made
-	rm -rf $(VENV) $(SERVERS) $(COLLECTOR) $(ALIGNMENT) $(CONFORMANCE) $(PEERS) $(SCORED) $(CONSOLE) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SERVERS) $(COLLECTOR) $(ALIGNMENT) $(CONFORMANCE) $(PEERS) $(CONSOLE) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # python3 comes first, so that the machine's own choice counts; a pyenv shim may exist and still not run.
@@ -158,18 +159,6 @@ $(PYPI_BEFORE): requirements/servers/before.txt $(DEPENDENCIES)
 $(COLLECTS): requirements/collector/requirements.txt $(DEPENDENCIES)
 	@$(BIN)/python -m venv --clear $(COLLECTOR)/venv
 	$(COLLECTOR)/venv/bin/python $(LOCKED) --requirement $<
-	@touch $@
-
-# Two need an SDK older than ours, and one of the others would be upgraded by it: each has an environment of its own.
-$(PEERS_READY): $(wildcard requirements/peers/*) $(DEPENDENCIES)
-	@set -e; for peer in $(PYPI_PEERS); do \
-	  $(BIN)/python -m venv --clear $(PEERS)/$$peer; \
-	  $(PEERS)/$$peer/bin/python $(LOCKED) --requirement requirements/peers/$$peer.txt; \
-	done
-	@if command -v npm >/dev/null; then \
-	  mkdir -p $(PEERS)/npm && cp requirements/peers/package*.json $(PEERS)/npm && cd $(PEERS)/npm && \
-	  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
-	else echo 'npm was not found: `mcp-proxy` and `supergateway` from npm are left out' >&2; fi
 	@touch $@
 
 $(TASKS): requirements/alignment/requirements.txt $(DEPENDENCIES) pyproject.toml

@@ -110,7 +110,7 @@ class Context:
             if view is not None and (stop := self._stopped(call, view)) is not None:
                 return stop
             if view is not None:
-                self.guard.renew(view.connection)
+                self.guard.renew(view.connection, view.epoch)
             return self.guard.judge(call, tool, self.facts(call.server, view), approvals)
         except Exception as error:  # its text may carry a value, so it isn't shown
             log.warning("a call could not be judged", error=type(error).__name__)
@@ -123,7 +123,7 @@ class Context:
 
     def _stopped(self, call: Call, view: UsageView) -> Decision | None:
         """Did a person stop one of its scopes? Read in the transaction that judges, so it binds at once."""
-        stopped = stops.stopped(view.connection)
+        stopped = self.guard.stops.at(view)
         if not stopped:
             return None
         why = next((f"{scope}: {stopped[scope]}" for scope in self.scopes(call) if scope in stopped), None)

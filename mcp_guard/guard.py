@@ -58,6 +58,7 @@ from mcp_guard.policy.yaml_source import quoted
 from mcp_guard.protection import Protection, local_resolve
 from mcp_guard.record.entries import Entry, Request
 from mcp_guard.record.quarantine import Quarantine
+from mcp_guard.record.stops import Stops
 from mcp_guard.record.store import Record
 from mcp_guard.record.usage import UsageView
 from mcp_guard.record.values import Values
@@ -134,9 +135,11 @@ class Guard:
     local: Local | None = None  # what is taken away on this machine, beside the documents
     rebound: set[Rebound] = field(default_factory=set)  # conversations
     views: list[Guard] = field(default_factory=list)  # of sessions with a mandate of their own
+    stops: Stops = field(default_factory=Stops)  # what a person has stopped
     ended: bool = False  # a view whose token was revoked
     _stack: Stack = nothing_bound
     _good: Callable[[sqlite3.Connection], bool] = field(default=lambda connection: True)
+    _renewed: int = 0  # the record's epoch in which `renew` looked at all
     _wanted: dict[str, Obligations] = field(default_factory=dict)  # by server
     roots: Mapping[str, str | None] = field(default_factory=dict)  # where grants' directories led when first bound
 
@@ -187,27 +190,32 @@ class Guard:
         self._derive()
 
     def _derive(self) -> None:
-        self._wanted = {}
+        self._wanted, self._renewed = {}, 0
         self.authority_digest = self.authority.digest
         self.asked = asked_by(self.authority)
         # What was resolved once stays: else an edit would let a grant follow a link that was turned meanwhile.
         new = {root for layer in self.authority.layers for root in roots_of(layer)} - self.roots.keys()
         self.roots = {**self.roots, **{root: local_resolve(root) for root in new}}
 
-    def renew(self, connection: sqlite3.Connection) -> None:
+    def renew(self, connection: sqlite3.Connection, epoch: int = 0) -> None:
         """Take up the local denies of this moment, within the transaction that judges: they bind at once.
 
-        Raises GuardError if they are gone or changed, which denies the call that is being judged.
+        `epoch` is its view's: nothing has changed in the same one. Raises GuardError if they are gone or changed, which
+        denies the call that is being judged.
         """
+        if epoch and epoch == self._renewed:
+            return
         if self.authority.layers and not self._good(connection):  # for good: what ended never begins again
             self._stack, self.ended = nothing_bound, True
             self.authority = Authority(())
             self._derive()
             self._tell(False)
-        if self.local is None or not self.local.changed(connection):
-            return
-        self.authority = replace(self.authority, local=self.local.load(connection))
-        self._tell(False)
+        is_new = self.local is not None and self.local.changed(connection)
+        if self.local is not None and is_new:
+            self.authority = replace(self.authority, local=self.local.load(connection))
+        self._renewed = epoch
+        if is_new:
+            self._tell(False)
 
     def _tell(self, documents: bool) -> None:
         for tell in list(self.rebound):

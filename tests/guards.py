@@ -36,6 +36,7 @@ from mcp_guard.session import Session
 from tests.fixtures.client import MODERN, RAW_SERVER, RawClient
 from tests.fixtures.ledger import read_lines
 from tests.fixtures.raw_server import TOOLS
+from tests.patience import PATIENCE
 
 REPOSITORY = Path(__file__).parents[1]
 ALL_OF_RAW = 'version: 1\ngrants: [{id: all, tool: "raw/*", args: any}]\n'
@@ -82,7 +83,7 @@ class Stand:
 
     home: Path
     policy: str = ALL_OF_RAW
-    timeout: float = 20.0
+    timeout: float = PATIENCE
 
     def __post_init__(self) -> None:
         self.home.mkdir(exist_ok=True)
@@ -347,7 +348,7 @@ class Scene:
     async def ask(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         """One request, to its answer."""
         _, answer = self.start(method, params)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             return await answer
 
     async def call(self, name: str, arguments: dict[str, Any] | None = None, **beside: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from mcp_guard.model import Outcome
 from mcp_guard.scans import Scans
 from tests.guards import REPOSITORY, RecordingDownstream, Scene, tool
 from tests.inspection.samples import AWS, answer
+from tests.patience import PATIENCE
 from tests.test_asking import Asked
 
 POLICY = """version: 1
@@ -28,7 +29,6 @@ grants:
   - {id: c, server_requests: {server: slow, allow: [sampling]}}
 """
 LONG = "words " * (LIGHT // 6)
-PATIENCE = 20.0
 
 
 class Waiting(Scans):

@@ -13,6 +13,7 @@ from mcp_guard.eras import Era
 from mcp_guard.model import Reason
 from mcp_guard.transports.front import Cancel
 from tests.guards import FullDisk, RecordingDownstream, Scene, Stumbling, tool
+from tests.patience import PATIENCE
 
 ECHO = tool("echo", text={"type": "string"})
 CALLS = '{id: t, tool: "raw/echo", args: any}'
@@ -228,7 +229,7 @@ async def test_a_client_that_never_answers_is_not_waited_for(tmp_path: Path, mon
     monkeypatch.setattr(asking, "DEADLINE", 0.0)
     with Scene(tmp_path, policy=ASKS) as scene:
         asked = Asked(scene, "elicitation/create", ELICITATION)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not asked.answers:
                 await asyncio.sleep(0)
         assert asked.refused == -32011

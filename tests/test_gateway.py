@@ -17,6 +17,7 @@ from mcp_guard.eras import Era
 from mcp_guard.errors import RecordBusy
 from mcp_guard.model import Reason
 from tests.guards import ALL_OF_RAW, DECISION, FullDisk, RecordingDownstream, Scene, Stumbling, decision_in, tool
+from tests.patience import PATIENCE
 
 ERAS = pytest.mark.parametrize("era", list(Era))
 ECHO = tool("echo", text={"type": "string"})
@@ -31,7 +32,7 @@ def raw(**replies: Any) -> list[RecordingDownstream]:
 
 async def until(true: Callable[[], bool]) -> None:
     """Let the loop go on until something holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not true():
             await asyncio.sleep(0)
 
@@ -74,7 +75,7 @@ async def test_a_call_waits_for_a_record_that_is_busy_and_is_sent_once(tmp_path:
         other.execute("BEGIN IMMEDIATE")
         _, answer = scene.start("tools/call", {"name": "echo", "arguments": {}})
         asyncio.get_running_loop().call_later(0.05, other.execute, "ROLLBACK")
-        assert "isError" not in (await asyncio.wait_for(answer, 5))["result"]
+        assert "isError" not in (await asyncio.wait_for(answer, PATIENCE))["result"]
         assert len(scene.servers[0].calls) == 1
         other.close()
 
@@ -159,7 +160,7 @@ async def test_a_hidden_tool_is_not_denied_to_exist_before_that_is_recorded(tmp_
         assert not answer.done()
         other.execute("ROLLBACK")
         other.close()
-        assert "Unknown tool" in (await asyncio.wait_for(answer, 5))["error"]["message"]
+        assert "Unknown tool" in (await asyncio.wait_for(answer, PATIENCE))["error"]["message"]
         assert [row.reason for row in scene.rows()] == [Reason.UNKNOWN_TARGET]
 
 

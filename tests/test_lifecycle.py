@@ -17,6 +17,7 @@ from mcp_guard.transports.front import Answer, Cancel
 from mcp_guard.transports.spawn import spawn
 from tests.fixtures.client import LEGACY, RpcError
 from tests.guards import DECISION, RecordingDownstream, Scene, Stand
+from tests.patience import PATIENCE
 
 SAYS = """
 import json, sys
@@ -179,7 +180,7 @@ async def test_a_process_that_starts_while_the_client_takes_nothing_is_not_read_
     answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
     server.pause(True)
     server.open(Era.LEGACY, "initialize", {"protocolVersion": LEGACY}, answered.set_result)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not stand.trace("initialize"):
             await asyncio.sleep(0.005)
         done, _ = await asyncio.wait([answered], timeout=0.05)  # an answer that is read comes at once
@@ -187,4 +188,4 @@ async def test_a_process_that_starts_while_the_client_takes_nothing_is_not_read_
         server.pause(False)
         assert "result" in await answered
     server.close()
-    await asyncio.to_thread(child.process.wait, 10)
+    await asyncio.to_thread(child.process.wait, PATIENCE)

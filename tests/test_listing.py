@@ -12,6 +12,7 @@ from mcp_guard import listing
 from mcp_guard.eras import Era
 from mcp_guard.model import Reason
 from tests.guards import RecordingDownstream, Scene, decision_in, tool
+from tests.patience import PATIENCE
 
 
 def pages(*contents: list[Any], **more: Any) -> Any:
@@ -58,7 +59,7 @@ async def test_a_listing_of_a_thousand_large_pages_is_given_up_before_it_fills_t
 async def test_calls_that_come_together_share_one_listing(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         started = [scene.start("tools/call", {"name": "echo", "arguments": {}})[1] for _ in range(50)]
-        await asyncio.wait_for(asyncio.gather(*started), 10)
+        await asyncio.wait_for(asyncio.gather(*started), PATIENCE)
         assert [method for method, _ in scene.servers[0].requests].count("tools/list") == 1
         assert len(scene.servers[0].calls) == 50
 
@@ -98,7 +99,7 @@ async def test_a_thousand_changes_are_told_once(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         for _ in range(1000):
             listing.announce(scene.gateway.context)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not scene.notified:
                 await asyncio.sleep(0.005)
         assert scene.notified == [("notifications/tools/list_changed", None)]

@@ -15,6 +15,7 @@ from mcp_guard.eras import SUBSCRIPTION_KEY, Era
 from mcp_guard.model import Reason
 from mcp_guard.transports.front import Cancel
 from tests.guards import FullDisk, Given, RecordingDownstream, Scene, tool
+from tests.patience import PATIENCE
 
 POLICY = """\
 version: 1
@@ -237,7 +238,7 @@ async def opened(scene: Scene, **wanted: Any) -> tuple[Cancel, asyncio.Future[di
     """A stream that was acknowledged."""
     before = len(scene.notified)
     exchange, answer = scene.start("subscriptions/listen", {"notifications": wanted})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while len(scene.notified) == before and not answer.done():
             await asyncio.sleep(0)
     return exchange.cancel, answer

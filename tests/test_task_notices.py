@@ -12,6 +12,7 @@ import pytest
 from mcp_guard.eras import Era
 from mcp_guard.policy.document import Authority, load_text
 from tests.guards import RecordingDownstream
+from tests.patience import PATIENCE
 from tests.test_extensions import FORM, META, POLICY, Tasks, tasks
 from tests.transports.processes import until
 
@@ -81,7 +82,7 @@ async def test_a_grant_that_is_over_ends_the_stream_of_its_task(tmp_path: Path, 
         layer = load_text(without.encode(), file="policy.yaml", kind="policy", home="/home/me")
         scene.guard.authority = Authority((layer,), None)
         listening.says("notifications/tasks", taskId="server-task-1", status="completed", result={"content": []})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert "result" in await listening.ended
         assert listening.told("/tasks") == []
 

@@ -14,6 +14,7 @@ from mcp_guard.record.query import Filter, open_for_reading
 from mcp_guard.record.store import Record
 from mcp_guard.record.verify import examine
 from mcp_guard.upkeep import Upkeep
+from tests.patience import PATIENCE
 from tests.record.examples import deny, open_record, raw, request
 
 
@@ -47,7 +48,7 @@ async def test_what_was_written_is_signed_and_its_head_is_sent_while_the_process
     with open_record(tmp_path) as record:
         sink = Kept()
         record.step(request(), deny)
-        async with asyncio.timeout(30), Upkeep(record, sink).running():
+        async with asyncio.timeout(PATIENCE), Upkeep(record, sink).running():
             await sink.came.wait()
         assert [head.position for head in sink.heads] == [signed(record)]
         assert examine(schema.open_for_reading(record.directory), heads=sink.heads).count == 0
@@ -90,7 +91,7 @@ async def test_a_record_that_is_busy_is_signed_at_a_later_look(tmp_path: Path, m
     with open_record(tmp_path) as record, raw(record.directory) as other:
         sink = Kept()
         other.execute("BEGIN IMMEDIATE")
-        async with asyncio.timeout(30), Upkeep(record, sink).running():
+        async with asyncio.timeout(PATIENCE), Upkeep(record, sink).running():
             await tried.wait()
             assert sink.heads == []
             other.execute("ROLLBACK")

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.speed.callers import ERAS, Caller, Era, HttpCaller, StdioCaller
-from benchmarks.speed.servers import HERE, SERVERS, background, free_port, installed, sdk_by_url
+from benchmarks.speed.servers import HERE, SERVERS, background, installed, sdk_by_url
+from tests.ports import free_port
 
 GUARD = (sys.executable, "-m", "mcp_guard")
 TOKEN_VARIABLE = "MCP_GUARD_BENCHMARK_TOKEN"  # noqa: S105 - a name, no token

@@ -16,7 +16,8 @@ from pathlib import Path
 from benchmarks.speed.callers import HttpCaller, StdioCaller
 from benchmarks.speed.chains import GUARD, TOKEN_VARIABLE, Place
 from benchmarks.speed.processes import resident
-from benchmarks.speed.servers import SERVERS, background, free_port, sdk_by_url
+from benchmarks.speed.servers import SERVERS, background, sdk_by_url
+from tests.ports import free_port
 
 TURNS = 5
 _BUILT_IN = 15  # tools that the raw server has anyway; the guard lists 10,000 in all
@@ -36,7 +37,7 @@ class Curve:
 class Sizes:
     tools: tuple[int, ...] = (10, 100, 1_000, 10_000)
     servers: tuple[int, ...] = (1, 10, 50)
-    sessions: tuple[int, ...] = (1, 10, 100, 1_000)
+    sessions: tuple[int, ...] = (1, 4, 16, 64)  # as many as the guard serves at once
     calls: int = 60  # of a turn
 
 

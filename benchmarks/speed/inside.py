@@ -6,7 +6,6 @@ right size, which no judgement reads and no check is asked about.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import statistics
@@ -26,6 +25,11 @@ from mcp_guard.record.store import Record
 
 _BODY = b"x" * 300
 _ROOM = 700  # bytes of the disk for an entry, generously
+_AT_ONCE = 250_000  # rows of one transaction: SQLite's log stays small beside the file
+_FILLING = """
+WITH RECURSIVE row(at) AS (SELECT :first UNION ALL SELECT at + 1 FROM row WHERE at < :last)
+INSERT INTO entries SELECT at, 1000000, at, :time, CASE at % 2 WHEN 1 THEN at - 1 END, :body, randomblob(32) FROM row
+"""
 POLICY = """\
 version: 1
 tools:
@@ -48,6 +52,7 @@ class Sizes:
     history: tuple[int, ...] = (0, 1_000, 10_000, 100_000)
     entries: tuple[int, ...] = (0, 100_000, 1_000_000, 10_000_000)
     samples: int = 2000
+    filling: float = 300.0  # seconds for the rows of `entries`; sizes that aren't reached in them are left out
 
 
 QUICK = Sizes(rules=(1, 1_000), history=(0, 500), entries=(0, 20_000), samples=100)
@@ -60,7 +65,7 @@ def measure(directory: Path, sizes: Sizes, tick: Callable[[str], None]) -> list[
     tick("history")
     curves.append(_history(directory, sizes))
     tick("entries")
-    return [*curves, _entries(directory, sizes)]
+    return [*curves, _entries(directory, sizes, tick)]
 
 
 def _call(directory: Path) -> Call:
@@ -106,37 +111,37 @@ def _history(directory: Path, sizes: Sizes) -> Curve:
     return curve
 
 
-def _entries(directory: Path, sizes: Sizes) -> Curve:
+def _entries(directory: Path, sizes: Sizes, tick: Callable[[str], None]) -> Curve:
     """The same in a record that has so many entries of others; sizes for which the disk has no room are left out."""
     curve, call = Curve("entries", "judged, recorded, finished", "µs"), _call(directory)
+    until = time.monotonic() + sizes.filling
     with record_in(directory / "entries") as record:
         guard = _guard(directory, record)
         for size in sizes.entries:
-            if shutil.disk_usage(directory).free < 2 * _ROOM * size:
-                continue
-            _fill(record, size)
+            if shutil.disk_usage(directory).free < _ROOM * size or not _fill(record, size, until, tick):
+                tick(f"entries: {size:,} of them are left out")
+                break
             _carry(guard, call)
             curve.points[size] = statistics.median(_timed(guard, call, sizes.samples // 4))
     shutil.rmtree(directory / "entries", ignore_errors=True)
     return curve
 
 
-def _fill(record: Record, size: int) -> None:
-    """Rows of an earlier chain, as if another guard process had written them."""
+def _fill(record: Record, size: int, until: float, tick: Callable[[str], None]) -> bool:
+    """Rows of an earlier chain, as if another guard process had written them. False if there was no time for all."""
     (file,) = [row[2] for row in record.look("PRAGMA database_list") if row[1] == "main"]
     connection = sqlite3.connect(file, isolation_level=None)
     try:
-        (last, when) = connection.execute(
-            "SELECT position, time FROM entries ORDER BY position DESC LIMIT 1"
-        ).fetchone()
-        rows = (
-            (at, 10**6, at, when, at - 1 if at % 2 else None, _BODY, os.urandom(32)) for at in range(last + 1, size)
-        )
         connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-        connection.execute("COMMIT")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        newest = "SELECT position, time FROM entries ORDER BY position DESC LIMIT 1"
+        while (found := connection.execute(newest).fetchone())[0] < size - 1:
+            if time.monotonic() > until:
+                return False
+            first, last = found[0] + 1, min(found[0] + _AT_ONCE, size - 1)
+            connection.execute(_FILLING, {"first": first, "last": last, "time": found[1], "body": _BODY})
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            tick(f"entries: {last + 1:,} of {size:,}")
+        return True
     finally:
         connection.close()
 

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.proxies import FROM_NPM, FROM_PYPI
 from benchmarks.speed.callers import Caller, Era, HttpCaller
 from benchmarks.speed.chains import Chain, Open, stdio
-from benchmarks.speed.servers import SERVERS, background, free_port, installed, sdk_by_url
+from benchmarks.speed.servers import SERVERS, background, installed, sdk_by_url
+from tests.ports import free_port
 
-PLACE_VARIABLE = "MCP_GUARD_BENCH_PEERS"
 _SERVER = list(SERVERS["sdk"])
 _CONTEXTFORGE = "MCP_GUARD_BENCH_CONTEXTFORGE"
 _FIREWALL = """\
@@ -34,22 +35,16 @@ audit: {enabled: true, path: mcp-firewall.audit.jsonl}
 """
 
 
-def default_place() -> Path:
-    """Where the peers are unless somebody says so: under the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(os.environ.get(PLACE_VARIABLE) or f"{cache}/mcp-guard/bench-peers")
-
-
 def versions(place: Path) -> dict[str, str]:
     """Which peers are there, as they say it themselves."""
     found = {}
-    for name in ("fastmcp", "mcp-proxy", "mcp-firewall", "mcp-gateway"):
+    for name in FROM_PYPI:
         python = place / name / "bin" / "python"
         if python.exists():
             show = f"from importlib.metadata import version as v; print(v({name!r}), 'with mcp', v('mcp'))"
             done = subprocess.run([python, "-c", show], capture_output=True, text=True, check=False, timeout=60)
             found[name] = done.stdout.strip() or "not usable"
-    for name in ("mcp-proxy", "supergateway"):
+    for name in FROM_NPM:
         package = place / "npm" / "node_modules" / name / "package.json"
         if package.exists():
             found[f"{name} (npm)"] = str(json.loads(package.read_text())["version"])

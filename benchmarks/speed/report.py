@@ -31,6 +31,7 @@ class Report:
     curves: list[Curve] = field(default_factory=list)
     seconds: float = 0.0
     quick: bool = False
+    cut_short: bool = False  # there was no time for all of it
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -39,6 +40,7 @@ class Report:
             "amounts": asdict(self.amounts),
             "seconds": round(self.seconds),
             "quick": self.quick,
+            "cut_short": self.cut_short,
             "calls": [_as_json(row) for row in self.measured.rows],
             "standing": [
                 {**_where(one.chain), "era": one.era, "memory": one.memory, "first_listing_s": one.first_listing}

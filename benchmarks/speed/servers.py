@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.speed.callers import Broken, end
+from tests.ports import free_port
 
 HERE = Path(__file__).parent
 RAW_SERVER = HERE.parent.parent / "tests" / "fixtures" / "raw_server.py"
@@ -61,10 +62,3 @@ def background(
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     end(process)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -256,7 +256,7 @@ def accepted_rows(state: Path) -> Rows:
         return {}
     place.check(state)
     if (state / place.DATABASE).stat().st_size == 0:
-        return {}  # another guard is making it
+        return {}  # nothing was ever in it
     connection = schema.patiently(lambda: schema.open_for_reading(state))
     try:
         return table.rows(connection)

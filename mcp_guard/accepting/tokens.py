@@ -18,8 +18,8 @@ from mcp_guard.accepting import texts
 from mcp_guard.accepting.local import SESSION
 from mcp_guard.errors import InputError
 from mcp_guard.record import accepted as table
+from mcp_guard.record import fresh, schema
 from mcp_guard.record import place as places
-from mcp_guard.record import schema
 from mcp_guard.record.accepted import Acceptance
 from mcp_guard.record.acting import acting
 
@@ -107,7 +107,7 @@ def _read(directory: Path, place: str, digest: str) -> Given | None:
 
 def places_ready(directory: Path) -> Path:
     """The directory, made if it isn't there."""
-    places.prepare(directory)
+    fresh.prepare(directory)
     return directory
 
 

@@ -40,8 +40,10 @@ class Index:
     def __init__(self, rules: tuple[Rule, ...]) -> None:
         self._rules = rules
         self._known: dict[tuple[Kind, str, str], Speakers] = {}
-        # Where rules stand in the document: those that name targets to the letter, by these, and all others.
+        # Where rules stand in the document: those that name targets to the letter, by these, and all others. One rule
+        # may name ten thousand, each of which a listing asks about: the names aren't read again for each.
         self._named: dict[tuple[Kind, bool, str, str], list[int]] = {}
+        self._letters: set[tuple[int, str, str]] = set()
         self._broad: list[int] = []
         for at, rule in enumerate(rules):
             names = _to_the_letter(rule)
@@ -49,6 +51,8 @@ class Index:
                 self._named.setdefault((rule.kind, rule.is_grant, server, target), []).append(at)
             if names is None:
                 self._broad.append(at)
+            else:
+                self._letters.update((at, name.server, name.target) for name in rule.names)
 
     def speakers(self, kind: Kind, server: str, target: str) -> Speakers:
         """The rules that could speak about this target."""
@@ -62,11 +66,7 @@ class Index:
         return found
 
     def _find(self, kind: Kind, server: str, target: str) -> Speakers:
-        reaching = [
-            Reach(rule, rule.names_exactly(server, target))
-            for rule in self._candidates(kind, server, target)
-            if rule.kind is kind and rule.may_name(server, target)
-        ]
+        reaching = self._reaching(kind, server, target)
         by: dict[Effect, tuple[Reach, ...]] = {
             effect: tuple(reach for reach in reaching if reach.rule.ref.effect is effect) for effect in Effect
         }
@@ -78,10 +78,15 @@ class Index:
             any(not reach.exactly for reach in by[Effect.ALLOW]),
         )
 
-    def _candidates(self, kind: Kind, server: str, target: str) -> list[Rule]:
+    def _reaching(self, kind: Kind, server: str, target: str) -> list[Reach]:
         exactly = self._named.get((kind, True, server, target), [])
         alike = self._named.get((kind, False, loose(server), loose(target)), [])
-        return [self._rules[at] for at in sorted({*exactly, *alike, *self._broad})]
+        found = {at: Reach(self._rules[at], (at, server, target) in self._letters) for at in (*exactly, *alike)}
+        for at in self._broad:
+            rule = self._rules[at]
+            if rule.kind is kind and rule.may_name(server, target):
+                found[at] = Reach(rule, rule.names_exactly(server, target))
+        return [found[at] for at in sorted(found)]
 
 
 def _to_the_letter(rule: Rule) -> set[tuple[str, str]] | None:

@@ -7,15 +7,14 @@ the first entry of every later chain binds the heads of the chains that were the
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 START = bytes(32)
 """What stands for "the hash before" in the first entry of a chain; that entry names its chain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The end of a chain: the last entry's place (-1: no entry yet) and hash."""
 
     number: int  # the chain's row in `chains`

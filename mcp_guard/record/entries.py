@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
+from mcp_guard.inspection.obligations import NOTHING
 from mcp_guard.model import Approval, Charge, Decision, Effect, Kind, Otherwise, Outcome, RuleRef
 
 TEXT_LIMIT = 256  # characters
@@ -129,11 +130,15 @@ NOTES = frozenset(EntryKind) - {
 """The kinds that `Record.note` takes; the others are written together with what they tell about."""
 BINDING = frozenset({EntryKind.OPENED, EntryKind.CHECKPOINT})
 """The kinds that bind the ends of all chains."""
+# Asking an enum for its value takes as long as a small function: what each call asks is asked once.
+_DECISION, _OUTCOME = EntryKind.DECISION.value, EntryKind.OUTCOME.value
+_KINDS = {kind: kind.value for kind in Kind}
+_OUTCOMES = {outcome: outcome.value for outcome in Outcome}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: to make a frozen one of so many fields takes longer than to write it down
 class Request:
-    """What the record keeps of a request. Texts beyond 256 characters are cut, with a mark."""
+    """What the record keeps of a request. Texts beyond 256 characters are cut, with a mark. Nobody changes one."""
 
     principal: str
     session: str  # the guard's own key of the history: never cut, since budgets hang on it
@@ -150,14 +155,16 @@ class Request:
 
     def __post_init__(self) -> None:
         check_session(self.session)
+        texts = self.principal + self.method + self.server + self.target + self.digest + self.authority_digest
+        if len(texts) + len(self.client) <= TEXT_LIMIT and texts.isascii() and self.client.isascii():
+            return  # none of them is too long if all together aren't
         for name in ("principal", "method", "server", "target", "digest", "authority_digest", "client"):
             text = getattr(self, name)
             if len(text) > TEXT_LIMIT or not text.isascii():
-                object.__setattr__(self, name, bounded_text(text))
+                setattr(self, name, bounded_text(text))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A committed decision. Prints as `3f9a1c2e-17`: which chain, and where in it."""
 
     chain: str
@@ -195,9 +202,16 @@ def check_key(key: str) -> None:
 
 def stamp(moment: datetime) -> str:
     """UTC with microseconds, always 27 characters: sorts as it reads."""
+    utc = moment if moment.tzinfo is UTC else _in_utc(moment)
+    # Formatting by hand takes half as long as `isoformat`, and every entry has a time.
+    date = (utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond)
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % date  # noqa: UP031
+
+
+def _in_utc(moment: datetime) -> datetime:
     if moment.utcoffset() is None:
         raise ValueError("the guard's clock must know its time zone")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+    return moment.astimezone(UTC)
 
 
 def canonical(body: Mapping[str, Any]) -> bytes:
@@ -205,22 +219,24 @@ def canonical(body: Mapping[str, Any]) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
 
-def decision_body(request: Request, decision: Decision, count: int) -> dict[str, Any]:
-    """What a decision entry says. `count` is above 1 where one entry stands for many like refusals."""
+def decision_body(request: Request, decision: Decision, count: int, charges: tuple[Charge, ...] = ()) -> dict[str, Any]:
+    """What a decision entry says. `count` is above 1 where one entry stands for many like refusals; `charges` is what
+    the decision has `charged`.
+    """
     body: dict[str, Any] = {
-        "kind": EntryKind.DECISION.value,
+        "kind": _DECISION,
         "session": request.session,
         "principal": request.principal,
         "client": request.client,
         "method": request.method,
         "server": request.server,
         "target": request.target,
-        "target_kind": request.kind.value,
+        "target_kind": _KINDS[request.kind],
         "shape": _shape(request.shape),
         "digest": request.digest,
         "authority": request.authority_digest,
         "effect": EFFECTS[decision.effect],
-        "rules": [_rule(rule) for rule in decision.rules[:LIST_LIMIT]],
+        "rules": _rules(decision.rules[:LIST_LIMIT]),
     }
     if request.values:
         body["values"] = {bounded_text(name): digest for name, digest in request.values.items()}
@@ -228,15 +244,16 @@ def decision_body(request: Request, decision: Decision, count: int) -> dict[str,
         body["reason"] = decision.reason.value
     if decision.effect is Effect.ALLOW:
         body["gives"] = sorted(decision.gives)  # all of them: what follows from an entry must be in it
-    if charges := charged(decision):
+    if charges:
         body["charges"] = [_charge(charge) for charge in charges]
     if decision.approvals:
         body["approvals"] = [_approval(one) for one in decision.approvals[:LIST_LIMIT]]
-    if decision.obligations:
+    if decision.obligations is not NOTHING and decision.obligations:
         body["obligations"] = [bounded_text(wish) for wish in decision.obligations.in_words()][:LIST_LIMIT]
-    for name, texts in (("advice", decision.advice), ("permitted", decision.permitted)):
-        if texts:
-            body[name] = [bounded_text(text) for text in texts[:LIST_LIMIT]]
+    if decision.advice:
+        body["advice"] = [bounded_text(text) for text in decision.advice[:LIST_LIMIT]]
+    if decision.permitted:
+        body["permitted"] = [bounded_text(text) for text in decision.permitted[:LIST_LIMIT]]
     if decision.flags:
         body["flags"] = [bounded_text(flag) for flag in decision.flags[:LIST_LIMIT]]
     if request.habits:
@@ -253,10 +270,10 @@ def decision_body(request: Request, decision: Decision, count: int) -> dict[str,
 def outcome_body(entry: Entry, outcome: Outcome, duration_ms: float, refund: bool, note: str) -> dict[str, Any]:
     """What an outcome entry says of the decision at `finishes`."""
     body: dict[str, Any] = {
-        "kind": EntryKind.OUTCOME.value,
+        "kind": _OUTCOME,
         "session": entry.session,
         "finishes": entry.position,
-        "outcome": outcome.value,
+        "outcome": _OUTCOMES[outcome],
         "duration_us": max(0, round(duration_ms * 1000)),
     }
     if refund:
@@ -278,7 +295,10 @@ def charged(decision: Decision) -> tuple[Charge, ...]:
     """What a decision costs: an allowed call's charges that count something. A refusal costs nothing."""
     if decision.effect is not Effect.ALLOW:
         return ()
-    return tuple(charge for charge in decision.charges if charge.calls or charge.sums or charge.values)
+    for charge in decision.charges:
+        if not (charge.calls or charge.sums or charge.values):
+            return tuple(one for one in decision.charges if one.calls or one.sums or one.values)
+    return decision.charges
 
 
 def bounded_text(text: str) -> str:
@@ -318,11 +338,8 @@ def decimal_text(value: Decimal) -> str:
 
 def _charge(charge: Charge) -> dict[str, Any]:
     """`account` where it isn't the session's, `seconds` where it counts for a time; of values only fingerprints."""
-    body: dict[str, Any] = {
-        "rule": charge.rule,
-        "calls": charge.calls,
-        "sums": {name: decimal_text(amount) for name, amount in charge.sums.items()},
-    }
+    sums = {name: decimal_text(amount) for name, amount in charge.sums.items()} if charge.sums else {}
+    body: dict[str, Any] = {"rule": charge.rule, "calls": charge.calls, "sums": sums}
     if charge.values:
         body["values"] = dict(charge.values)
     if charge.account:
@@ -345,6 +362,12 @@ def _approval(approval: Approval) -> dict[str, Any]:
         "answers": bounded_text(approval.answers),
         "asks": [bounded_text(key) for key in sorted(approval.asks)[:LIST_LIMIT]],
     }
+
+
+@lru_cache(maxsize=128)
+def _rules(rules: tuple[RuleRef, ...]) -> orjson.Fragment:
+    """Of rules that speak together: mostly the same few sets."""
+    return orjson.Fragment(orjson.dumps([_rule(rule) for rule in rules]))
 
 
 @lru_cache(maxsize=4096)

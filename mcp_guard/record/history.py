@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256
 
 from mcp_guard.errors import RecordFailed
-from mcp_guard.model import Admitted, Decision, Kind
+from mcp_guard.model import Admitted, Decision, Kind, RuleRef
 from mcp_guard.record.entries import LIST_LIMIT, Request, bounded_text
+from mcp_guard.record.writer import Transaction
 
+_NONE: frozenset[str] = frozenset()
 MAX_LABELS = 1000
 """Of one session. Documents name a handful; beyond it there is no call, since a label must not be lost."""
 
@@ -39,15 +42,15 @@ def admitted(connection: sqlite3.Connection, session: str) -> Admitted:
     return Admitted(tools, grants)
 
 
-def admit(connection: sqlite3.Connection, request: Request, decision: Decision, position: int) -> None:
+def admit(moment: Transaction, request: Request, decision: Decision, position: int) -> None:
     """Remember an admitted call, whose entry stands at `position`: its tool, its grants, its labels."""
-    tool, carrying = called(request.kind, request.server, request.target, (rule.key for rule in decision.rules))
-    connection.execute(
+    tool = f"{request.server}/{request.target}" if request.kind is Kind.TOOL else ""
+    moment.execute(
         "INSERT INTO admitted VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET calls = calls + 1",
-        (request.session, tool, carrying),
+        (request.session, tool, _carrying(decision.rules)),
     )
     if decision.gives:
-        expose(connection, request.session, decision.gives, position)
+        expose(moment, request.session, decision.gives, position)
 
 
 def take_back(connection: sqlite3.Connection, request: tuple[str, Kind, str, str], keys: Iterable[str]) -> None:
@@ -62,14 +65,18 @@ def take_back(connection: sqlite3.Connection, request: tuple[str, Kind, str, str
         raise RecordFailed("what a session has called was changed by somebody else; keep the record as evidence")
 
 
-def expose(connection: sqlite3.Connection, session: str, given: Iterable[str], position: int) -> None:
+def expose(moment: Transaction, session: str, given: frozenset[str], position: int) -> None:
     """Set labels. One that is there already keeps the entry that set it first."""
+    has = moment.recent.labels.get(session, _NONE)
+    if given <= has:
+        return
     new = 0
     for label in given:
-        new += connection.execute("INSERT OR IGNORE INTO labels VALUES (?, ?, ?)", (session, label, position)).rowcount
+        new += moment.execute("INSERT OR IGNORE INTO labels VALUES (?, ?, ?)", (session, label, position)).rowcount
+    moment.recent.labels[session] = has | given
     if not new:
         return
-    (count,) = connection.execute("SELECT count(*) FROM labels WHERE session=?", (session,)).fetchone()
+    (count,) = moment.execute("SELECT count(*) FROM labels WHERE session=?", (session,)).fetchone()
     if count > MAX_LABELS:
         raise RecordFailed(f"a session can't have more than {MAX_LABELS} labels; there is no call")
 
@@ -80,7 +87,16 @@ def called(kind: Kind, server: str, target: str, keys: Iterable[str]) -> tuple[s
     Texts are as an entry has them, so that the same follows from the entry.
     """
     tool = f"{server}/{target}" if kind is Kind.TOOL else ""
-    return tool, " ".join(sorted({bounded_text(key) for key in list(keys)[:LIST_LIMIT]}))
+    return tool, _in_order(keys)
+
+
+@lru_cache(maxsize=128)
+def _carrying(rules: tuple[RuleRef, ...]) -> str:
+    return _in_order(rule.key for rule in rules)
+
+
+def _in_order(keys: Iterable[str]) -> str:
+    return " ".join(sorted({bounded_text(key) for key in list(keys)[:LIST_LIMIT]}))
 
 
 def generation(connection: sqlite3.Connection, key: str) -> int:

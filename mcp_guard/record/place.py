@@ -42,7 +42,7 @@ def is_there(directory: Path) -> bool:
 
 
 def prepare(directory: Path) -> None:
-    """Make the directory and an empty database file, private from their first instant; check what is already there."""
+    """Make the directory, private from its first instant; check what is already there. `fresh` makes the record."""
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -51,12 +51,15 @@ def prepare(directory: Path) -> None:
         except FileExistsError:
             pass
         check(directory)
-        if not is_there(directory):
-            publish(directory / DATABASE, b"")
     except OSError as error:
-        raise RecordFailed(
-            f"can't make the record in `{directory}`: {_why(error)}; set {ENVIRONMENT} to a directory of your own"
-        ) from error
+        raise not_made(directory, error) from error
+
+
+def not_made(directory: Path, error: OSError) -> RecordFailed:
+    """Why there is no record, and the way out."""
+    return RecordFailed(
+        f"can't make the record in `{directory}`: {_why(error)}; set {ENVIRONMENT} to a directory of your own"
+    )
 
 
 def check(directory: Path) -> None:

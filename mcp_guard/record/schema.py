@@ -237,6 +237,18 @@ def patiently(action: Callable[[], T]) -> T:
     return action()
 
 
+def make(path: Path) -> None:
+    """Give an empty file the tables of a record in which nothing stands yet."""
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None)
+        try:
+            _complete_tables(connection)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise explained(error) from error
+
+
 def _prepare(connection: sqlite3.Connection, durability: Durability) -> None:
     if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
         raise RecordFailed("the record's disk can't share a file between processes; keep the record on a local disk")

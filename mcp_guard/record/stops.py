@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mcp_guard.errors import GuardError
 from mcp_guard.record.entries import EntryKind, bounded_text, note_body
+from mcp_guard.record.usage import UsageView
 from mcp_guard.record.writer import Transaction
 
 EVERYTHING = "everything"
@@ -44,3 +45,20 @@ def scopes(session: str, server: str, effects: Iterable[str]) -> tuple[str, ...]
 def stopped(connection: sqlite3.Connection) -> dict[str, str]:
     """What is stopped, and why."""
     return dict(connection.execute("SELECT scope, why FROM stops ORDER BY scope").fetchall())
+
+
+class Stops:
+    """The stops as judgements see them: read in each one's transaction, where they may have changed since the last."""
+
+    __slots__ = ("_epoch", "_stopped")
+
+    def __init__(self) -> None:
+        self._epoch = -1
+        self._stopped: Mapping[str, str] = {}
+
+    def at(self, view: UsageView) -> Mapping[str, str]:
+        """What is stopped at this moment, and why."""
+        if self._epoch != view.epoch:
+            self._stopped = stopped(view.connection)
+            self._epoch = view.epoch
+        return self._stopped

@@ -19,8 +19,8 @@ import orjson
 from mcp_guard import __version__
 from mcp_guard.errors import RecordFailed
 from mcp_guard.history.index import Digests
-from mcp_guard.model import Decision, Effect, Outcome
-from mcp_guard.record import denied, entries, history, place, questions, schema, sightings
+from mcp_guard.model import Charge, Decision, Effect, Outcome
+from mcp_guard.record import denied, entries, fresh, history, place, questions, schema, sightings
 from mcp_guard.record.chain import START, Head, new_chain_id
 from mcp_guard.record.closing import Limits, Presence, close_if_large, retire
 from mcp_guard.record.entries import NOTES, Entry, EntryKind, Request
@@ -73,7 +73,7 @@ class Record:
         entries.check_session(session)
         entries.stamp(clock())
         directory = place.state_directory(directory)
-        place.prepare(directory)
+        fresh.prepare(directory)
         key = digest_key(directory)
         limits = limits or Limits()
         close_if_large(directory, limits)
@@ -124,15 +124,17 @@ class Record:
         If it returns, the decision is committed. If `judge` raises, nothing is written and its error goes on.
         """
         with self._writer.transaction() as moment:
-            with UsageView(moment.connection, request.session, moment.now) as view:
+            with UsageView(moment.connection, request.session, moment.now, moment.recent) as view:
                 decision = judge(view)
-                view.charge(entries.charged(decision), moment.position)
+                charges = entries.charged(decision)
+                view.charge(charges, moment.position)
                 questions.spend(view, decision)
-            entry = self._append_decision(moment, request, decision, 1)
+            entry = self._append_decision(moment, request, decision, 1, charges)
             if decision.effect is Effect.ALLOW:
-                history.admit(moment.connection, request, decision, entry.position)
+                history.admit(moment, request, decision, entry.position)
                 if view.carried:
                     sightings.keep(moment, request.session, entry.position, view.carried, self.digests.everything)
+                moment.plain = not decision.halts
             return entry
 
     def refuse(self, request: Request, decision: Decision, *, count: int = 1) -> Entry:
@@ -166,7 +168,7 @@ class Record:
             kept = seen is None or self._kept(moment, entry, seen)
             body = entries.outcome_body(entry, outcome if kept else Outcome.WITHHELD, duration_ms, refund, note)
             if not refund and entry.decision.gives:  # a person may have cleared them while the answer was on its way
-                history.expose(moment.connection, entry.session, entry.decision.gives, moment.position)
+                history.expose(moment, entry.session, entry.decision.gives, moment.position)
             try:
                 moment.append(body, finishes=entry.position)
             except sqlite3.IntegrityError as error:
@@ -175,6 +177,7 @@ class Record:
                 give_back(moment.connection, entry.session, entries.charged(entry.decision), entry.position)
                 keys = (rule.key for rule in entry.decision.rules)
                 history.take_back(moment.connection, (entry.session, *entry.called), keys)
+            moment.plain = not refund
         return kept
 
     def saw(self, entry: Entry, seen: sightings.Read) -> None:
@@ -342,7 +345,7 @@ class Record:
             return
         with self._writer.transaction() as moment:
             data = {"server": server, "labels": sorted(labels), "why": why}
-            history.expose(moment.connection, session, labels, moment.position)
+            history.expose(moment, session, labels, moment.position)
             moment.append(entries.note_body(EntryKind.EXPOSED, session, data))
 
     def labels(self, session: str) -> frozenset[str]:
@@ -383,9 +386,11 @@ class Record:
         except sqlite3.Error as error:
             raise schema.explained(error) from error
 
-    def _append_decision(self, moment: Transaction, request: Request, decision: Decision, count: int) -> Entry:
+    def _append_decision(
+        self, moment: Transaction, request: Request, decision: Decision, count: int, charges: tuple[Charge, ...] = ()
+    ) -> Entry:
         position = moment.position
-        head = moment.append(entries.decision_body(request, decision, count))
+        head = moment.append(entries.decision_body(request, decision, count, charges))
         denied.note(moment, request, decision, count, position, self.breaker)
         called = (request.kind, request.server, request.target)
         return Entry(head.chain, head.seq, position, request.session, decision, moment.now, called)

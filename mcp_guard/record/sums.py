@@ -26,6 +26,8 @@ def added(usage: Usage, charge: Charge) -> Usage:
     try:
         if charge.calls < 0:
             raise ValueError("a budget can only be charged a count of zero or more")
+        if not charge.sums:
+            return Usage(usage.calls + charge.calls, usage.sums)
         for amount in charge.sums.values():
             decimal_text(amount)
         return Usage(usage.calls + charge.calls, added_sums(dict(usage.sums), charge.sums.items()))

@@ -14,6 +14,7 @@ from mcp_guard.history.index import Row
 from mcp_guard.model import Admitted, Charge, Usage
 from mcp_guard.record import history, spent
 from mcp_guard.record.entries import decimal_text
+from mcp_guard.record.recent import Recent
 from mcp_guard.record.schema import explained
 from mcp_guard.record.sightings import Sightings
 from mcp_guard.record.sums import added, added_sums, changed
@@ -24,18 +25,37 @@ _NOTHING = Usage()
 class UsageView:
     """What a judge may ask of the history: the time, and what a rule has used. It ends with its transaction."""
 
-    __slots__ = ("_admitted", "_connection", "_labels", "_open", "_read", "_session", "carried", "now", "seen")
+    __slots__ = (
+        *("_admitted", "_connection", "_labels", "_lately", "_open", "_recent", "_seen", "_session"),
+        *("carried", "now"),
+    )
 
-    def __init__(self, connection: sqlite3.Connection, session: str, now: datetime) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, session: str, now: datetime, recent: Recent | None = None
+    ) -> None:
+        """`recent`: what is known of the record without reading it, by the transaction that this belongs to."""
         self.now = now  # aware, UTC: never before the latest entry of any process
         self._connection = connection
         self._session = session
-        self._read: dict[tuple[str, str, int], Usage] = {}
+        self._recent = Recent() if recent is None else recent
+        self._lately: dict[tuple[str, str, int], Usage] = {}  # of windows of time, which roll
         self._open = True
-        self.seen = Sightings(connection, session)  # where values come from, up to this transaction
+        self._seen: Sightings | None = None
         self.carried: list[Row] = []  # what the call carries, to be kept if it is allowed
         self._labels: frozenset[str] | None = None
         self._admitted: Admitted | None = None
+
+    @property
+    def seen(self) -> Sightings:
+        """Where values come from, up to this transaction."""
+        if self._seen is None:
+            self._seen = Sightings(self._connection, self._session)
+        return self._seen
+
+    @property
+    def epoch(self) -> int:
+        """The same number twice: no table but those of decisions and outcomes was written to in between, by anybody."""
+        return self._recent.epoch
 
     def used(self, rule_key: str, account: str = "", seconds: int = 0) -> Usage:
         """What `rule_key` has used in this session or account, in all guard processes, up to this transaction.
@@ -43,10 +63,13 @@ class UsageView:
         With `seconds`: of the time since then; what was charged exactly so long ago no longer counts.
         """
         self._check_open()
-        key = (account or self._session, rule_key, seconds)
-        if key not in self._read:
-            self._read[key] = self._used(*key)
-        return self._read[key]
+        account = account or self._session
+        if seconds:
+            return self._used_lately(account, rule_key, seconds)
+        found = self._recent.usage.get((account, rule_key))
+        if found is None:
+            found = self._recent.usage[account, rule_key] = self._used(account, rule_key)
+        return found
 
     def values(self, rule_key: str, account: str = "", seconds: int = 0) -> Mapping[str, Collection[str]]:
         """The fingerprints of the different values that it has used, by argument."""
@@ -59,13 +82,20 @@ class UsageView:
         except sqlite3.Error as error:
             raise explained(error) from error
 
-    def _used(self, account: str, rule: str, seconds: int) -> Usage:
+    def _used(self, account: str, rule: str) -> Usage:
         try:
-            if seconds:
-                return spent.used(self._connection, account, rule, self.now, seconds)
             return used(self._connection, account, rule)
         except sqlite3.Error as error:
             raise explained(error) from error
+
+    def _used_lately(self, account: str, rule: str, seconds: int) -> Usage:
+        key = (account, rule, seconds)
+        if key not in self._lately:
+            try:
+                self._lately[key] = spent.used(self._connection, account, rule, self.now, seconds)
+            except sqlite3.Error as error:
+                raise explained(error) from error
+        return self._lately[key]
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -109,11 +139,12 @@ class UsageView:
             raise RecordFailed("the record's transaction ended while it was being judged from; nothing was written")
         for charge in charges:
             account = charge.account or self._session
-            total = added(self.used(*charge.count), charge)
-            self._read[account, charge.rule, charge.seconds] = total
+            total = added(self.used(charge.rule, account, charge.seconds), charge)
             if charge.seconds:
+                self._lately[account, charge.rule, charge.seconds] = total
                 spent.add(self._connection, account, charge, self.now, position)
                 continue
+            self._recent.usage[account, charge.rule] = total
             _write(self._connection, account, charge.rule, total)
             spent.add_values(self._connection, account, charge)
 
@@ -163,5 +194,5 @@ def _reduced(usage: Usage, charge: Charge) -> Usage:
 
 
 def _write(connection: sqlite3.Connection, session: str, rule: str, usage: Usage) -> None:
-    sums = orjson.dumps({name: str(amount) for name, amount in usage.sums.items()}).decode()
+    sums = orjson.dumps({name: str(amount) for name, amount in usage.sums.items()}).decode() if usage.sums else "{}"
     connection.execute("INSERT OR REPLACE INTO usage VALUES (?, ?, ?, ?)", (session, rule, usage.calls, sums))

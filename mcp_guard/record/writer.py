@@ -12,9 +12,12 @@ from mcp_guard.errors import RecordFailed
 from mcp_guard.record.chain import Head
 from mcp_guard.record.entries import canonical, stamp
 from mcp_guard.record.place import Watch
+from mcp_guard.record.recent import Recent
 from mcp_guard.record.room import Room
 from mcp_guard.record.schema import explained
 from mcp_guard.record.signing import Signs, message_of
+
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Writer:
@@ -22,8 +25,10 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection, clock: Callable[[], datetime], head: Head) -> None:
         self.connection = connection
+        self.execute = connection.cursor().execute  # one cursor for all: making one each time takes as long as a read
         self.clock = clock
         self.head = head
+        self.recent = Recent()
         self.watch: Watch | None = None  # from the moment that all files are there
         self.room: Room | None = None
         self.sure = True  # False after a failed commit: the head is then read again
@@ -39,23 +44,38 @@ class Writer:
 class Transaction:
     """The record as it is now, locked for others. An error inside leaves record and chain as they were."""
 
-    __slots__ = ("_watched", "_writer", "carried", "connection", "head", "now", "position")
+    __slots__ = (
+        "_watched",
+        "_writer",
+        "carried",
+        "connection",
+        "execute",
+        "head",
+        "now",
+        "plain",
+        "position",
+        "recent",
+    )
 
     head: Head
     now: datetime  # UTC: max(clock, latest entry of any process)
     carried: dict[str, Any] | None  # the end of the closed file before, for the first entry of a new one
     position: int  # of the next entry, among those of all chains
+    plain: bool  # set by what has kept `recent` right: it wrote nothing that isn't remembered there
 
     def __init__(self, writer: Writer, watched: bool) -> None:
         self._writer = writer
         self._watched = watched
         self.connection = writer.connection
+        self.execute = writer.execute
+        self.recent = writer.recent
+        self.plain = False
 
     def __enter__(self) -> Transaction:
         if self.connection.in_transaction:
             raise RecordFailed("the record was asked to write while it was being judged from")
         try:
-            self.connection.execute("BEGIN IMMEDIATE")
+            self.execute("BEGIN IMMEDIATE")
             try:
                 self._catch_up()
             except BaseException:
@@ -72,7 +92,7 @@ class Transaction:
                 raise explained(error) from error
             return
         try:
-            self.connection.execute("COMMIT")
+            self.execute("COMMIT")
         except BaseException as failure:
             self._writer.sure = False  # it may have been committed all the same
             self._roll_back()
@@ -80,6 +100,10 @@ class Transaction:
                 raise explained(failure) from failure
             raise
         self._writer.head = self.head
+        if self.plain:
+            self.recent.bound()
+        else:
+            self.recent.forget_tables()
 
     def append(self, body: dict[str, Any], finishes: int | None = None, signer: Signs | None = None) -> Head:
         """Add an entry to this process's chain. `finishes`: the position of the decision whose outcome it is."""
@@ -91,12 +115,13 @@ class Transaction:
             body["signature"] = signer.sign(message_of(body)).hex()
         text = canonical(body)
         head = before.next(text)  # Invariant: seq has no gaps; it moves on only with the commit
-        self.connection.execute(
+        self.execute(
             "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)",
             (self.position, head.number, head.seq, time, finishes, text, head.hash),
         )
-        self.connection.execute("UPDATE chains SET seq=?, head=? WHERE number=?", (head.seq, head.hash, head.number))
+        self.execute("UPDATE chains SET seq=?, head=? WHERE number=?", (head.seq, head.hash, head.number))
         self.head = head
+        self.recent.end = (self.position, self.now)
         self.position += 1
         return head
 
@@ -123,20 +148,30 @@ class Transaction:
             if writer.room is not None:
                 writer.room.ensure()
         self.now = writer.clock().astimezone(UTC)
-        self.position, self.carried = 1, None
+        self.carried = None
+        recent = self.recent
+        (version,) = self.execute("PRAGMA data_version").fetchone()
+        if version != recent.version:  # somebody else has written
+            recent.forget()
+            recent.version = version
+        last, time = recent.end or self._read_end()
+        self.position = last + 1
+        if time > self.now:
+            self.now = time
+        if not writer.sure:
+            writer.head = self._stored_head(writer.head)
+            writer.sure = True
+        self.head = writer.head
+
+    def _read_end(self) -> tuple[int, datetime]:
+        """The position and time of the latest entry; of none, 0 and a time before all others."""
         last = self.connection.execute("SELECT position, time FROM entries ORDER BY position DESC LIMIT 1").fetchone()
         if last is None:  # a new file: it goes on where the closed one ended
             found = self.connection.execute("SELECT position, time, file, hash FROM carried").fetchone()
             if found is not None:
                 last = found[:2]
                 self.carried = {"file": found[2], "position": found[0], "hash": found[3].hex()}
-        if last is not None:
-            self.position = last[0] + 1
-            self.now = max(self.now, _time_of(last[1]))
-        if not writer.sure:
-            writer.head = self._stored_head(writer.head)
-            writer.sure = True
-        self.head = writer.head
+        return (0, _BEGINNING) if last is None else (last[0], _time_of(last[1]))
 
     def _stored_head(self, head: Head) -> Head:
         row = self.connection.execute("SELECT seq, head FROM chains WHERE number=?", (head.number,)).fetchone()
@@ -144,6 +179,7 @@ class Transaction:
 
     def _roll_back(self) -> None:
         """Some errors have ended the transaction already; what can't be rolled back now ends with the connection."""
+        self.recent.forget()
         try:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")

@@ -16,6 +16,7 @@ from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.query import Filter, Row, open_for_reading
 from tests.accepting.house import House
 from tests.guards import RecordingDownstream, Scene, tool
+from tests.patience import PATIENCE
 
 
 class Running(Scene):
@@ -55,7 +56,7 @@ class Running(Scene):
 
     async def settled(self) -> None:
         """What was announced has been delivered."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not self.notified:
                 await asyncio.sleep(0.01)
 

@@ -238,7 +238,7 @@ def test_an_accepted_content_that_is_gone_or_exchanged_is_not_replaced_by_the_di
 EDIT = st.tuples(st.integers(0, 6), st.booleans())
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(edits=st.lists(EDIT, min_size=1, max_size=5))
 def test_without_a_person_authority_never_gets_wider(tmp_path_factory: pytest.TempPathFactory, edits: list) -> None:  # type: ignore[type-arg]
     house = House(tmp_path_factory.mktemp("house"))

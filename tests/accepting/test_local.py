@@ -112,7 +112,7 @@ def call(**arguments: object) -> Call:
     return Call("local:me", "tools/call", "raw", "send", {"name": "send", "arguments": arguments})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(named=VALUES, sent=VALUES, whole=st.booleans())
 def test_a_deny_fires_on_exactly_what_it_names_and_never_permits(named: object, sent: object, whole: bool) -> None:
     try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from mcp_guard.record.store import Record
 from tests.adversarial.corpus import Case, Do
 from tests.adversarial.world import World
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Stage:
     async def _made(self, world: World, steps: tuple[Do, ...], *, together: bool) -> list[bool]:
         if not together:
             return [await world.call(step) for step in steps]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await asyncio.gather(*(world.start(step) for step in steps))
         return [index < len(world.done) for index in range(len(steps))]
 

@@ -15,6 +15,7 @@ from mcp_guard.eras import Era
 from mcp_guard.record.query import Filter, open_for_reading
 from mcp_guard.record.verify import verify
 from tests.history.live import EVIL, GOOD, MANDATE, POLICY, town
+from tests.patience import PATIENCE
 
 TRUSTED = POLICY.replace("[task, {tool: bank/payees, field: iban}]", "[trusted]")
 SEVERAL = POLICY.replace("[task, {tool: bank/payees, field: iban}]", "[trusted, bank/search]")
@@ -231,7 +232,7 @@ async def test_a_result_whose_values_find_no_room_in_the_record_is_withheld(tmp_
             await scene.listed()
         room._allocate, room._allocated = lambda _descriptor, _length: errno.ENOSPC, 0
         scene.bank.holding.pop()({"result": scene.bank.result("payees")})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             shown = (await answer)["result"]
         assert shown["isError"] is True and GOOD not in str(shown)
     with open_for_reading(tmp_path / "state") as query:

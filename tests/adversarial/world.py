@@ -23,6 +23,7 @@ from mcp_guard.record.store import Record
 from mcp_guard.session import Session
 from tests.adversarial.corpus import Do, Ledger
 from tests.guards import RecordingDownstream
+from tests.patience import PATIENCE
 
 OFFERED = {
     "bank": ["payees", "search", "pay", "register", "refund", "limit"],
@@ -146,6 +147,6 @@ class World:
     async def call(self, step: Do) -> bool:
         """Was it done? Read from the servers."""
         before = len(self.done)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await self.start(step)
         return len(self.done) > before

@@ -14,6 +14,7 @@ from mcp_guard.approvals.queue import Queue
 from mcp_guard.model import By
 from mcp_guard.record.verify import verify
 from tests.guards import Scene
+from tests.patience import PATIENCE
 
 ASKING = """version: 1
 grants: [{id: say, tool: raw/echo, args: {text: any}, optional: {n: {max: 9}}, ask: true, budget: {calls: 50}}]
@@ -76,7 +77,7 @@ class Room:
 
 
 async def answer_of(future: asyncio.Future[dict[str, Any]]) -> dict[str, Any]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         return await future
 
 

@@ -15,6 +15,7 @@ from mcp_guard.approvals.port import Answered, Question
 from mcp_guard.model import Approval, Effect, Reason
 from mcp_guard.record.shown import why
 from tests.guards import RecordingDownstream, Scene, decision_in, tool
+from tests.patience import PATIENCE
 from tests.policy.scene import policy
 
 ASKING = """version: 1
@@ -87,7 +88,7 @@ def scene(directory: Path, text: str = ASKING) -> Scene:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not true():
             await asyncio.sleep(0)
 
@@ -161,7 +162,7 @@ async def test_an_answer_that_is_no_approval_is_a_no(tmp_path: Path) -> None:
         await until(lambda: bool(approver.asked))
         yes: Any = True
         approver.asked[0][1](yes)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             assert (await answer)["result"]["isError"]
         assert asked.servers[0].calls == []
 
@@ -206,7 +207,7 @@ async def test_a_deny_that_was_loaded_while_the_person_was_reading_wins(tmp_path
         )
         asked.guard.authority = replace(asked.guard.authority, layers=(stopped,))
         approver.agree()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             refused = (await answer)["result"]
         assert decision_in(refused)["reason"] == Reason.DENIED
         assert asked.servers[0].calls == []

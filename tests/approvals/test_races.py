@@ -17,6 +17,7 @@ from mcp_guard.policy.document import Authority
 from tests.approvals.room import ASKING, Room, answer_of
 from tests.approvals.test_in_band import ACCEPT, modern, retry
 from tests.guards import decision_in
+from tests.patience import PATIENCE
 from tests.policy.scene import policy
 
 RULES = ASKING.partition("\n")[2]
@@ -52,7 +53,7 @@ async def test_of_many_who_answer_at_once_exactly_one_has_answered(tmp_path: Pat
 
     def say(number: int) -> str:
         with room.desk() as desk:
-            together.wait(10)
+            together.wait(PATIENCE)
             with suppress(GuardError):
                 if number % 2:
                     desk.refuse(one, f"no {number}")
@@ -96,7 +97,7 @@ async def test_a_yes_that_crosses_with_the_end_of_the_wait_is_good_for_the_call_
 async def test_of_two_retries_that_accept_at_once_one_is_sent(tmp_path: Path) -> None:
     room = modern(tmp_path)
     state = (await retry(room))["result"]["requestState"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         answers = await asyncio.gather(
             *(retry(room, requestState=state, inputResponses=ACCEPT) for _ in range(2)), return_exceptions=False
         )

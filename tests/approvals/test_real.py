@@ -14,6 +14,7 @@ from mcp_guard.presence import secret
 from tests.console.process import Browser, console
 from tests.fixtures.client import RpcError
 from tests.guards import Stand, decision_in
+from tests.patience import PATIENCE
 from tests.presence.person import PIN, at_a_terminal, in_a_shell
 
 ALL = 'version: 1\ngrants: [{id: all, tool: "raw/*", args: any}]\n'
@@ -22,7 +23,7 @@ STOPPED = [("everything", ""), ("server", "raw"), ("effect", "egress"), ("sessio
 
 
 async def until(true: Callable[[], object]) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         while not true():
             await anyio.sleep(0.02)
 

@@ -12,6 +12,7 @@ from mcp_guard.eras import Era
 from mcp_guard.model import Reason
 from tests.approvals.test_passage import Agreeing, Pondering, until
 from tests.guards import RecordingDownstream, Scene, decision_in, tool
+from tests.patience import PATIENCE
 from tests.test_rounds import DONE, asking, modern, question
 
 ASKING = """\
@@ -31,7 +32,7 @@ def scene(directory: Path, policy: str = ASKING) -> Scene:
 
 
 async def answered(answer: asyncio.Future[dict[str, Any]]) -> dict[str, Any]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         return (await answer)["result"]  # type: ignore[no-any-return]
 
 
@@ -145,7 +146,7 @@ async def test_a_round_is_continued_once_however_many_retries_a_person_agrees_to
         await until(lambda: len(approver.asked) == 3)
         for question_, settle in list(approver.asked):
             settle(question_.yes("a test"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             first, *others = [await answer for answer in answers]
         assert "isError" not in first["result"]
         assert [other["error"]["data"]["mcp-guard/decision"]["reason"] for other in others] == ["unknown_handle"] * 2
@@ -189,7 +190,7 @@ async def test_a_yes_to_a_prompt_is_none_to_what_took_its_name_meanwhile(
         double.replies["prompts/list"] = {"result": {"prompts": now}}
         asked.gateway.server_notified(double, "notifications/prompts/list_changed", None)
         approver.agree()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             said = await answer
         assert ("result" in said) is passes
         assert any(method == "prompts/get" for method, _ in double.requests) is passes

@@ -13,6 +13,7 @@ from mcp_guard.model import Reason
 from mcp_guard.presence import secret
 from tests.console.process import console
 from tests.guards import RecordingDownstream, Scene, Stand, decision_in, tool
+from tests.patience import PATIENCE
 from tests.presence.person import PIN, in_a_shell
 from tests.record.examples import open_record
 
@@ -42,7 +43,7 @@ def test_a_web_server_that_finds_the_port_gets_nothing_but_refusals(tmp_path: Pa
         guessed = ["127.0.0.1", "localhost", f"localhost:{port}", f"127.0.0.1:{port}", f"guard.localhost:{port}", ""]
         for name in (*guessed, host):  # with the right host, too, if somebody told it
             for method, path in (("GET", "/now"), ("GET", "/log"), ("POST", "/now/stop"), ("GET", "/login/x")):
-                connection = http.client.HTTPConnection("127.0.0.1", port or 0, timeout=20)
+                connection = http.client.HTTPConnection("127.0.0.1", port or 0, timeout=PATIENCE)
                 headers = {"Host": name, "Cookie": "mcp-guard-console=x", "Origin": f"http://{name}"}
                 connection.request(method, path, b"kind=everything", headers)
                 answer = connection.getresponse()

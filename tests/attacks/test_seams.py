@@ -16,6 +16,7 @@ from mcp_guard.model import Reason
 from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.http_link_remote import Remote
 from tests.guards import FullDisk, RecordingDownstream, Scene, decision_in, tool
+from tests.patience import PATIENCE
 from tests.test_asking import ASKS, Asked
 from tests.test_rounds import META
 
@@ -173,7 +174,7 @@ async def test_notices_of_full_length_do_not_fill_the_memory(tmp_path: Path) -> 
     for number in range(20):
         deliveries.put(UPDATED, "raw", {"uri": f"file:///{number}", "x": "y" * (MAX_TOLD if number else 1)})
     deliveries.open()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not told:
             await asyncio.sleep(0.01)
     assert [params["uri"] for _, _, params in told] == ["file:///0"]

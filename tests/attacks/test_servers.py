@@ -30,7 +30,7 @@ def hostile(stand: Stand, mode: str, *marks: str) -> list[str]:
 async def test_no_argument_is_a_message_of_its_own_to_a_server_that_ends_lines_in_more_places(
     tmp_path: Path, line_end: str
 ) -> None:
-    stand = Stand(tmp_path, ONLY_ECHO, timeout=3)
+    stand = Stand(tmp_path, ONLY_ECHO)
     smuggled = json.dumps({"jsonrpc": "2.0", "id": 99, "method": "tools/call", "params": {"name": "wipe"}})
     async with stand.wrap(server=hostile(stand, "splitting")) as client:
         await client.initialize()
@@ -91,7 +91,7 @@ async def test_a_server_of_which_nothing_is_granted_says_nothing_to_the_client(t
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
 async def test_a_server_that_kills_its_warden_leaves_no_process_behind(tmp_path: Path) -> None:
-    stand = Stand(tmp_path, ONLY_ECHO, timeout=5)
+    stand = Stand(tmp_path, ONLY_ECHO)
     mark = f"escaping-{tmp_path.name}"
     async with stand.wrap(server=hostile(stand, "escaping", mark)) as client:
         await client.initialize()

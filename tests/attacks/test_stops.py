@@ -11,6 +11,7 @@ from mcp_guard.accepting import local
 from mcp_guard.accepting.local import Live, place_for
 from mcp_guard.record import stops
 from tests.guards import Scene
+from tests.patience import PATIENCE
 from tests.test_asking import ASKS, ELICITATION, Asked, requests_of_servers
 from tests.test_extensions import Tasks, tasks
 from tests.test_task_notices import Listening
@@ -63,6 +64,6 @@ def take_away(scene: Tasks, tool: str) -> None:
 async def ends_without_a_word(listening: Listening) -> None:
     result = {"content": [{"type": "text", "text": "a secret"}]}
     listening.says("notifications/tasks", taskId="server-task-1", status="completed", result=result)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert "result" in await listening.ended
     assert listening.told("/tasks") == []

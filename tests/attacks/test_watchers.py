@@ -15,6 +15,7 @@ from mcp_guard.monitor.habits import habits_of
 from mcp_guard.scanners.scanning import Scanners
 from mcp_guard.scanners.settings import On
 from tests.guards import RecordingDownstream, decision_in, tool
+from tests.patience import PATIENCE
 from tests.watching.receiver import Receiver, attributes
 from tests.watching.stage import config, scanner_file, watched
 from tests.watching.test_telemetry import sent, to
@@ -62,7 +63,7 @@ async def test_a_tool_that_changes_while_a_scanner_looks_is_not_called(tmp_path:
         assert not answer.done()
         double: Any = room.scene.servers[0]
         double.tools, double.listing = later, None  # as `list_changed` leaves it
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             said = await answer
         assert decision_in(said["result"])["reason"] == Reason.UNAVAILABLE
         assert room.executed() == 0
@@ -92,7 +93,7 @@ async def test_a_long_answer_is_matched_beside_the_loop(tmp_path: Path) -> None:
     scanners._patterns = [(one, test) for one, _ in scanners._patterns]
     said: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     scanners.look(On.RESULTS, "raw/echo", {"result": ["x"] * 10_000 + ["found"]}, said.set_result)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert [one.says for one in await said] == ["scanner s: high"]
     assert threading.get_ident() not in where
     short: list[Any] = []

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.speed import cells, markdown
+from benchmarks.speed import __main__ as command
+from benchmarks.speed import cells, growth, inside, markdown
 from benchmarks.speed.callers import StdioCaller, payload
 from benchmarks.speed.cells import Amounts, Cell, Measured, Row
 from benchmarks.speed.chains import Chain, stdio
 from benchmarks.speed.flood import flood, is_whole
 from benchmarks.speed.report import Report
 from benchmarks.speed.servers import SERVERS
+from mcp_guard.transports.http_intake import Bounds
 
 AMOUNTS = Amounts(rounds=1, least_rounds=1, calls=2, flood=20, turn=0.05, seconds=1)
 MUTE = [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"]
@@ -83,3 +87,45 @@ def test_rows_that_were_not_measured_are_no_figures() -> None:
     cell = Cell("legacy", "20 B", 1)
     measured = Measured([Row(DIRECT, cell, why_not="it hung")])
     assert measured.row("direct", "stdio→stdio", "raw", cell) is None
+
+
+def test_the_most_sessions_that_are_measured_are_those_that_a_guard_serves() -> None:
+    assert max(growth.Sizes().sessions) == Bounds().sessions
+
+
+def test_a_record_is_filled_in_steps_that_are_told_and_sizes_for_which_there_is_no_time_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inside, "_AT_ONCE", 400)
+    (tmp_path / "project").mkdir()
+    told: list[str] = []
+    curve = inside._entries(tmp_path, inside.Sizes(entries=(0, 1_000), samples=8), told.append)
+    assert list(curve.points) == [0, 1_000]
+    assert len(told) == 3 and told[-1] == "entries: 1,000 of 1,000"
+    assert list(
+        inside._entries(tmp_path, inside.Sizes(entries=(0, 1_000), samples=8, filling=0), told.append).points
+    ) == [0]
+    assert told[-1] == "entries: 1,000 of them are left out"
+
+
+@pytest.fixture
+def _signals() -> Iterator[None]:
+    kept = {number: signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGTERM)}
+    yield
+    signal.alarm(0)
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_signals")
+def test_a_run_that_takes_too_long_is_cut_short_and_leaves_the_document_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = tmp_path / "performance.md"
+    document.write_text(f"{markdown.BEGIN}\nold\n{markdown.END}\n", encoding="utf-8")
+    monkeypatch.setattr(command, "DOCUMENT", document)
+    monkeypatch.setattr(command, "_measure", lambda *_: signal.raise_signal(signal.SIGALRM))
+    monkeypatch.setattr(sys, "argv", ["speed", "--quick", "--no-peers", "--write"])
+    assert command.main() == 1
+    assert "22 minutes are over" in capsys.readouterr().err
+    assert "old" in document.read_text(encoding="utf-8")

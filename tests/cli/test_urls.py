@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.fixtures.http_server import Heard, Wire, serving
 from tests.guards import REPOSITORY
+from tests.patience import PATIENCE
 
 
 async def check(directory: Path, servers: str, *options: str, **environment: str) -> tuple[int, str]:
@@ -23,7 +24,7 @@ async def check(directory: Path, servers: str, *options: str, **environment: str
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         said, _ = await process.communicate()
     return process.returncode or 0, said.decode()
 

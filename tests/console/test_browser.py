@@ -18,6 +18,7 @@ from tests.console.process import console
 from tests.console.test_pages import ECHO, HOSTILE, question
 from tests.console.visitor import with_pin
 from tests.guards import RecordingDownstream
+from tests.patience import PATIENCE
 from tests.presence.person import PIN
 
 pytestmark = pytest.mark.console
@@ -125,7 +126,7 @@ async def test_a_page_that_is_open_shows_a_new_question_by_itself(tmp_path: Path
             assert await page.get_by_text("Read question").count() == 0
             await page.evaluate("document.activeElement.blur()")
             await page.wait_for_timeout(0)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 await room.start(text="hi")
                 await page.get_by_text("Read question").wait_for()
             plain = await (await chromium.new_context(java_script_enabled=False)).new_page()

@@ -15,6 +15,7 @@ from mcp_guard.console.app import application
 from mcp_guard.console.door import Door
 from mcp_guard.console.room import Room
 from mcp_guard.presence import secret
+from tests.patience import PATIENCE
 from tests.presence.person import PIN
 
 FORM = ("content-type", "application/x-www-form-urlencoded")
@@ -95,7 +96,7 @@ class Visitor:
             told.append(message)
 
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 await self.app(scope, receive, send)
         finally:
             found = [(name.decode(), value.decode("latin-1")) for name, value in told[0]["headers"]]

@@ -21,6 +21,7 @@ from mcp_guard.record.store import Record
 from mcp_guard.server_spec import ServerSpec
 from tests.fixtures.client import MODERN
 from tests.guards import ALL_OF_RAW
+from tests.patience import PATIENCE
 
 PACKAGE = Path(downstream.__file__).parent
 STARTING = {"Popen", "run", "call", "check_call", "check_output", "getoutput", "system", "popen", "fork", "forkpty"}
@@ -128,7 +129,7 @@ async def test_whatever_a_client_sends_the_servers_own_command_is_what_is_starte
             answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             more = {"name": "echo", "arguments": HOSTILE} if method == "tools/call" else {}
             gateway.request(method, {**params, **more}, id=number, answer=answer.set_result, notify=lambda *_: None)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await answer
     finally:
         gateway.close()

@@ -16,13 +16,14 @@ from mcp_guard.containment.settings import Containment
 from mcp_guard.transports import confine
 from mcp_guard.transports import spawn as spawning
 from tests.containment.rooms import Room, sandbox
+from tests.patience import PATIENCE
 from tests.transports.processes import until_now
 
 
 def last_step(*words: str, directory: Path) -> subprocess.CompletedProcess[str]:
     """Runs a server that leaves a file."""
     command = [sys.executable, "-I", "-S", confine.__file__, *words, "--", "sh", "-c", "ulimit -a >ran; umask >>ran"]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @pytest.mark.parametrize("word", ["memory=lots", "open_files=", "sockets=some", "cpu=-x"])
@@ -44,7 +45,7 @@ def test_limits_are_the_servers_and_there_are_no_core_dumps(tmp_path: Path) -> N
 
 def test_a_program_that_is_not_there_is_said(tmp_path: Path) -> None:
     command = [sys.executable, "-I", "-S", confine.__file__, "--", "no-such-program"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 127
     assert "cannot start `no-such-program`" in done.stderr
 

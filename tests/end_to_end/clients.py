@@ -16,8 +16,8 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.end_to_end.world import World
+from tests.patience import PATIENCE
 
-PATIENCE = 30.0
 """Seconds for one answer, also of servers that start while others do."""
 
 

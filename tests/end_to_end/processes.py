@@ -10,8 +10,7 @@ from pathlib import Path
 
 import anyio
 
-GONE_WITHIN = 8.0
-"""Seconds. A server has one second to end by itself and one more after SIGTERM."""
+from tests.patience import PATIENCE
 
 
 def below(top: int) -> dict[int, str]:
@@ -47,6 +46,6 @@ def watched(pids: Iterable[int]) -> Iterator[list[int]]:
 
 async def all_ended(descriptors: Iterable[int]) -> None:
     """Wait until each watched process has ended; raises TimeoutError if one stays."""
-    with anyio.fail_after(GONE_WITHIN):
+    with anyio.fail_after(PATIENCE):
         for descriptor in descriptors:
             await anyio.wait_readable(descriptor)

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +21,8 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.fixtures.client import LEGACY, MODERN, RawClient
 from tests.fixtures.ledger import read_lines
 from tests.guards import REPOSITORY, Stand, decision_in
+from tests.patience import PATIENCE
+from tests.ports import free_port
 from tests.transports.processes import until
 
 SERVER = Path(__file__).parents[1] / "fixtures" / "sdk_http_server.py"
@@ -59,7 +60,7 @@ async def web(directory: Path, *options: str) -> AsyncIterator[Web]:
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             port = int(await process.stdout.readline())
         yield Web(port, ledger, process)
     finally:
@@ -137,7 +138,7 @@ async def test_a_server_that_is_killed_during_a_call_leaves_it_unknown(tmp_path:
         call = await client.start("tools/call", {"name": "web__slow", "arguments": {"text": "x"}})
         await until(lambda: server.executed("slow"))
         server.process.kill()
-        answer = await asyncio.wait_for(call, 10)
+        answer = await asyncio.wait_for(call, PATIENCE)
         assert decision_in(answer["error"])["kind"] == "unknown"
         await server.process.wait()  # until then its port may still take connections
         gone = await client.call("web__echo", {"text": "y"})
@@ -153,7 +154,7 @@ async def test_a_client_over_http_reaches_a_server_over_http_and_its_token_goes_
     stand = Stand(tmp_path, POLICY)
     async with web(tmp_path, "--headers") as server, serving_http(stand, server.url) as url:
         bearer = {"authorization": f"Bearer {TOKEN}", "cookie": f"session={TOKEN}"}
-        async with httpx2.AsyncClient(headers=bearer, timeout=20) as http:
+        async with httpx2.AsyncClient(headers=bearer, timeout=PATIENCE) as http:
             transport = streamable_http_client(url, http_client=http)
             async with Client(transport, mode=mode, read_timeout_seconds=20) as client:
                 result = await client.call_tool("web__echo", {"text": "across"})
@@ -177,14 +178,14 @@ async def serving_http(stand: Stand, behind: str) -> AsyncIterator[str]:
     )
     try:
         assert process.stderr is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             line = ""
             while not (found := re.search(r"serving (http\S+)", line)):
                 line = (await process.stderr.readline()).decode()
                 assert line, "the guard ended"
         yield found[1]
         process.terminate()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             assert await process.wait() == 0
     finally:
         if process.returncode is None:
@@ -204,8 +205,7 @@ async def test_progress_of_a_call_reaches_the_client_in_order(tmp_path: Path) ->
 
 async def test_a_guard_is_not_its_own_server(tmp_path: Path) -> None:
     """`run --http` on the port that guard.yaml names as a server's: every request would come back."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     stand = Stand(tmp_path, POLICY)
     file = tmp_path / "guard.yaml"
     file.write_text(
@@ -217,7 +217,7 @@ async def test_a_guard_is_not_its_own_server(tmp_path: Path) -> None:
     try:
         assert done.stderr is not None
         said = b""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while b"own address" not in said:
                 line = await done.stderr.readline()
                 assert line, said

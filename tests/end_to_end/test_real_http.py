@@ -9,11 +9,12 @@ import anyio
 import httpx2
 import pytest
 
-from tests.end_to_end.clients import PATIENCE, served
+from tests.end_to_end.clients import served
 from tests.end_to_end.processes import all_ended, below, watched
 from tests.end_to_end.stories import STORIES, tell
 from tests.end_to_end.website import SLOW
 from tests.end_to_end.world import EVERY_SERVER, LEGACY_AND_MODERN, LITTERING, World
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.servers
 

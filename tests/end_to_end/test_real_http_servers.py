@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,8 @@ import pytest
 from tests.end_to_end.test_http_servers import guarded, text
 from tests.end_to_end.world import PUBLISHED
 from tests.guards import Stand, decision_in
+from tests.patience import PATIENCE
+from tests.ports import free_port
 
 pytestmark = pytest.mark.servers
 
@@ -30,7 +31,7 @@ async def everything(port: int) -> AsyncIterator[None]:
         str(EVERYTHING), "streamableHttp", env=environment, stdin=nothing, stdout=nothing, stderr=nothing
     )
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     _, writer = await asyncio.open_connection("localhost", port)
@@ -46,12 +47,6 @@ async def everything(port: int) -> AsyncIterator[None]:
         await process.wait()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
 async def test_a_published_server_is_held_to_its_policy_and_survives_a_restart_of_itself(tmp_path: Path) -> None:
     stand, port = Stand(tmp_path, POLICY), free_port()
     async with guarded(stand, f"http://localhost:{port}/mcp") as client:
@@ -64,7 +59,7 @@ async def test_a_published_server_is_held_to_its_policy_and_survives_a_restart_o
         async with everything(port):
             # It has forgotten the session, and says so; that call isn't made again, the next one is.
             answer = await client.start("tools/call", {"name": "web__echo", "arguments": {"message": "forgotten"}})
-            assert "error" in await asyncio.wait_for(answer, 10)
+            assert "error" in await asyncio.wait_for(answer, PATIENCE)
             await client.wait_for_notification("notifications/tools/list_changed")
             assert text(await client.call("web__echo", {"message": "again"})) == "Echo: again"
     outcomes = [row.outcome or row.reason for row in stand.decisions()]

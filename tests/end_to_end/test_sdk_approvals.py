@@ -13,9 +13,9 @@ from mcp_types import ElicitRequestParams, ElicitResult
 
 from mcp_guard.approvals import answering
 from mcp_guard.model import By
-from tests.end_to_end.clients import PATIENCE
 from tests.end_to_end.test_server_requests import Person, connected
 from tests.guards import Stand
+from tests.patience import PATIENCE
 
 POLICY = """version: 1
 grants: [{id: say, tool: raw/echo, args: any, ask: {by: client}}]

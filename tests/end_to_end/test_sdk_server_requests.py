@@ -11,9 +11,9 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitRequestParams, ElicitResult
 
-from tests.end_to_end.clients import PATIENCE
 from tests.end_to_end.test_server_requests import Person, connected
 from tests.guards import Stand
+from tests.patience import PATIENCE
 
 SERVER = [sys.executable, str(Path(__file__).parents[1] / "fixtures" / "sdk_asking_server.py")]
 POLICY = """\

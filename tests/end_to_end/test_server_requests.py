@@ -18,8 +18,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import ElicitRequestParams, ElicitResult, ListRootsResult, Root
 from pydantic import FileUrl
 
-from tests.end_to_end.clients import PATIENCE, served
+from tests.end_to_end.clients import served
 from tests.guards import Stand
+from tests.patience import PATIENCE
 
 ASKS = """\
 version: 1

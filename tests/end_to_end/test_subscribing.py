@@ -8,9 +8,9 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.end_to_end.clients import PATIENCE
 from tests.end_to_end.test_server_requests import Person, connected
 from tests.guards import Stand
+from tests.patience import PATIENCE
 
 POLICY = """\
 version: 1

@@ -11,6 +11,7 @@ import pytest
 
 from tests.fixtures.client import LEGACY, MODERN, RawClient, RpcError
 from tests.guards import Stand, decision_in
+from tests.patience import PATIENCE
 
 ERAS = pytest.mark.parametrize("era", [LEGACY, MODERN])
 
@@ -381,6 +382,6 @@ async def test_a_call_that_names_the_guards_own_files_is_denied_whatever_is_gran
             answer = await client.call("echo", arguments)
             assert decision_in(answer)["reason"] == "protected", arguments
         assert "isError" not in await client.call("echo", {"text": str(tmp_path / "other.txt")})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await client.request("ping")
     assert len(stand.ledger()) == 1

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.patience import PATIENCE
+
 SLOW = "/slow"
-PATIENCE = 20.0
 """Seconds that the slow page waits at most."""
 
 

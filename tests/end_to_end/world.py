@@ -18,6 +18,7 @@ import pytest
 
 from mcp_guard.catalogue import find
 from tests.end_to_end.website import Website
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / ".servers"
@@ -133,7 +134,7 @@ class World:
             capture_output=True,
             text=True,
             check=True,
-            timeout=20,
+            timeout=PATIENCE,
         )
         return done.stdout
 

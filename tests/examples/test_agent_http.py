@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
 
 from tests.examples.following import Story
 from tests.examples.stage import Stage, executed
+from tests.ports import free_port
 
 PORTS = ("8401", "8402")
 
@@ -23,10 +23,8 @@ def at_free_ports(root: Path) -> Stage:
     stage = Stage.of("07-agent-http", root)
     readme = stage.example / "README.md"
     text = readme.read_text()
-    with socket.socket() as one, socket.socket() as other:
-        for port, free in zip(PORTS, (one, other), strict=True):
-            free.bind(("127.0.0.1", 0))
-            text = text.replace(f":{port}", f":{free.getsockname()[1]}")
+    for port in PORTS:
+        text = text.replace(f":{port}", f":{free_port()}")
     readme.write_text(text)
     return stage
 

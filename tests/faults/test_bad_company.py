@@ -24,6 +24,7 @@ from mcp_guard.transports.http_link_remote import Remote
 from mcp_guard.transports.link import see_links_end
 from tests.fixtures.http_server import DISCOVERED, INITIALIZED, SESSION, Heard, Wire, event, result, serving, silent
 from tests.guards import Scene, Stand, decision_in, tool
+from tests.patience import PATIENCE
 from tests.transports.processes import until
 
 RESTLESS = Path(__file__).parents[1] / "fixtures" / "restless_server.py"
@@ -135,7 +136,7 @@ async def test_a_sound_server_answers_every_call_whatever_company_it_keeps(tmp_p
         for number in range(CALLS):
             said = await scene.call("a__echo", {"text": str(number)})
             assert said["result"]["content"][0]["text"] == str(number)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             names = [one["name"] for one in (await listed)["result"]["tools"]]
         assert any(name.startswith("a__") for name in names)
         assert not any(name.startswith(("huge__", "crashing__", "slow__")) for name in names)

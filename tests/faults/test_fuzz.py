@@ -15,6 +15,7 @@ import pytest
 from tests.fixtures.client import LEGACY, MODERN, RawClient
 from tests.fixtures.mutations import mutated
 from tests.guards import Stand
+from tests.patience import PATIENCE
 
 FRAMES = int(os.environ.get("MCP_GUARD_FRAMES", "2000"))
 """A side and an era; MCP_GUARD_FRAMES=20000 is the full run."""
@@ -78,7 +79,7 @@ async def alive(client: RawClient, number: int) -> None:
     """Anything that knows no era: a guard that answers it has taken all that came before."""
     answer = client.expect(f"alive-{number}")
     await client.send({"id": f"alive-{number}", "method": "ping"})
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         assert "id" in await answer
 
 

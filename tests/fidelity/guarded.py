@@ -21,8 +21,8 @@ from mcp_guard.errors import InputError
 from mcp_guard.guard import Guard
 from mcp_guard.transports.spawn import adopt_orphans
 from tests.fidelity.door import Door
-from tests.fidelity.processes import free_port
 from tests.guards import harmless
+from tests.ports import free_port
 
 
 def build(config: Path) -> Guard:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.fidelity.processes import free_port, listening
+from tests.fidelity.processes import listening
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 POLICY = Path(__file__).with_name("everything.yaml")

@@ -3,10 +3,10 @@ from __future__ import annotations
 import asyncio
 
 from tests.fidelity.door import Door
-from tests.fidelity.processes import free_port
+from tests.patience import PATIENCE
+from tests.ports import free_port
 
 DOOR = Door(port=4000, inner=5000, token="let-me-in")
-PATIENCE = 10.0
 
 
 def head(*headers: str) -> bytes:

@@ -12,7 +12,8 @@ from mcp_guard.model import Outcome
 from tests.guards import RecordingDownstream, Scene, tool
 from tests.inspection.samples import answer
 from tests.inspection.test_passage import release
-from tests.test_aside import PATIENCE, Broken, Waiting
+from tests.patience import PATIENCE
+from tests.test_aside import Broken, Waiting
 
 POLICY = """version: 1
 grants:

@@ -13,9 +13,19 @@ from hypothesis import strategies as st
 
 from benchmarks.scan import loose, needs
 from benchmarks.scan.corpus_files import PARTS, benign, poisoned
-from mcp_guard.inspection.scan import FAMILIES, Finding, Place, automata, disguised, encoded, matching, scan_text
+from mcp_guard.inspection.scan import (
+    FAMILIES,
+    Finding,
+    Place,
+    automata,
+    disguised,
+    matching,
+    scan_text,
+    scanning,
+)
 from mcp_guard.inspection.scan.automata import Signs, may_match
 from mcp_guard.inspection.scan.folding import fold
+from mcp_guard.inspection.scan.glance import Glance
 
 POISONED = [case.text for part in PARTS for case in poisoned(part) if case.text]
 HONEST = [str(tool.get("description", "")) for server in benign() for tool in server.tools]
@@ -37,8 +47,10 @@ def assembled(seed: int) -> str:
 
 def with_nothing_ruled_out(text: str, place: Place) -> tuple[Finding, ...]:
     with pytest.MonkeyPatch.context() as patched:
-        for module in (matching, disguised, encoded):
+        for module in (matching, disguised):
             patched.setattr(module, "may_match", lambda *_: True)
+        patched.setattr(scanning, "glance", lambda _: Glance(blank=True, turned=True))
+        patched.setattr(matching, "_TAKEN", 10**9)
         patched.setattr(matching, "_has_all", lambda *_: True)
         patched.setattr(matching._Wide, "rules_out", lambda *_: False)
         patched.setattr(matching.Work.__init__, "__defaults__", (10**6,))
@@ -59,14 +71,26 @@ def test_an_automaton_never_rules_out_a_text_in_which_its_pattern_matches(seed: 
         assert may_match(clue.loose, raw) or re.compile(clue.pattern, re.DOTALL).search(folded) is None
 
 
+@given(st.integers(0, 2**32))
+def test_an_automaton_sees_the_words_of_rules_that_a_text_has_and_no_others(seed: int) -> None:
+    raw = fold(assembled(seed)).encode("ascii", "replace").translate(matching._LETTERS)
+    said = matching._spoken()[1].possible(b" %b " % raw)
+    words = frozenset(matching._spoken()[0])
+    assert {word for clue in CLUES for group in (clue.near, *clue.also) for word in group} == words
+    assert said is not None
+    assert matching._words_of_rules(raw) == words.intersection(raw.split())
+
+
 def test_every_pattern_is_ruled_out_somewhere_and_none_by_an_automaton_without_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert not any(may_match(clue.loose, b"2 files were moved.") for clue in CLUES)
-    monkeypatch.setattr(automata, "_automaton", lambda _: Speechless())
+    speechless = automata.Several(("2 files",))
+    speechless._set = Speechless()
+    monkeypatch.setattr(automata, "_automaton", lambda _: speechless)
     assert may_match(CLUES[0].loose, b"2 files were moved.")
     full = Signs(("system", "color"))
-    full._set = Speechless()
+    full._several._set = Speechless()
     assert full.present("a system") == ["system"]
 
 

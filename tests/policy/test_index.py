@@ -5,44 +5,55 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_guard.model import Kind
 from mcp_guard.policy.document import Document, read_policy
 from mcp_guard.policy.index import Index
+from mcp_guard.policy.rules import Rule
 from tests.growth import linear
 
 NAME = st.text("aAb*", min_size=1, max_size=4)
+NAMES = st.lists(NAME, min_size=1, max_size=3, unique=True)
 ASKED = st.text("aAb*\uff41\uff0a/", min_size=1, max_size=4)
 SECTIONS = ("grants", "ask", "deny")
 
 
-def document(rules: list[tuple[str, str]]) -> Document:
-    """One with these rules, each a section and a name."""
+def document(rules: list[tuple[str, list[str]]]) -> Document:
+    """One with these rules, each a section and names."""
     text = "version: 1\n"
     for section in SECTIONS:
-        named = [(at, name) for at, (where, name) in enumerate(rules) if where == section]
-        lines = [f"  - {{id: r{at}, tool: {json.dumps(name, ensure_ascii=False)}, args: any}}\n" for at, name in named]
+        named = [(at, json.dumps(names)) for at, (where, names) in enumerate(rules) if where == section]
+        lines = [f"  - {{id: r{at}, tool: {names}, args: any}}\n" for at, names in named]
         text += f"{section}:\n{''.join(lines)}" if lines else ""
     return read_policy(text.encode(), Path("policy.yaml"))
 
 
-@given(st.lists(st.tuples(st.sampled_from(SECTIONS), NAME), min_size=1, max_size=8), ASKED, ASKED)
-def test_looking_up_finds_what_reading_all_finds(rules: list[tuple[str, str]], server: str, target: str) -> None:
-    known = document([(section, f"s/{name}") for section, name in [*rules, ("grants", "x")]])
-    for where, what in (("s", target), ("S", target), (server, target), ("s", rules[0][1])):
+@given(st.lists(st.tuples(st.sampled_from(SECTIONS), NAMES), min_size=1, max_size=8), ASKED, ASKED)
+def test_looking_up_finds_what_reading_all_finds(rules: list[tuple[str, list[str]]], server: str, target: str) -> None:
+    known = document([(section, [f"s/{name}" for name in names]) for section, names in [*rules, ("grants", ["x"])]])
+    for where, what in (("s", target), ("S", target), (server, target), ("s", rules[0][1][-1])):
         found = known.index.speakers(Kind.TOOL, where, what)
-        reaching = {reach.rule.ref.id for reach in (*found.grants, *found.asks, *found.denies)}
-        assert reaching == {rule.ref.id for rule in known.rules if rule.may_name(where, what)}
+        reaching = {(reach.rule.ref.id, reach.exactly) for reach in (*found.grants, *found.asks, *found.denies)}
+        read = [rule for rule in known.rules if rule.may_name(where, what)]
+        assert reaching == {(rule.ref.id, rule.names_exactly(where, what)) for rule in read}
 
 
-def test_looking_up_every_tool_takes_time_linear_in_their_number() -> None:
-    rules = {count: document([("grants", f"s/t{n}") for n in range(count)]).rules for count in (60, 1_920)}
+@pytest.mark.parametrize("together", [False, True], ids=["a rule each", "one rule for all"])
+@pytest.mark.parametrize("section", ["grants", "deny"])
+def test_looking_up_every_tool_takes_time_linear_in_their_number(section: str, together: bool) -> None:
+    def rules(count: int) -> tuple[Rule, ...]:
+        names = [f"s/t{number}" for number in range(count)]
+        return document([(section, names)] if together else [(section, [name]) for name in names]).rules
+
+    made = {count: rules(count) for count in (60, 1_920)}
 
     def look_up(count: int) -> None:
-        index = Index(rules[count])
+        index = Index(made[count])
         for number in range(count):
-            assert index.speakers(Kind.TOOL, "s", f"t{number}").grants
+            found = index.speakers(Kind.TOOL, "s", f"t{number}")
+            assert len(found.grants) + len(found.denies) == 1
 
     assert linear(look_up, 60)

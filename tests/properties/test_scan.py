@@ -12,7 +12,7 @@ from benchmarks.scan.needs import NEEDS as NEEDS_FILE
 from benchmarks.scan.needs import table
 from mcp_guard.inspection.scan import FAMILIES, Finding, Place, scan_descriptor, scan_result, scan_text
 from mcp_guard.inspection.scan.matching import MAX_WORK, Table, Work
-from mcp_guard.inspection.scan.texts import texts
+from mcp_guard.inspection.scan.texts import texts, written
 
 POISONED = [case.text for case in poisoned("development") if case.text]
 WORDS = sorted({word for text in POISONED for word in text.split()})
@@ -30,7 +30,7 @@ JSON = st.recursive(
 
 
 def one_by_one(thing: Any) -> tuple[Finding, ...]:
-    return tuple(finding for where, place, text in texts(thing) for finding in scan_text(text, place, where))
+    return tuple(finding for way, place, text in texts(thing) for finding in scan_text(text, place, written(way)))
 
 
 @given(JSON)

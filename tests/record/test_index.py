@@ -74,7 +74,7 @@ filters = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(filters)
 def test_every_filter_finds_the_same_rows_with_the_index_as_without(
     directory: Path, monkeypatch: pytest.MonkeyPatch, wanted: Filter

@@ -12,10 +12,10 @@ import pytest
 
 from mcp_guard.record.query import Filter, open_for_reading
 from mcp_guard.record.verify import verify
+from tests.patience import PATIENCE
 from tests.record.examples import SESSION, deny, open_record, request
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60  # seconds
 KILLS = int(os.environ.get("MCP_GUARD_RECORD_KILLS", "15"))
 """`make test` kills a writer a few times; MCP_GUARD_RECORD_KILLS=1000 is the full run."""
 

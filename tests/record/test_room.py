@@ -17,8 +17,9 @@ from mcp_guard.model import Outcome
 from mcp_guard.record import room
 from mcp_guard.record.query import Filter, open_for_reading
 from mcp_guard.record.verify import verify
+from tests.patience import PATIENCE
 from tests.record.examples import allow, deny, open_record, request
-from tests.record.test_processes import PATIENCE, ROOT, start
+from tests.record.test_processes import ROOT, start
 
 CALLS = 100  # under way at once
 SMALL_DISK = """

@@ -14,10 +14,10 @@ from mcp.client.streamable_http import streamable_http_client
 
 from tests.end_to_end.clients import _line
 from tests.guards import Stand
+from tests.patience import PATIENCE
 
 POLICY = 'version: 1\ngrants: [{id: all, tool: ["old/*", "new/*"], args: any}]\n'
 MODES = {"auto": "2025-11-25", "2026-07-28": "2026-07-28"}
-PATIENCE = 30.0
 
 
 async def test_a_client_in_either_mode_has_the_tools_of_all_servers_over_http(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from mcp_guard.transports.front import Answer, Ask, Notify
 from mcp_guard.transports.http import serve
 from mcp_guard.transports.http_access import Access
 from mcp_guard.transports.http_intake import Bounds
+from tests.patience import PATIENCE
 
 TOKEN = "a-token-of-these-tests-0123456789"
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
@@ -155,7 +156,7 @@ class Conversations:
 
 
 async def until(changed: asyncio.Event, true: Callable[[], bool]) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE):
         while not true():
             changed.clear()
             await changed.wait()
@@ -235,7 +236,7 @@ async def front(
                 input_schema=lambda name, _: schema(name),
             )
         )
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             await ready.wait()
         try:
             yield urls[0]
@@ -250,7 +251,7 @@ def http(**headers: str) -> httpx2.AsyncClient:
         "accept": "application/json, text/event-stream",
         "content-type": "application/json",
     }
-    return httpx2.AsyncClient(headers={**standard, **headers}, timeout=10)
+    return httpx2.AsyncClient(headers={**standard, **headers}, timeout=PATIENCE)
 
 
 def message(method: str, params: dict[str, Any] | None = None, id: int | str | None = 1) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE = 10.0  # seconds
+from tests.patience import PATIENCE
 
 
 async def until(fact: Callable[[], object], what: str = "") -> None:

@@ -15,6 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_guard.transports.http_access import Access
 from mcp_guard.transports.http_intake import Bounds
 from mcp_guard.transports.http_relay import MAX_WAITING, Outbox, Relay
+from tests.patience import PATIENCE
 from tests.transports.http_support import (
     DISCOVERED,
     ENVELOPE,
@@ -90,7 +91,7 @@ async def test_a_call_that_the_client_gives_up_is_cancelled_and_the_connection_l
             tasks.start_soon(client.call_tool, "slow", {})
             [call] = await conversations.call("slow")
             tasks.cancel_scope.cancel()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await call.cancelling.wait()
         assert len(call.cancelled) == 1
         assert (await client.call_tool("echo", {})).content
@@ -161,7 +162,7 @@ async def test_a_notification_of_no_request_comes_on_the_event_stream_of_its_ses
         session = await handshake(client, url)
         async with client.stream("GET", url, headers=session) as stream:
             conversations.opened[0].notify("notifications/tools/list_changed", {"x": None})
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE):
                 async for line in stream.aiter_lines():
                     if line.startswith("data: "):
                         break
@@ -205,7 +206,7 @@ async def test_a_listening_request_streams_until_its_client_leaves() -> None:
             assert request.id == "l1"
             request.notify("notifications/subscriptions/acknowledged", {})
             request.notify("notifications/tools/list_changed", None)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await request.cancelling.wait()
     assert heard == ["notifications/subscriptions/acknowledged", "notifications/tools/list_changed"]
 
@@ -264,7 +265,7 @@ async def test_a_client_that_disconnects_cancels_its_call(era: str) -> None:
             tasks.start_soon(lambda: client.post(url, json=body, headers=headers))
             [call] = await conversations.call("slow")
             tasks.cancel_scope.cancel()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await call.cancelling.wait()
     assert call.cancelled == ["the client disconnected"]
 

@@ -10,6 +10,8 @@ import pytest
 
 from mcp_guard.errors import InputError
 from mcp_guard.transports.http_listen import check_loopback, host_headers, listen, parse_address
+from tests.patience import PATIENCE
+from tests.ports import free_port
 from tests.transports.http_support import Conversations, front, http, modern
 
 
@@ -99,7 +101,7 @@ def test_localhost_is_refused_when_somebody_else_has_one_of_its_families() -> No
     if not has_ipv6():
         pytest.skip("no IPv6 loopback here")
     with socket.socket(socket.AF_INET6) as squatter:
-        squatter.bind(("::1", 0))
+        squatter.bind(("::1", free_port()))
         squatter.listen()
         port = squatter.getsockname()[1]
         with pytest.raises(InputError, match="can't listen"):
@@ -126,7 +128,7 @@ async def test_answers_are_sent_at_once_and_not_held_back_for_an_acknowledgement
     [ours] = listen("127.0.0.1", 0)
     async with await asyncio.start_server(on_client, sock=ours):
         _, writer = await asyncio.open_connection(*ours.getsockname())
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             assert await accepted != 0
         writer.close()
         await writer.wait_closed()

@@ -16,6 +16,7 @@ from mcp_types import JSONRPCError, JSONRPCResponse
 
 from mcp_guard.transports.http_intake import Bounds
 from mcp_guard.transports.http_resume import KEPT_BYTES, KEPT_EVENTS, SessionEvents, Sessions
+from tests.patience import PATIENCE
 from tests.transports.http_support import LEGACY, Conversations, Request, events, front, handshake, http, message
 
 SLOW = message("tools/call", {"name": "slow"}, 7)
@@ -39,7 +40,7 @@ class Broken:
         headers = {**self.session, "last-event-id": self.last}
         text = ""
         async with self.client.stream("GET", self.url, headers=headers) as stream:
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE):
                 async for piece in stream.aiter_text():
                     text += piece
                     if there is not None:
@@ -92,7 +93,7 @@ async def test_a_client_that_comes_back_before_the_answer_waits_for_it() -> None
             arrived.extend(await it.come_back(there))
 
         tasks.start_soon(come_back)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await there.wait()
         it.call.answer({"result": DONE})
     assert arrived == [{"jsonrpc": "2.0", "id": 7, "result": DONE}]
@@ -101,7 +102,7 @@ async def test_a_client_that_comes_back_before_the_answer_waits_for_it() -> None
 
 async def test_a_client_that_stays_away_cancels_its_call() -> None:
     async with broken(reconnection=0.1) as it:
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await it.call.cancelling.wait()
     assert it.call.cancelled == ["the client disconnected"]
 
@@ -112,14 +113,14 @@ async def test_a_client_that_came_back_and_left_again_cancels_its_call() -> None
         async with it.client.stream("GET", it.url, headers=headers) as stream:
             assert stream.status_code == 200
             assert it.call.cancelled == []
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await it.call.cancelling.wait()
     assert it.call.cancelled == ["the client disconnected"]
 
 
 async def test_an_older_client_that_has_no_id_to_come_back_with_is_not_waited_for() -> None:
     async with broken(revision="2025-06-18") as it:
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await it.call.cancelling.wait()
     assert it.call.cancelled == ["the client disconnected"]
 
@@ -140,7 +141,7 @@ async def test_a_cancellation_reaches_a_call_whose_client_is_away() -> None:
     async with broken() as it:
         cancel = message("notifications/cancelled", {"requestId": 7, "reason": "enough"}, id=None)
         assert (await it.client.post(it.url, json=cancel, headers=it.session)).status_code == 202
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await it.call.cancelling.wait()
     assert it.call.cancelled == ["enough"]
 
@@ -153,7 +154,7 @@ async def test_an_event_of_another_session_leads_nowhere() -> None:
         async with it.client.stream("GET", it.url, headers=headers) as stream:
             it.conversations.opened[1].notify("notifications/tools/list_changed", None)
             text = ""
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE):
                 async for piece in stream.aiter_text():
                     text += piece
                     if "list_changed" in text:

@@ -19,6 +19,7 @@ import pytest
 from mcp_guard.transports.front import Answer, Ask, Notify
 from mcp_guard.transports.lines import LineReader, LineWriter, connect
 from mcp_guard.transports.stdio_front import StdioFront
+from tests.patience import PATIENCE
 from tests.transports.processes import open_files, until
 
 
@@ -119,7 +120,7 @@ async def connected(limit: int = 1 << 20) -> AsyncIterator[Client]:
         yield client
     finally:
         client.writer.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await client.served
         client.reader.close()
         await until(lambda: open_files() <= files)
@@ -282,14 +283,14 @@ async def test_a_client_that_reads_nothing_is_left_after_a_bounded_time() -> Non
         client.reader.pause(True)
         asked.answer({"result": {"x": "x" * 1_000_000}})
         os.kill(os.getpid(), signal.SIGTERM)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await client.served
 
 
 async def test_a_client_that_closes_its_reading_end_is_gone() -> None:
     async with connected() as client:
         client.reader.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await client.served
 
 
@@ -306,7 +307,7 @@ async def test_a_signal_ends_the_conversation_in_order(number: signal.Signals) -
         client.send({"id": 1, "method": "at once"})
         await client.gets(1)
         os.kill(os.getpid(), number)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await client.served
         assert client.there.closed == 1
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -356,7 +357,7 @@ def test_what_is_printed_by_mistake_does_not_come_between_messages() -> None:
         input=b'{"jsonrpc":"2.0","id":1,"method":"at once"}\n',
         capture_output=True,
         check=True,
-        timeout=20,
+        timeout=PATIENCE,
     )
     first, *rest = done.stdout.splitlines()
     assert first == b"before"

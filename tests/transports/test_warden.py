@@ -13,6 +13,7 @@ import pytest
 
 from mcp_guard.transports import spawn as spawning
 from mcp_guard.transports.spawn import Child, contained, spawn
+from tests.patience import PATIENCE
 from tests.transports.processes import alive, children, number_in, open_files, until_now
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="descendants are found on Linux only")
@@ -63,7 +64,7 @@ def started() -> Iterator[list[Child]]:
     yield running
     for child in running:
         child.discard()
-        child.process.wait(10)
+        child.process.wait(PATIENCE)
     running.clear()
     assert children() == processes
     assert open_files() == files
@@ -88,13 +89,13 @@ def test_a_server_gets_the_pipes_and_the_environment(started: list[Child]) -> No
     child.process.stdin.write(b"hello\n")
     assert child.process.stdout.readline() == b"hello yes /\n"
     assert child.process.stdout.read() == b""  # the warden doesn't hold the pipe open
-    assert child.process.wait(10) == 0
+    assert child.process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize(("code", "status"), [("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 9)", 247)])
 def test_a_server_that_ends_by_itself_leaves_its_status(started: list[Child], code: str, status: int) -> None:
     started.append(spawn(python(code)))
-    assert started[0].process.wait(10) == status
+    assert started[0].process.wait(PATIENCE) == status
 
 
 @pytest.mark.parametrize("command", [["/no/such/command"], ["no-such-command-anywhere"], ["/"], ["caf\u00e9-\udcff"]])
@@ -102,7 +103,7 @@ def test_a_command_that_cannot_be_started_is_a_server_that_ends_at_once(
     started: list[Child], command: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     started.append(spawn(command))
-    assert started[0].process.wait(10) == 127
+    assert started[0].process.wait(PATIENCE) == 127
     assert "cannot start" in capfd.readouterr().err
 
 
@@ -113,7 +114,7 @@ def test_a_command_that_is_none_leaves_no_process_and_no_descriptor(started: lis
     except ValueError:
         return
     started.append(child)
-    assert child.process.wait(10) == 127
+    assert child.process.wait(PATIENCE) == 127
 
 
 def test_a_directory_that_does_not_exist_leaves_no_descriptor(started: list[Child]) -> None:
@@ -131,7 +132,7 @@ def test_a_server_that_ends_at_the_end_of_its_input_is_not_killed(
     assert child.process.stdin is not None
     child.process.stdin.close()
     child.end()
-    assert child.process.wait(10) == 0
+    assert child.process.wait(PATIENCE) == 0
     assert number_in(pids[1]) == 1
 
 
@@ -140,7 +141,7 @@ def test_a_server_that_ignores_everything_is_killed(started: list[Child], pids: 
     started.append(child)
     server = running(pids[0])
     child.end()
-    child.process.wait(10)
+    child.process.wait(PATIENCE)
     assert not alive(server)
 
 
@@ -152,7 +153,7 @@ def test_a_grandchild_that_left_its_parents_and_its_session_is_ended_with_the_se
     server, grandchild = running(pids[0]), running(pids[1])
     assert os.getsid(grandchild) != os.getsid(server)
     child.end()
-    child.process.wait(10)
+    child.process.wait(PATIENCE)
     assert not alive(server)
     assert not alive(grandchild)
 
@@ -163,7 +164,7 @@ def test_what_a_server_leaves_behind_is_ended_when_it_ends_by_itself(
     child = spawn(python(DAEMON + TELL + "\nwhile not os.path.getsize(sys.argv[2]): pass\nraise SystemExit(3)", *pids))
     started.append(child)
     grandchild = running(pids[1])
-    assert child.process.wait(10) == 3
+    assert child.process.wait(PATIENCE) == 3
     assert not alive(grandchild)
 
 
@@ -173,7 +174,7 @@ def test_a_process_that_forks_and_ends_again_and_again_is_caught(started: list[C
     started.append(child)
     until_now(lambda: trail.exists() and trail.stat().st_size > 20, "some generations")
     child.end()
-    child.process.wait(10)
+    child.process.wait(PATIENCE)
     assert [entry for entry in Path("/proc").glob("[0-9]*/cmdline") if str(trail) in words(entry)] == []
 
 
@@ -211,7 +212,7 @@ def test_nothing_is_left_when_the_guard_is_killed(tmp_path: Path, number: int) -
             os.killpg(guard.pid, number)  # as Ctrl-C does
         else:
             guard.send_signal(number)
-        guard.wait(10)
+        guard.wait(PATIENCE)
     until_now(lambda: not any(map(alive, ids)), "all gone")
 
 
@@ -224,14 +225,14 @@ def test_a_stray_signal_does_not_end_the_warden(started: list[Child], pids: tupl
     assert child.process.poll() is None
     assert alive(server)
     child.end()
-    assert child.process.wait(10) == 0
+    assert child.process.wait(PATIENCE) == 0
     assert not alive(server)
 
 
 def test_a_server_does_not_inherit_what_the_warden_ignores(started: list[Child], pids: tuple[Path, Path]) -> None:
     code = "import signal\ntry: signal.raise_signal(signal.SIGTERM)\nfinally: pass"
     started.append(spawn(python(code)))
-    assert started[0].process.wait(10) == (-signal.SIGTERM) % 256
+    assert started[0].process.wait(PATIENCE) == (-signal.SIGTERM) % 256
 
 
 def test_a_server_that_kills_its_warden_ends_too_and_the_guard_notices(
@@ -241,7 +242,7 @@ def test_a_server_that_kills_its_warden_ends_too_and_the_guard_notices(
     child = spawn(python(code, *pids))
     started.append(child)
     server = running(pids[0])
-    assert child.process.wait(10) == -signal.SIGKILL
+    assert child.process.wait(PATIENCE) == -signal.SIGKILL
     until_now(lambda: not alive(server), "the server")
     assert child.process.stdout is not None
     assert child.process.stdout.read() == b""
@@ -252,7 +253,7 @@ def test_fifty_servers_leave_no_zombie_and_no_descriptor(started: list[Child]) -
     for _ in range(5):
         ten = [spawn(["true"]) for _ in range(10)]
         for child in ten:
-            child.process.wait(10)
+            child.process.wait(PATIENCE)
             child.discard()
             child.end()  # twice is once
     assert open_files() == files
@@ -269,7 +270,7 @@ def test_a_guard_with_more_than_a_thousand_descriptors_can_start_a_server(starte
     held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
     try:
         started.append(spawn(python("raise SystemExit(5)")))
-        assert started[0].process.wait(10) == 5
+        assert started[0].process.wait(PATIENCE) == 5
     finally:
         for descriptor in held:
             os.close(descriptor)

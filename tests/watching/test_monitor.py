@@ -10,6 +10,7 @@ import pytest
 from mcp_guard.monitoring import Monitor
 from tests.approvals.room import Room
 from tests.guards import RecordingDownstream, decision_in, tool
+from tests.patience import PATIENCE
 from tests.watching.stage import watched
 
 POLICY = """version: 1
@@ -74,7 +75,7 @@ async def test_a_flag_asks_a_person_where_guard_yaml_says_so(tmp_path: Path) -> 
         assert [one.asks for one in room.waiting()] == [("monitor/new_host",)]
         room.approve()
         room.queue.look()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await answer
         assert room.executed() == LEARN + 1
         await room.call(url="https://b.example/x")  # it is known now

@@ -15,8 +15,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.end_to_end.test_real_http_servers import free_port
 from tests.guards import REPOSITORY, Stand
+from tests.patience import PATIENCE
+from tests.ports import free_port
 from tests.watching.test_processes import client
 
 pytestmark = pytest.mark.collector
@@ -68,7 +69,7 @@ async def moment() -> None:
 
 async def spans(url: str, count: int) -> dict[str, dict[str, Any]]:
     """The spans that it keeps, as OTLP in JSON, by what the guard decided; once there are so many."""
-    async with asyncio.timeout(30), httpx2.AsyncClient(trust_env=False) as http:
+    async with asyncio.timeout(PATIENCE), httpx2.AsyncClient(trust_env=False) as http:
         found: list[dict[str, Any]] = []
         while len(found) < count:
             response = await answer(http, f"{url}/v1/projects/default/spans/otlpv1")

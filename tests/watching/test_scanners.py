@@ -19,6 +19,7 @@ from mcp_guard.report.refused import Cause
 from mcp_guard.report.replay import Change, replay
 from mcp_guard.scanners.scanning import Scanners
 from tests.guards import RecordingDownstream, decision_in, tool
+from tests.patience import PATIENCE
 from tests.watching.stage import ECHO, config, scanner_file, watched
 
 WORDS = {"low": "scanner s: low", "medium": "scanner s: medium", "high": "scanner s: high"}
@@ -84,7 +85,7 @@ async def test_a_match_of_medium_severity_asks_a_person_and_a_yes_carries_one_ca
         assert [one.asks for one in waiting] == [("scanner/s",)]
         room.approve()
         room.queue.look()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await answer
         assert room.executed() == 1
         assert room.verified() == []

@@ -15,6 +15,7 @@ from mcp_guard.telemetry.outbox import Outbox
 from mcp_guard.telemetry.spans import CallSpan, OpenTelemetry
 from tests.approvals.room import Room
 from tests.guards import REPOSITORY, RecordingDownstream, tool
+from tests.patience import PATIENCE
 from tests.watching.receiver import Receiver, attributes
 from tests.watching.stage import ECHO, watched
 
@@ -185,7 +186,7 @@ async def test_a_collector_that_stalls_holds_up_no_call_and_what_is_dropped_is_c
         receiver.stalled.clear()
         await room.scene.listed()
         for _ in range(5):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await room.call(text="hello")
         assert outbox.dropped == 2
         receiver.stalled.set()

@@ -61,7 +61,8 @@ _APART_ANYHOW = re.sub(
 )
 """The same with each letter as it can be swapped, and whatever can set it apart behind it: for an automaton."""
 _BLANK = re.compile(r"[ \t\u00a0]{120,}(?=\S)|(?:[ \t]*\n){24,}[ \t]*(?=\S)")
-_MUCH_BLANK = r"[ \t\x{a0}]{120}|(?:[ \t]*\n){24}"
+MUCH_BLANK = r"[ \t\x{a0}]{120}|(?:[ \t]*\n){24}"
+"""For an automaton: wherever there is text behind blank space, this is in front of it."""
 _SHORTEST = 24
 _APPENDED = 400
 
@@ -76,12 +77,15 @@ def set_apart(folded: str) -> bool:
     )
 
 
-def found(text: str, folded: str, place: Place) -> Iterator[tuple[Rule, Severity, int, int]]:
-    """What the form of a text gives away; what is in its words is in the table."""
+def found(text: str, place: Place, may_be_blank: bool = True) -> Iterator[tuple[Rule, Severity, int, int]]:
+    """What the form of a text gives away; what is in its words is in the table.
+
+    `may_be_blank`: an automaton finds `MUCH_BLANK` in it.
+    """
     mixed = mixes_scripts(text)
     if mixed is not None:
         yield MIXED_SCRIPTS, MIXED_SCRIPTS.severity_in(place), *mixed.span()
-    if len(text) > _SHORTEST and may_match(_MUCH_BLANK, text.encode("utf-8", "replace")):
+    if may_be_blank and len(text) > _SHORTEST:
         blank = _BLANK.search(text)
         if blank is not None:
             yield BEHIND_SPACE, BEHIND_SPACE.severity_in(place), blank.end(), min(len(text), blank.end() + _APPENDED)

@@ -17,7 +17,6 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
-from mcp_guard.inspection.scan.automata import may_match
 from mcp_guard.inspection.scan.finding import Severity
 from mcp_guard.inspection.scan.matching import Rule, words
 from mcp_guard.inspection.secrets import expression, plain
@@ -56,9 +55,10 @@ _SPOKEN_WORDS = ("instruction", "ignore", "previous", "assistant")
 _BACKWARDS = ("reverse", "backward", *(word[::-1] for word in _SPOKEN_WORDS))
 _IN_ROT13 = ("rot13", "rot-13", *(codecs.encode(word, "rot13") for word in _SPOKEN_WORDS))
 _TURNED_WORDS = (*_BACKWARDS, *_IN_ROT13)
-_TURNED = f"(?i){'|'.join(_TURNED_WORDS)}"
+TURNED = f"(?i){'|'.join(_TURNED_WORDS)}"
+"""For an automaton: what `turned_round` looks for."""
 _LONG = 2000
-_LONG_WORD = f"[A-Za-z0-9+/_=-]{{{SHORTEST},}}"
+_RUNS = f"[A-Za-z0-9+/_=-]{{{SHORTEST},}}|{_NUMBERS}"
 _READABLE = re.compile(r"[\w\s.,;:!?'\"()/~@$%&*#<>={}\[\]`|+\\^-]+")
 _SPOKEN = re.compile(r"[a-z']{2,}(?:[\s,.:;~/]+[a-z'./_]{2,})+", re.IGNORECASE)
 
@@ -66,20 +66,24 @@ _SPOKEN = re.compile(r"[a-z']{2,}(?:[\s,.:;~/]+[a-z'./_]{2,})+", re.IGNORECASE)
 def decoded(text: str) -> Iterator[tuple[str, int, int]]:
     """Readable texts that encoded runs of `text` hold, each with its span."""
     yield from _long_words(text)
-    if "\\x" in text or "\\u" in text:
+    if "\\" in text and ("\\x" in text or "\\u" in text):  # one character is looked for ten times as quickly as two
         for run in _ESCAPES.finditer(text):
             yield from _readable(_unescaped(run[0][:LONGEST]), *run.span())
     if "%" in text:
         for run in _PERCENT.finditer(text):
             yield from _readable(unquote(run[0][:LONGEST]), *run.span())
-    if "&#" in text:
+    if "&" in text and "&#" in text:
         for run in _ENTITIES.finditer(text):
             yield from _readable(html.unescape(run[0][:LONGEST]), *run.span())
 
 
-def turned_round(text: str) -> Iterator[str]:
-    """The whole text as ROT13 and backwards, where it says that it is to be undone, or has a rules' word so."""
-    if len(text) > _LONG and not may_match(_TURNED, text.encode("utf-8", "replace")):
+def turned_round(text: str, may_be: bool = True) -> Iterator[str]:
+    """The whole text as ROT13 and backwards, where it says that it is to be undone, or has a rules' word so.
+
+    `may_be`: an automaton finds `TURNED` in it. That and Python don't agree on small letters beyond ASCII, so of a
+    short text with some it isn't taken at its word.
+    """
+    if not may_be and (len(text) > _LONG or text.isascii()):
         return
     lowered = text.lower()
     for word in _TURNED_WORDS:  # mostly there is none of them, and `any` over a generator takes three times as long
@@ -119,7 +123,7 @@ def _long_words(text: str) -> Iterator[tuple[str, int, int]]:
 
 @cache
 def _runs() -> Any:
-    return expression(f"{_LONG_WORD}|{_NUMBERS}")
+    return expression(_RUNS)
 
 
 def _undone(run: str) -> str | None:

@@ -7,9 +7,11 @@ for a tool, prompt or resource as its server lists it, `scan_result` for what a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from mcp_guard.inspection.characters import may_have_hidden
 from mcp_guard.inspection.scan import (
     addressed,
     concealed,
@@ -25,8 +27,9 @@ from mcp_guard.inspection.scan import (
 )
 from mcp_guard.inspection.scan.finding import Finding, Place, Severity
 from mcp_guard.inspection.scan.folding import fold, original
+from mcp_guard.inspection.scan.glance import glance
 from mcp_guard.inspection.scan.matching import MAX_WORK, Rule, Table, Work
-from mcp_guard.inspection.scan.texts import TooMuch, joined, texts
+from mcp_guard.inspection.scan.texts import TooMuch, joined, texts, written
 
 MAX_SCANNED = 1 << 20
 """Characters of one text that are looked at; a longer one has a finding that says so."""
@@ -72,10 +75,13 @@ def scan_text(text: str, place: Place = Place.RESULT, where: str = "", work: Wor
     if len(text) > MAX_SCANNED:
         findings.append(_finding(NOT_SCANNED, _unlooked(place), (MAX_SCANNED, len(text)), where))
         text = text[:MAX_SCANNED]
-    findings += [
-        _finding(rule, severity, (start, end), where) for rule, severity, start, end in hidden.found(text, place)
-    ]
-    folded = fold(text)
+    if text.isascii() and not may_have_hidden(text):  # nearly every text
+        folded = text.lower()
+    else:
+        findings += [
+            _finding(rule, severity, (start, end), where) for rule, severity, start, end in hidden.found(text, place)
+        ]
+        folded = fold(text)
     for rule, start, end in _table(place).matches(folded, work):
         findings.append(_finding(rule, rule.severity_in(place), original(text, start, end), where))
     findings += _disguised(text, folded, place, where, findings, work)
@@ -90,7 +96,9 @@ def scan_descriptor(descriptor: Any) -> tuple[Finding, ...]:
         spoken, names = joined(descriptor)
         if not scan_text(spoken, Place.PROSE) and not scan_text(names, Place.NAME):
             return ()
-        return tuple(finding for where, place, text in texts(descriptor) for finding in scan_text(text, place, where))
+        return tuple(
+            finding for steps, place, text in texts(descriptor) for finding in scan_text(text, place, written(steps))
+        )
     except TooMuch:
         return (_finding(NOT_SCANNED, Severity.SEVERE, (0, 0), ""),)
 
@@ -101,21 +109,23 @@ def scan_result(result: Any) -> tuple[Finding, ...]:
     findings: list[Finding] = []
     left, work = MAX_RESULT, Work(2 * MAX_WORK)  # one for all texts: many small ones block no longer than a large one
     try:
-        for where, _, text in texts(result):
+        for steps, _, text in texts(result):
             if text in seen:
                 continue
             seen.add(text)
             if left < len(text):
-                findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (left, len(text)), where))
+                findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (left, len(text)), written(steps)))
             elif text in _quiet:
                 left -= len(text)
                 continue
             before = work.left
-            found = scan_text(text[:left], Place.RESULT, where, work)
-            findings += found
+            found = scan_text(text[:left], Place.RESULT, "", work)
             left = max(0, left - len(text))
+            if found:
+                where = written(steps)
+                findings += [replace(one, where=where) for one in found]
             # A name, with nothing in it, on which nothing was spent. Values aren't kept: they may be secrets.
-            if not found and work.left == before and where.endswith(text):
+            elif work.left == before and steps is not None and steps[1] is text:
                 _keep_quiet(text)
     except TooMuch:
         findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (0, 0), ""))
@@ -149,14 +159,15 @@ def _unlooked(place: Place) -> Severity:
 def _disguised(
     text: str, folded: str, place: Place, where: str, findings: list[Finding], work: Work
 ) -> Iterator[Finding]:
-    for rule, severity, start, end in disguised.found(text, folded, place):
+    may_be = glance(text)
+    for rule, severity, start, end in disguised.found(text, place, may_be.blank):
         yield _finding(rule, severity, (start, end), where)
     for inside, start, end in encoded.decoded(text):
         speaks = _inside(inside, place, work)
         if speaks is not None:
             yield _finding(speaks, speaks.severity_in(place), (start, end), where)
             break
-    if any(_speaks(turned, work) for turned in encoded.turned_round(text)):
+    if any(_speaks(turned, work) for turned in encoded.turned_round(text, may_be.turned)):
         yield _finding(encoded.DEMAND, encoded.DEMAND.severity_in(place), (0, len(text)), where)
     spoken = any(one.rule in _SPOKEN for one in findings)
     if not spoken and disguised.set_apart(folded):

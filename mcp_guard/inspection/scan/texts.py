@@ -7,13 +7,15 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from mcp_guard.inspection.scan.finding import Place
 
-Text = tuple[str, Place, str]
-"""Where, what kind of place, the text."""
+Steps = tuple[Any, str | int]
+"""A way into a thing: the steps before the last one (None: there are none), and that one, a name or a position."""
+Text = tuple[Steps | None, Place, str]
+"""Where, what kind of place, the text. Nearly no place is ever told, so it is written out only where it is."""
 
 MAX_TEXTS = 50_000
 """Texts of one thing; one that has more is not like any tool."""
@@ -54,26 +56,42 @@ def joined(value: Any) -> tuple[str, str]:
 def texts(value: Any) -> Iterator[Text]:
     """The texts, outermost first. Raises TooMuch."""
     count = 0
-    stack: list[tuple[str, Place, Any, bool, int]] = [("", Place.PROSE, value, False, 0)]
+    stack: list[tuple[Steps | None, Place, Any, bool, int]] = [(None, Place.PROSE, value, False, 0)]
     while stack:
         where, place, item, of_names, depth = stack.pop()
         if isinstance(item, str):
             count += 1
             yield where, place, item
         elif isinstance(item, list):
-            stack.extend(
-                (f"{where}[{at}]", place, one, False, depth + 1) for at, one in reversed(list(enumerate(item)))
-            )
-        elif isinstance(item, Mapping):
-            inner: list[tuple[str, Place, Any, bool, int]] = []
+            stack += [((where, at), place, one, False, depth + 1) for at, one in enumerate(item)][::-1]
+        elif isinstance(item, dict):
+            of_values = place is Place.VALUE
+            inner: list[tuple[Steps | None, Place, Any, bool, int]] = []
             for name, one in item.items():
-                path = f"{where}.{name[:64]}" if where else name[:64]
+                steps = (where, name)
                 count += 1
-                yield path, Place.NAME if of_names else Place.PROSE, name
-                if of_names or name not in _NOT_READ:
-                    values = place is Place.VALUE or (not of_names and name in _VALUES)
-                    names = not of_names and not values and name in _NAMES
-                    inner.append((path, Place.VALUE if values else Place.PROSE, one, names, depth + 1))
-            stack.extend(reversed(inner))
+                yield steps, Place.NAME if of_names else Place.PROSE, name
+                if of_names:
+                    inner.append((steps, Place.VALUE if of_values else Place.PROSE, one, False, depth + 1))
+                elif name not in _NOT_READ:
+                    values = of_values or name in _VALUES
+                    inner.append(
+                        (steps, Place.VALUE if values else Place.PROSE, one, not values and name in _NAMES, depth + 1)
+                    )
+            inner.reverse()
+            stack += inner
         if count > MAX_TEXTS or depth > MAX_DEPTH:
             raise TooMuch
+
+
+def written(steps: Steps | None) -> str:
+    """A way as a person reads it: `a.b[0]`, long names cut."""
+    way: list[str | int] = []
+    while steps is not None:
+        steps, last = steps
+        way.append(last)
+    where = ""
+    for step in reversed(way):
+        more = f"[{step}]" if isinstance(step, int) else step[:64]
+        where += f".{more}" if where and isinstance(step, str) else more
+    return where

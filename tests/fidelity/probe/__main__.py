@@ -1,7 +1,7 @@
 """Probes the guard, and other proxies where they are installed, and writes the scorecard into docs/fidelity.md.
 
 Exit code 1: our own columns have something lost or changed that isn't known, or keep what is known to be changed.
-2: one of the proxies couldn't be installed or run.
+2: one of the proxies couldn't be run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 
 from tests.fidelity.probe.columns import POLICY, Column, others, ours
 from tests.fidelity.probe.features import BOTH
-from tests.fidelity.probe.installing import NotInstalled, install
 from tests.fidelity.probe.run import probe, probe_twice
 from tests.fidelity.probe.scorecard import Result, generated, put_into, surprises
 from tests.fidelity.processes import NotStarted
@@ -43,19 +42,16 @@ def _results(columns: Sequence[Column], look: Callable[..., Awaitable[dict[str, 
 def main() -> int:
     """Probe every column, one after the other."""
     parser = argparse.ArgumentParser(prog="python -m tests.fidelity.probe", description=__doc__)
-    parser.add_argument("--peers", type=Path, help="where other proxies are installed; see docs/fidelity.md")
-    parser.add_argument("--install", action="store_true", help="install those that aren't there")
+    parser.add_argument("--peers", type=Path, help="where `make peers` put other proxies")
     parser.add_argument("--policy", type=Path, default=POLICY, help="what the guard grants")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/fidelity.md")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         place = Place(Path(directory), given.policy.resolve())
         try:
-            if given.peers and given.install:
-                install(given.peers.resolve())
             own = _results(ours(place), probe)
             results = own + (_results(others(given.peers.resolve(), place), probe_twice) if given.peers else [])
-        except (NotInstalled, NotStarted) as failure:
+        except NotStarted as failure:
             print(failure, file=sys.stderr)
             return 2
     text = generated(results)

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from mcp_guard import __version__
 from tests.fidelity.probe.run import Reached
-from tests.fidelity.processes import free_port, listening
+from tests.fidelity.processes import listening
 from tests.fidelity.routes import REPOSITORY, Place
+from tests.ports import free_port
 
 SERVER = [sys.executable, "-m", "tests.fidelity.probe.server"]
 HTTP_SERVER = [sys.executable, "-m", "tests.fidelity.probe.http_server"]
