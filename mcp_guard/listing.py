@@ -111,7 +111,10 @@ def shows_call(context: Context, call: Call) -> bool:
 
 def owner_by_name(context: Context, exposed: str) -> Downstream | None:
     """The server that a name belongs to, if it is a tool's at all; no two servers may own one name."""
-    return next((server for server in context.session.servers if _may_own(context, server, exposed)), None)
+    for server in context.session.servers:
+        if _may_own(context, server, exposed):
+            return server
+    return None
 
 
 def unlisted_owner(context: Context, exposed: str) -> Downstream | None:

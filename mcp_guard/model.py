@@ -138,7 +138,7 @@ class Call:
         if self.method == "completion/complete":
             return self._completed()
         arguments = self.params.get("arguments")
-        return arguments if isinstance(arguments, Mapping) else {}
+        return arguments if type(arguments) is dict or isinstance(arguments, Mapping) else {}
 
     def _completed(self) -> Mapping[str, Any]:
         argument, context = self.params.get("argument"), self.params.get("context")
