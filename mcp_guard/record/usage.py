@@ -146,7 +146,8 @@ class UsageView:
                 continue
             self._recent.usage[account, charge.rule] = total
             _write(self._connection, account, charge.rule, total)
-            spent.add_values(self._connection, account, charge)
+            if charge.values:
+                spent.add_values(self._connection, account, charge)
 
     def __enter__(self) -> UsageView:
         return self
