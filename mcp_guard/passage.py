@@ -84,13 +84,13 @@ class Passage:
 
     def begin(self, beside: Collection[str] = ()) -> None:
         """Judge it, then send or refuse it. `beside` are members of `params` that the method doesn't have."""
-        if not all(may_extend(self.context, self.call.server, member) for member in beside):
+        if beside and not all(may_extend(self.context, self.call.server, member) for member in beside):
             return self.refuse(Decision(Effect.DENY, Reason.UNEXPECTED_MEMBER))
         if not self.context.session.has_room(self.request, self.server):
             return self.refuse(Decision(Effect.DENY, Reason.TOO_MANY))
         if self.server.resting:
             return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
-        self._members = tuple(sorted(beside))
+        self._members = tuple(sorted(beside)) if beside else ()
         self.call = self._watched.traced(self.call)
         judge = partial(patiently, self._judge, self._unrecorded)
         if self._watched.takes_time or self.round:
