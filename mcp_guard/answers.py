@@ -25,8 +25,13 @@ ASKING = ("resultType", "inputRequests", "requestState")
 
 def look_alikes(value: Mapping[str, Any], names: Collection[str]) -> bool:
     """Is one of these names there in another letter case?"""
-    known = {name.casefold(): name for name in names}
-    return any(known.get(name.casefold(), name) != name for name in value)
+    for name in value:  # mostly all are as they should be, and need no folding
+        if name in names:
+            continue
+        folded = name.casefold()
+        if any(folded == one.casefold() for one in names):
+            return True
+    return False
 
 
 def is_complete(result: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ import atexit
 import importlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import Any
 
@@ -31,21 +31,22 @@ _lanes: dict[str, tuple[Queue, threading.Thread]] = {}
 
 def is_light(value: Any, bound: int = LIGHT) -> bool:
     """Are there less than so many characters in this JSON value? Stops counting there."""
-    left, stack = bound, [value]
-    while stack:
-        item = stack.pop()
-        left -= _EACH
-        if isinstance(item, str):
-            left -= len(item)
-        elif isinstance(item, dict):
-            left -= sum(map(len, item)) + _EACH * len(item)
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            left -= _EACH * len(item)
-            stack.extend(item)
-        if left < 0:
-            return False
-    return True
+    left = bound
+    stack: list[Iterable[Any]] = [(value,)]
+    while stack and left >= 0:  # what is too long a list by itself is never gone through
+        for item in stack.pop():
+            kind = type(item)  # parsed from JSON, so it is none of their children
+            left -= _EACH
+            if kind is str:
+                left -= len(item)
+            elif kind is dict:
+                for name in item:
+                    left -= _EACH + len(name)
+                stack.append(item.values())
+            elif kind is list:
+                left -= _EACH * len(item)
+                stack.append(item)
+    return left >= 0
 
 
 def look(lane: str, matter: Any, job: Job, then: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:

@@ -50,19 +50,20 @@ class Tool:
     descriptor: Mapping[str, Any]
     check: Validator
     described: Described | None = None  # by the effects catalogue, for exactly this descriptor
+    # what follows from the descriptor, since every call asks for it
+    schema: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    argument_names: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    added_effects: frozenset[EffectClass] = field(init=False, repr=False, compare=False)
 
-    @property
-    def schema(self) -> Mapping[str, Any]:
+    def __post_init__(self) -> None:
         schema = self.descriptor.get("inputSchema")
-        return schema if isinstance(schema, Mapping) else {}
+        schema = schema if isinstance(schema, Mapping) else {}
+        names = schema.get("properties")
+        object.__setattr__(self, "schema", schema)
+        object.__setattr__(self, "argument_names", names if isinstance(names, Mapping) else {})
+        object.__setattr__(self, "added_effects", self._added_effects())
 
-    @property
-    def argument_names(self) -> Mapping[str, Any]:
-        properties = self.schema.get("properties")
-        return properties if isinstance(properties, Mapping) else {}
-
-    @property
-    def added_effects(self) -> frozenset[EffectClass]:
+    def _added_effects(self) -> frozenset[EffectClass]:
         """Classes that the server's annotations admit to. They are its own claim, so they can only add."""
         annotations = self.descriptor.get("annotations")
         if not isinstance(annotations, Mapping):

@@ -22,6 +22,7 @@ from mcp_guard.record import stops
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.record.usage import UsageView
 from mcp_guard.session import InFlight, Session
+from mcp_guard.shown_tools import ShownTools
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Context:
     listed: dict[tuple[str, PinKind], Listed] = field(default_factory=dict)  # by server: what was listed when
     resources: dict[str, Listed] = field(default_factory=dict)  # by server; asked for under a lock
     instructed: dict[str, object] = field(default_factory=dict)  # by server: instructions that may be passed on
+    shown: ShownTools = field(default_factory=ShownTools)
+    _latest: tuple[UsageView, str, LiveFacts] | None = None  # facts, and the transaction and server that they are of
 
     def server(self, name: str) -> Downstream | None:
         """The session's server of this name."""
@@ -63,12 +66,17 @@ class Context:
 
     def facts(self, server: str, view: UsageView | None = None) -> LiveFacts:
         """What is known now of calls to `server`; with `view`, inside the transaction that it belongs to."""
+        if view is not None and self._latest is not None and self._latest[0] is view and self._latest[1] == server:
+            return self._latest[2]  # within one transaction nothing becomes known, or another
         now = view.now if view is not None else self.guard.now()
         found = self.server(server)
         base = found.spec.cwd if found is not None else None
         key, lock = self.guard.record.key, self.guard.lock
         sources = partial(self.guard.origins, view=view)
-        return LiveFacts(now, view, self.known, self.session.by_server(), self.guard.roots, base, key, sources, lock)
+        facts = LiveFacts(now, view, self.known, self.session.by_server(), self.guard.roots, base, key, sources, lock)
+        if view is not None:
+            self._latest = (view, server, facts)
+        return facts
 
     def note(self, kind: EntryKind, data: Mapping[str, Any]) -> None:
         """An entry that isn't a call. If it can't be written, calls can't either, and say so themselves."""

@@ -289,6 +289,7 @@ class Guard:
 
     def describe(self, call: Call, session_key: str, client: str, names: Mapping[str, Any]) -> Request:
         """What the record keeps of a call: shape and keyed digest, no value (law 8)."""
+        arguments = call.arguments
         return Request(
             principal=call.principal,
             session=session_key,
@@ -296,11 +297,11 @@ class Guard:
             server=call.server,
             target=call.target if call.kind is not Kind.RESOURCE else without_query(call.target),
             kind=call.kind,
-            shape=shape(call.arguments, names),
+            shape=shape(arguments, names),
             digest=keyed_digest(self.record.key, {"method": call.method, "params": without_progress(call.params)}),
             authority_digest=self.authority_digest,
             client=client,
-            values=value_digests(self.record.key, call.arguments, names),
+            values=value_digests(self.record.key, arguments, names),
         )
 
     def session_for(self, principal: str) -> str:

@@ -8,11 +8,12 @@ can tell which of its tools speaks. Where nothing is wanted, nothing is looked a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from mcp_guard import found, log, rounds
 from mcp_guard.aside import is_light, look
@@ -25,6 +26,7 @@ from mcp_guard.inspection.results import Inspected, inspect, links
 from mcp_guard.model import Call, Effect, Kind, Reason
 from mcp_guard.quarantining import held_why, hold
 from mcp_guard.record.entries import Entry
+from mcp_guard.scans import Scans
 
 LOG = "notifications/message"
 MAX_LINKS = 1000
@@ -44,13 +46,12 @@ _ABOUT_TASKS = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 _ASKS = "it asks before it answers, which a call may not whose answer a person releases"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One reply and what is wanted done to it: all that a thread needs."""
 
     reply: dict[str, Any]
     wanted: Obligations
-    state: dict[str, Any] = field(default_factory=dict)  # the server's own, which isn't looked at
+    state: Mapping[str, Any] = MappingProxyType({})  # the server's own, which isn't looked at
     fits: Callable[[Any], bool] | None = None
 
     def run(self, readable: Collection[str]) -> Inspected:
@@ -96,19 +97,25 @@ def _look_by(
     then: Callable[[Inspected, tuple[str, ...]], None],
     failed: Callable[[Exception], None],
 ) -> None:
-    scans, lane = context.guard.scans, call.server
+    lane, reply = call.server, job.reply
+    run = partial(_looked, context.guard.scans, lane, job)
 
-    def run(readable: Collection[str]) -> tuple[Inspected, tuple[str, ...]]:
-        done = job.run(readable)
-        goes_on = not done.withheld and not job.wanted.quarantine
-        return done, scans.in_answer(done.answer, lane) if goes_on else ()
-
-    def go_on(readable: Collection[str]) -> None:
-        look(lane, job.reply, lambda: run(readable), lambda looked: then(*looked), failed)
+    def give(looked: tuple[Inspected, tuple[str, ...]]) -> None:
+        then(*looked)
 
     if inspection is None or job.wanted == NOTHING:
-        return go_on(())
-    return look(lane, job.reply, lambda: links(job.reply), lambda uris: go_on(inspection.readable(uris)), failed)
+        return look(lane, reply, run, give, failed)
+
+    def go_on(uris: list[str]) -> None:
+        look(lane, reply, partial(run, inspection.readable(uris)), give, failed)
+
+    return look(lane, reply, partial(links, reply), go_on, failed)
+
+
+def _looked(scans: Scans, lane: str, job: Job, readable: Collection[str] = ()) -> tuple[Inspected, tuple[str, ...]]:
+    done = job.run(readable)
+    goes_on = not done.withheld and not job.wanted.quarantine
+    return done, scans.in_answer(done.answer, lane) if goes_on else ()
 
 
 @dataclass(slots=True)
@@ -186,7 +193,7 @@ def of_call(context: Context, call: Call, tool: Tool | None, wanted: Obligations
     """The inspection of a judged call; None if nothing is wanted. An extension may carry any tool's answer."""
     if call.kind is Kind.EXTENSION:
         wanted |= context.guard.wants_of(call.server)
-    if wanted == NOTHING and context.guard.wants_of(call.server) == NOTHING:
+    if (wanted is NOTHING or wanted == NOTHING) and context.guard.wants_of(call.server) == NOTHING:
         return None
     return Inspection(context, call, tool, wanted)
 
@@ -310,5 +317,5 @@ def _without(reply: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
     return {**reply, "result": {name: value for name, value in reply["result"].items() if name not in state}}
 
 
-def _with(answer: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
+def _with(answer: dict[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
     return {**answer, "result": {**answer["result"], **state}} if state else answer

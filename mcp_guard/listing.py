@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ from mcp_guard.lock.pins import PinKind
 from mcp_guard.model import Call, Kind
 from mcp_guard.policy.decide import visible
 from mcp_guard.policy.listing import narrowed_schema
+from mcp_guard.policy.steady import Span, steady_span
 from mcp_guard.record.entries import EntryKind
 from mcp_guard.session import InFlight
 from mcp_guard.sighting import PINNED, is_old, sighted, sighted_others
@@ -81,7 +83,23 @@ def known_tools(context: Context, exposed: str, then: Callable[[], None]) -> Non
 
 def shows(context: Context, tool: Tool) -> bool:
     """Is this tool shown to the client? Then it may be called; else it doesn't exist."""
-    return shows_call(context, Call(context.session.principal, "tools/call", tool.server, tool.name, {}))
+    guard, session = context.guard, context.session
+    listed = session.tools()
+    if listed.get(tool.exposed) is not tool or context.unlocked(tool.server) or session.unshown:
+        return shows_call(context, _bare_call(context, tool))
+    grounds = (guard.authority, guard.lock, session.principal, listed)
+    at_first = context.known.get(tool.server)
+    return context.shown.shows(tool, guard.now(), grounds, at_first, partial(_shown_how_long, context))
+
+
+def _shown_how_long(context: Context, tool: Tool, now: datetime) -> tuple[bool, Span | None]:
+    call, facts = _bare_call(context, tool), context.facts(tool.server)
+    facts.now = now  # one moment for both: between two of them a deadline may pass
+    return visible(context.guard.authority, call, facts), steady_span(context.guard.authority, call, now)
+
+
+def _bare_call(context: Context, tool: Tool) -> Call:
+    return Call(context.session.principal, "tools/call", tool.server, tool.name, {})
 
 
 def shows_call(context: Context, call: Call) -> bool:
@@ -93,7 +111,10 @@ def shows_call(context: Context, call: Call) -> bool:
 
 def owner_by_name(context: Context, exposed: str) -> Downstream | None:
     """The server that a name belongs to, if it is a tool's at all; no two servers may own one name."""
-    return next((server for server in context.session.servers if _may_own(context, server, exposed)), None)
+    for server in context.session.servers:
+        if _may_own(context, server, exposed):
+            return server
+    return None
 
 
 def unlisted_owner(context: Context, exposed: str) -> Downstream | None:
@@ -235,7 +256,7 @@ def _framed(context: Context, frame: Mapping[str, Any], key: str, items: list[An
 
 def _shown_tool(context: Context, tool: Tool) -> dict[str, Any]:
     """The descriptor as the client sees it: its name, and a schema that says what is granted."""
-    call = Call(context.session.principal, "tools/call", tool.server, tool.name, {})
+    call = _bare_call(context, tool)
     try:
         schema = narrowed_schema(context.guard.authority, call, tool.schema, context.facts(tool.server))
     except Exception:  # a schema that only its own server understands: a hint less, and the call is judged all the same

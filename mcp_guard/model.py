@@ -16,6 +16,7 @@ from operator import or_
 from typing import Any, Protocol
 
 from mcp_guard.inspection.obligations import NOTHING, Obligations
+from mcp_guard.written_once import written_once
 
 Json = Any
 """A JSON value as `wire.parse` yields it. `Any`, since it is raw on purpose."""
@@ -112,7 +113,7 @@ class Outcome(StrEnum):
     NOT_SENT = "not_sent"  # no byte reached the transport; charges are given back
 
 
-@dataclass(frozen=True, slots=True)
+@written_once
 class Call:
     """One object that is judged, digested, recorded and sent (law 1).
 
@@ -137,7 +138,7 @@ class Call:
         if self.method == "completion/complete":
             return self._completed()
         arguments = self.params.get("arguments")
-        return arguments if isinstance(arguments, Mapping) else {}
+        return arguments if type(arguments) is dict or isinstance(arguments, Mapping) else {}
 
     def _completed(self) -> Mapping[str, Any]:
         argument, context = self.params.get("argument"), self.params.get("context")
@@ -312,7 +313,7 @@ class Otherwise:
     rules: tuple[str, ...] = ()  # keys
 
 
-@dataclass(frozen=True, slots=True)
+@written_once
 class Decision:
     """What all verdicts add up to. A refusal shows `rule`, `reason`, `advice` and `permitted`, and nothing else."""
 

@@ -84,13 +84,13 @@ class Passage:
 
     def begin(self, beside: Collection[str] = ()) -> None:
         """Judge it, then send or refuse it. `beside` are members of `params` that the method doesn't have."""
-        if not all(may_extend(self.context, self.call.server, member) for member in beside):
+        if beside and not all(may_extend(self.context, self.call.server, member) for member in beside):
             return self.refuse(Decision(Effect.DENY, Reason.UNEXPECTED_MEMBER))
         if not self.context.session.has_room(self.request, self.server):
             return self.refuse(Decision(Effect.DENY, Reason.TOO_MANY))
         if self.server.resting:
             return self.refuse(Decision(Effect.DENY, Reason.UNAVAILABLE))
-        self._members = tuple(sorted(beside))
+        self._members = tuple(sorted(beside)) if beside else ()
         self.call = self._watched.traced(self.call)
         judge = partial(patiently, self._judge, self._unrecorded)
         if self._watched.takes_time or self.round:
@@ -342,6 +342,7 @@ class Passage:
     def _answered(self, entry: Entry, reply: dict[str, Any]) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         if "unsent" in reply:  # only a link says that: no connection could be made, so that no byte of it left
             return self._not_sent(entry, str(reply["gone"]))
         if "gone" in reply:
@@ -392,9 +393,10 @@ class Passage:
             return self._unreadable(entry, error)
         if outcome is not Outcome.OK:
             return self._settle(entry, outcome, answer, note)
+        if not remembering.reads(self.context, self.call, answer):
+            return self._settle(entry, outcome, answer, note)
         then = partial(self._settle, entry, outcome, answer, note)
-        unseen = partial(self._settle, entry, Outcome.WITHHELD, self._withheld(entry, _UNSEEN), _UNSEEN)
-        return remembering.remember(self.context, entry, self.call, answer, then, unseen)
+        return remembering.remember(self.context, entry, self.call, answer, then, lambda: self.withhold(entry, _UNSEEN))
 
     def _asked(self, entry: Entry, shown: dict[str, Any] | None, why: str) -> None:
         """The server's answer has questions in it: all of them are shown, or none."""
@@ -451,9 +453,11 @@ class Passage:
         self.context.guard.under_way.done(self)
         if self._timer is not None:
             self._timer.cancel()
-        scanned = noted(dict.fromkeys(self._found)) if outcome in _SAID else ""
+        scanned = noted(dict.fromkeys(self._found)) if self._found and outcome in _SAID else ""
         inspected = self._inspection.note if self._inspection is not None else ""
-        note = self._watched.settled(outcome, answer, "; ".join(filter(None, (note, scanned, inspected))))
+        if scanned or inspected:
+            note = "; ".join(filter(None, (note, scanned, inspected)))
+        note = self._watched.settled(outcome, answer, note)
         duration = (asyncio.get_running_loop().time() - self._started) * 1000
 
         def step() -> None:

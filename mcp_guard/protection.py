@@ -65,6 +65,7 @@ class Protection:
         self._linked = tuple(dict.fromkeys(real for _, real in linked))
         self._bases = tuple(dict.fromkeys(starts))
         self._plain_bases = frozenset(base for base in starts if os.path.realpath(base) == base)
+        self._plain_starts = [base.rstrip("/") + "/" for base in self._plain_bases]
         self._starts = [(base, base in self._plain_bases, self._names_below(_fold(base))) for base in self._bases]
         self._is_inside = any(self._own_path(f"{base}/{_NO_NAME}") for base in self._bases)
         self._port = port
@@ -175,13 +176,13 @@ class Protection:
 
     def _leads_to_own(self, path: str, is_normal: bool) -> bool:
         try:
+            if is_normal and self._leads_nowhere(path):
+                return False
             found = os.lstat(path)
         except ValueError:
             return True  # a name that this file system has no bytes for: unclear
         except OSError:
-            # Nothing there (yet). Directly below a plain directory no link can lead elsewhere; else follow them.
-            plain = is_normal and path.rpartition("/")[0] in self._plain_bases
-            return not plain and self._covers(real_path(path))
+            return self._covers(real_path(path))  # nothing there (yet): follow the links above it
         real = real_path(path)
         if self._covers(real):
             return True
@@ -191,6 +192,17 @@ class Protection:
             except OSError:
                 return False  # it dangles, and where it leads isn't ours
         return self._is_own(found)
+
+    def _leads_nowhere(self, path: str) -> bool:
+        """Is nothing there by the first name below a plain directory? Then there is no link on the way, and the path
+        leads where it says: `realpath` follows what is there. Of most texts with a slash that are no path, it is so.
+        """
+        for start in self._plain_starts:
+            if path.startswith(start):
+                end = path.find("/", len(start))
+                if not _is_there(path if end < 0 else path[:end]):
+                    return True
+        return False
 
     def _is_own(self, found: os.stat_result) -> bool:
         """Is it one of our files under another name: a hard link, a mount?"""

@@ -44,6 +44,16 @@ def sources(context: Context, call: Call, view: UsageView) -> dict[str, str]:
     return describe(guard.authority, call, context.facts(call.server, view)) if guard.asked.active else {}
 
 
+def reads(context: Context, call: Call, answer: dict[str, Any]) -> bool:
+    """Does any rule go by what this answer gives? Only the plain result of a tool counts: no error, no question, no
+    task.
+    """
+    asked, result = context.guard.asked, answer.get("result")
+    if not asked.history or not isinstance(result, dict) or not asked.reads(call):
+        return False
+    return result.get("isError") is not True and result.get("resultType", "complete") == "complete"
+
+
 def remember(
     context: Context,
     entry: Entry,
@@ -52,20 +62,15 @@ def remember(
     then: Callable[[Read | None], None],
     failed: Callable[[], None],
 ) -> None:
-    """Read a result before the client does. `then` gets what is to be kept together with the outcome.
+    """Read a result before the client does, if it `reads`. `then` gets what is to be kept together with the outcome.
 
-    Only the plain result of a tool counts: no error, no question, no task. If not all of it can be read and kept, it
-    is `failed`: a deny may hang on what a stranger's result held.
+    If not all of it can be read and kept, it is `failed`: a deny may hang on what a stranger's result held.
     """
-    guard, result = context.guard, answer.get("result")
-    if not guard.asked.history or not isinstance(result, dict) or not guard.asked.reads(call):
-        return then(None)
-    if result.get("isError") is True or result.get("resultType", "complete") != "complete":
-        return then(None)
+    guard = context.guard
     reading = reading_of(guard.asked, guard.authority, call, context.facts(call.server), carried_by(call.params))
     if UNTRUSTED in entry.decision.gives:  # as it was admitted, whatever its server lists by now
         reading = replace(reading, trusted=False)
-    return _Slices(context, entry, reading, given(result), then, failed).step()
+    return _Slices(context, entry, reading, given(answer["result"]), then, failed).step()
 
 
 @dataclass(slots=True)

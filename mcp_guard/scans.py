@@ -142,18 +142,19 @@ class Scans:
         if self._is_off:
             return ()
         try:
-            said = [*scan_result(answer), *self._named_in(answer, server)]
+            said = scan_result(answer)
+            if server and self._references is not None:
+                said = (*said, *self._named_in(answer, self._references, server))
             found = [one for one in said if self.inspect.act(one.severity) is not Act.OFF]
         except Exception as error:
             return (f"it could not be looked at ({type(error).__name__})",)
         return rule_ids(found)
 
-    def _named_in(self, answer: Mapping[str, Any], server: str) -> Iterator[Finding]:
+    def _named_in(self, answer: Mapping[str, Any], references: References, server: str) -> Iterator[Finding]:
         """Another server's tool, if its text names one; of a text that is too long, its beginning is looked at."""
-        if server and (references := self._references) is not None:
-            text = "\n".join(islice(strings(answer), MAX_TEXTS))[:MAX_RESULT]
-            if (found := references.found(text, server)) is not None:
-                yield found
+        text = "\n".join(islice(strings(answer), MAX_TEXTS))[:MAX_RESULT]
+        if (found := references.found(text, server)) is not None:
+            yield found
 
     def in_passing(self, told: Mapping[str, Any], server: str = "") -> tuple[str, ...]:
         """The same of one line of many, which is looked at where it comes: of a long one, only that it is."""

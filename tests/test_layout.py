@@ -20,6 +20,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mcp_guard"
 CORE = {"model", "errors", "wire", "policy", "history", "catalog", "lock", "inspection", "drafting", "monitor"}
+CORE |= {"written_once"}
 """Modules and whole packages."""
 
 FORBIDDEN_IN_CORE = {

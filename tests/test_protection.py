@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mcp_guard import protection
 from mcp_guard.protection import Protection, local_resolve
+from mcp_guard.real_path import real_path
 from tests.growth import linear
 
 PORT = 8123
@@ -331,7 +332,7 @@ def test_a_default_port_is_the_guards_own_only_on_a_host_that_may_be_this_machin
 
 
 def walls(count: int) -> Iterator[str]:
-    return (f"{'d/' * 200}{number}" for number in range(count))
+    return (f"src/{'d/' * 200}{number}" for number in range(count))
 
 
 def test_more_names_than_can_be_looked_at_are_denied_soon(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,6 +347,22 @@ def test_more_names_than_can_be_looked_at_are_denied_soon(house: House, monkeypa
     followed.clear()
     assert house.denies(list(walls(5_000)))
     assert 0 < len(followed) < 1000  # of 200 steps each: one by one all of them would be a million
+
+
+def test_what_leads_nowhere_is_not_followed_until_a_link_stands_there(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed: list[str] = []
+
+    def followed_path(path: str) -> str:
+        followed.append(path)
+        return real_path(path)
+
+    monkeypatch.setattr(protection, "real_path", followed_path)
+    assert not house.denies("example.org/guard.db") and followed == []
+    (house.project / "example.org").symlink_to(house.state)
+    assert house.denies("example.org/guard.db") and house.denies("example.org/not/there")
+    assert followed
 
 
 def test_a_large_text_is_looked_at_in_linear_time(house: House) -> None:

@@ -23,6 +23,7 @@ SIZES = {"20 B": 20, "10 KB": 10_240, "1 MB": 1_048_576}
 AT_ONCE = (1, 16, 64)
 WARM_UP = 20
 PEER_PATIENCE = 5.0  # seconds for one answer of a peer
+PEER_START = 20.0  # and for its first, while it starts: on a busy machine one of them was said not to speak an era
 SLOW = 0.3  # seconds of one call, beyond which many at once would take minutes
 Tick = Callable[[str], None]
 
@@ -183,8 +184,10 @@ def _opened(chain: Chain, era: Era, stack: ExitStack, standing: Standing, rows: 
     began = time.perf_counter()
     try:
         caller = chain.open(stack, era)
-        caller.patience = PEER_PATIENCE if chain.is_peer else caller.patience
+        usual = PEER_PATIENCE if chain.is_peer else caller.patience
+        caller.patience = PEER_START if chain.is_peer else caller.patience
         caller.open()
+        caller.patience = usual
         standing.first_listing = time.perf_counter() - began
         _warm_up(caller, rows)
         return caller

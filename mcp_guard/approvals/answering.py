@@ -6,6 +6,7 @@ Whoever calls has made sure that a person is there (`mcp_guard.presence`) before
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ SESSION = "person"
 """The session that a person's own entries carry where they are about none."""
 MOST = 1000  # questions that one list has
 ALL = -1  # instead of that: however many there are
+WRITTEN_WITHIN = timedelta(seconds=2)
+"""A guard commits a question, then writes its slip: whoever looks in between waits so long from the asking."""
+_AGAIN_AFTER = 0.02  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,13 @@ class Desk:
 
     def slip(self, one: Waiting) -> slips.Slip:
         """All of the call. Raises GuardError if it can't be shown as what it is."""
-        return slips.read(self._reader.directory, one.entry, one.digest, self._reader.key)
+        while True:
+            try:
+                return slips.read(self._reader.directory, one.entry, one.digest, self._reader.key)
+            except slips.NotThere:
+                if abs(datetime.now(UTC) - one.asked) > WRITTEN_WITHIN:
+                    raise
+            time.sleep(_AGAIN_AFTER)
 
     def approve(self, one: Waiting, by: str, tier: By) -> datetime:
         """Say yes to one execution; until when it is good. The call has to be there to be seen."""

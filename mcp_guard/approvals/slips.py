@@ -32,6 +32,10 @@ NOT_FOLLOWED = "not followed: no rule asks where it comes from"
 _ENTRY = re.compile(r"[0-9a-f]{1,16}-[0-9]{1,18}")
 
 
+class NotThere(GuardError):
+    """There is no slip: it was removed, or its guard is about to write it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slip:
     """A question as a person sees it."""
@@ -72,7 +76,7 @@ def write(directory: Path, question: Question) -> None:
 
 
 def read(directory: Path, entry: str, digest: str, key: bytes) -> Slip:
-    """The slip of a question, if it is about the very call of `digest`. Raises GuardError otherwise."""
+    """The slip of a question, if it is about the very call of `digest`. Raises NotThere, or GuardError otherwise."""
     path = _path(directory, entry)
     place.check_file(path)
     try:
@@ -82,7 +86,7 @@ def read(directory: Path, entry: str, digest: str, key: bytes) -> Slip:
         )
         exact = exact_digest(call_digest(call), key)
     except FileNotFoundError:
-        raise GuardError(f"what `{entry}` is about isn't there any more; it can't be approved unseen") from None
+        raise NotThere(f"what `{entry}` is about isn't there any more; it can't be approved unseen") from None
     except (OSError, AttributeError, KeyError, TypeError, ValueError, GuardError) as error:
         raise GuardError(f"`{path}` isn't what the guard wrote; `{entry}` can't be approved unseen") from error
     if not hmac.compare_digest(exact, digest):

@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from mcp_guard.inspection.characters import hidden_spans, may_have_hidden, without_hidden
 from mcp_guard.inspection.obligations import NOTHING, Obligations
@@ -36,12 +36,11 @@ MayRead = Callable[[str], bool]
 """May the client read the resource that a link leads to?"""
 
 
-@dataclass(frozen=True, slots=True)
-class Inspected:
+class Inspected(NamedTuple):
     """What is left of an answer; `withheld` says why nothing is. `done`: what was applied, and how often."""
 
     answer: dict[str, Any]
-    done: Mapping[str, int] = field(default_factory=dict)
+    done: Mapping[str, int] = MappingProxyType({})
     withheld: str = ""
 
     @property
@@ -61,7 +60,7 @@ def inspect(
 
     `fits` None: the tool promises nothing. Quarantine is the caller's; here it is only not forgotten.
     """
-    if obligations == NOTHING:
+    if obligations is NOTHING or obligations == NOTHING:
         return Inspected(answer)
     done: Counter[str] = Counter()
     before = _structured(answer)

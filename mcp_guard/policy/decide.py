@@ -7,11 +7,11 @@ the same questions (`matching.py`), so what isn't listed can't be called.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import or_
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mcp_guard.inspection.obligations import Obligations
 from mcp_guard.model import EVERY_EFFECT, Approval, Call, Charge, Decision, Effect, Facts, RuleRef, strictest
@@ -19,7 +19,7 @@ from mcp_guard.policy import refusals
 from mcp_guard.policy.approved import Settled, approved, settled_for
 from mcp_guard.policy.document import Authority, Document
 from mcp_guard.policy.examine import Examined, examine
-from mcp_guard.policy.index import Speakers
+from mcp_guard.policy.index import Reach, Speakers
 from mcp_guard.policy.matching import (
     Classes,
     applies_now,
@@ -116,7 +116,7 @@ def _judge(authority: Authority, document: Document, call: Call, facts: Facts, s
     classes = classes_for(speakers, authority.tools, call, facts)
     arguments = given_arguments(call)
 
-    fired = [reach.rule for reach in speakers.denies if fires(reach, call, arguments, classes, facts)]
+    fired = _fired(speakers.denies, call, arguments, classes, facts)
     if fired:
         return refusals.denied(fired, _examined(speakers, call, classes, facts), call)
 
@@ -130,7 +130,7 @@ def _judge(authority: Authority, document: Document, call: Call, facts: Facts, s
     if not carrying:
         return refusals.ungranted(_examined(speakers, call, classes, facts), call, document.file)
 
-    asks = [reach.rule for reach in speakers.asks if fires(reach, call, arguments, classes, facts)]
+    asks = _fired(speakers.asks, call, arguments, classes, facts)
     gives = given_labels(authority.tools, authority.says, call, facts)
     if len(allowing) == 1 and not asks:  # most calls
         rule, costs = allowing[0]
@@ -142,6 +142,14 @@ def _judge(authority: Authority, document: Document, call: Call, facts: Facts, s
         asking_decision = replace(refusals.asking(asks, rules, charges, call, gives), obligations=obligations)
         return approved(asking_decision, [rule.ref for rule in rules], settled) if settled else asking_decision
     return Carried(tuple(rule.ref for rule in rules), tuple(charges), obligations, gives)
+
+
+def _fired(
+    reaches: tuple[Reach, ...], call: Call, arguments: Mapping[str, Any] | None, classes: Classes, facts: Facts
+) -> Sequence[Rule]:
+    if not reaches:
+        return ()
+    return [reach.rule for reach in reaches if fires(reach, call, arguments, classes, facts)]
 
 
 def _examined(speakers: Speakers, call: Call, classes: Classes, facts: Facts) -> list[Examined]:

@@ -26,6 +26,7 @@ from mcp_guard.transports.http_intake import Bounds, Intake
 from mcp_guard.transports.http_listen import bracketed, host_headers, listen
 from mcp_guard.transports.http_relay import InputSchema, Relay
 from mcp_guard.transports.http_resume import RETRY_MILLISECONDS, Events
+from mcp_guard.transports.http_together import TogetherProtocol
 
 GRACE_SECONDS = 3
 """How long open connections may take to end when the front stops."""
@@ -95,7 +96,9 @@ def _application(relay: Relay, access: Access, hosts: frozenset[str], bounds: Bo
 def _configuration(application: Intake) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http="h11",  # said outright: `auto` takes whatever parser happens to be installed
+        # h11, said outright: `auto` takes whatever parser happens to be installed. httptools sets a head no bound.
+        http=TogetherProtocol,
+        loop="none",  # the one that runs
         ws="none",
         interface="asgi3",
         lifespan="on",

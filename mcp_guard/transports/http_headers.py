@@ -21,7 +21,7 @@ LAST_EVENT = b"last-event-id"
 RESUMABLE = "2025-11-25"
 """The one revision in which a stream begins with an id, before there is anything to lose."""
 _VERSION, _METHOD, _NAME = b"mcp-protocol-version", b"mcp-method", b"mcp-name"
-_SINGLE = (SESSION, LAST_EVENT, _VERSION, _METHOD, _NAME, b"content-type", b"content-length")
+_SINGLE = frozenset({SESSION, LAST_EVENT, _VERSION, _METHOD, _NAME, b"content-type", b"content-length"})
 """Headers that a reader of the first copy and a reader of the last could take differently."""
 _ONWARD = frozenset({b"accept", b"content-type", b"host", b"traceparent"})
 """What the SDK gets beside `mcp-*`; and `last-event-id`, where that names something that is kept."""
@@ -54,9 +54,12 @@ def check_headers(headers: Headers, message: Mapping[str, Any]) -> None:
 
 
 def check_single(headers: Headers, request_id: int | str | None) -> None:
-    for name in _SINGLE:
-        if len(values(headers, name)) > 1:
+    seen = set[bytes]()
+    for name, _ in headers:
+        if name in seen:
             raise Malformed(f"the {name.decode()} header appears twice", code=HEADER_MISMATCH, id=request_id)
+        if name in _SINGLE:
+            seen.add(name)
 
 
 def _mismatch(name: bytes, request_id: int | str | None) -> Malformed:

@@ -18,6 +18,7 @@ from mcp_guard.errors import Malformed
 from mcp_guard.transports.front import Holder
 from mcp_guard.transports.http_access import Access, Headers, Refused, check_request, values
 from mcp_guard.transports.http_caller import Caller
+from mcp_guard.transports.http_direct import Desk, Direct
 from mcp_guard.transports.http_headers import (
     SESSION,
     check_headers,
@@ -40,6 +41,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 CALLER = "mcp_guard.caller"
 """The key of the ASGI scope under which the `Caller` of a POST travels through the SDK to the relay."""
 
+_SDK_LIVES = 4
+"""A session is shown to the SDK at least this often within the time after which it counts as idle there."""
+
 _log = logging.getLogger("mcp_guard.http")
 
 
@@ -55,8 +59,8 @@ class Bounds:
     reconnection: float = 30.0  # how long a call goes on for a client of 2025-11-25 whose connection broke
 
 
-class Recorder(Protocol):
-    """Takes what was refused before it became a message."""
+class Recorder(Desk, Protocol):
+    """Takes what needs no SDK, and what was refused before it became a message."""
 
     def refused(self, holder: Holder, session: str | None, why: str) -> None:
         """`session` is the session id that the client sent, if any: it may name none."""
@@ -75,6 +79,7 @@ class Intake:
         self._stopping = anyio.Event()
         self._under_way: dict[tuple[str, str], Caller] = {}
         self._sessions = Sessions()
+        self._direct = Direct(recorder)
 
     def stop(self) -> None:
         """Take no new request, and end the event streams that wait for nothing in particular."""
@@ -124,10 +129,7 @@ class Intake:
         message = parse(body)
         check_headers(headers, message)
         patience = self._bounds.reconnection if is_resumable(headers) and session_of(headers) is not None else 0.0
-        caller = Caller(holder, patience)
-        judged = serialize(message)
-        scope = {**_onward(scope, judged), CALLER: caller}
-        await self._deliver(scope, message, caller, _replayed(judged, receive, caller), send)
+        await self._deliver(scope, message, Caller(holder, patience), receive, send)
 
     async def _deliver(self, scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send) -> None:
         session = session_of(scope["headers"]) if is_legacy(scope["headers"]) else None
@@ -140,13 +142,37 @@ class Intake:
         self, session: str | None, scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send
     ) -> None:
         if "method" not in message or "id" not in message:
-            await self._app(scope, receive, send)
+            await self._pass_on(session, scope, message, caller, receive, send)
         elif session is not None:
             await self._deliver_once((session, str(message["id"])), scope, message, caller, receive, send)
         elif message["method"] == "initialize":
-            await self._open(scope, caller, receive, send)
+            await self._open(scope, message, caller, receive, send)
+        elif is_legacy(scope["headers"]):
+            await self._pass_on(None, scope, message, caller, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self._carry(None, scope, message, caller, receive, send)
+
+    async def _carry(
+        self, session: str | None, scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send
+    ) -> None:
+        """Carry one request the short way, if it is one for that; the SDK takes it up where it stands."""
+        events = self._sessions.of(session)
+        direct = session is None or (events is not None and events.known_alive)
+        try:
+            if not (direct and await self._direct.answered(message, scope["headers"], session, caller, send)):
+                await self._pass_on(session, scope, message, caller, receive, send)
+        finally:
+            self._direct.over(caller)
+
+    async def _pass_on(
+        self, session: str | None, scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send
+    ) -> None:
+        """Let the SDK take the message as it was parsed here. It sees by that, too, that its session is in use."""
+        events = self._sessions.of(session)
+        if events is not None:
+            events.seen_alive(self._bounds.idle / _SDK_LIVES)
+        judged = serialize(message)
+        await self._app({**_onward(scope, judged), CALLER: caller}, _replayed(judged, receive, caller), send)
 
     async def _deliver_once(
         self, key: tuple[str, str], scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send
@@ -157,7 +183,7 @@ class Intake:
             raise Malformed("a request with this id is under way", code=INVALID_REQUEST, id=message["id"])
         self._under_way[key] = caller
         try:
-            await self._app(scope, receive, send)
+            await self._carry(key[0], scope, message, caller, receive, send)
         finally:
             caller.when_over(lambda: self._under_way.pop(key, None))
 
@@ -180,30 +206,33 @@ class Intake:
                 caller.left()
 
     def _note_cancellation(self, session: str, message: Message) -> None:
-        """Keep the reason of a `notifications/cancelled`: the SDK applies the cancellation, and drops its text."""
+        """Keep the reason of a `notifications/cancelled`: the SDK applies the cancellation, and drops its text.
+
+        What the SDK doesn't have is cancelled by it.
+        """
         if message.get("method") != "notifications/cancelled":
             return
         params = message.get("params") or {}
         caller, reason = self._under_way.get((session, str(params.get("requestId")))), params.get("reason")
-        if caller is not None and isinstance(reason, str):
-            caller.reason = reason
+        if caller is not None:
+            caller.cancel(reason if isinstance(reason, str) else None)
 
-    async def _open(self, scope: Scope, caller: Caller, receive: Receive, send: Send) -> None:
+    async def _open(self, scope: Scope, message: Message, caller: Caller, receive: Receive, send: Send) -> None:
         """Deliver an `initialize`. When it comes to nothing, end the session that the SDK has begun for it: it would
         hold one of few places until it is idle."""
         session, events = b"", SessionEvents(caller.holder)
 
-        async def watch(message: Message) -> None:
+        async def watch(sent: Message) -> None:
             nonlocal session
-            if message["type"] == "http.response.start":
-                session = next(iter(values(message.get("headers", ()), SESSION)), b"")
+            if sent["type"] == "http.response.start":
+                session = next(iter(values(sent.get("headers", ()), SESSION)), b"")
                 if session:
                     self._sessions.begun(session.decode("latin-1"), events)
-            await send(message)
+            await send(sent)
 
         try:
             with within(events):
-                await self._app(scope, receive, watch)
+                await self._pass_on(None, scope, message, caller, receive, watch)
         finally:
             if session and not caller.established:
                 with anyio.CancelScope(shield=True):

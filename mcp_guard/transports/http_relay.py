@@ -8,7 +8,6 @@ the dependency is pinned to one minor release, and `tests/transports/test_http.p
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
@@ -19,7 +18,12 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.dispatcher import Outbound
 from mcp.shared.exceptions import MCPError
-from mcp.shared.inbound import validate_mcp_param_headers
+from mcp.shared.inbound import (
+    InboundLadderRejection,
+    InboundModernRoute,
+    classify_inbound_request,
+    validate_mcp_param_headers,
+)
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -30,62 +34,21 @@ from mcp_types import (
 from mcp_types.methods import CLIENT_REQUESTS, SPEC_CLIENT_METHODS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
+from starlette.datastructures import Headers as StarletteHeaders
 
 from mcp_guard.transports.front import TRACE, Answer, Ask, Cancel, Conversation, Conversations, Holder
+from mcp_guard.transports.http_access import Headers, values
 from mcp_guard.transports.http_caller import Caller
+from mcp_guard.transports.http_direct import STOPPING
 from mcp_guard.transports.http_intake import CALLER, report
-from mcp_guard.wire import serialize
+from mcp_guard.transports.http_outbox import Outbox, UnderWay
 
-MAX_WAITING = 1000
-"""Notifications that wait for a client that doesn't read; beyond it the oldest are dropped.
-
-The servers aren't held back (`Conversation.pause`): in the modern era one client would stall others that share them.
-"""
-MAX_WAITING_BYTES = 16 << 20
-"""Bytes of them, of which one may be as long as a message can be."""
-STOPPING = -32011
-"""The code that answers a call when the guard stops: in the implementation's range, not one of the SDK's."""
+REQUEST_CANCELLED = -32800
+"""The SDK's code for a request that its client cancelled."""
 
 InputSchema = Callable[[str, Holder], Mapping[str, Any] | None]
 """The inputSchema of a tool as this client is shown it, by its exposed name; None if it isn't."""
 Context = ServerRequestContext[anyio.abc.TaskGroup, Any]
-
-
-class Outbox:
-    """Notifications on their way out: synchronous in, asynchronous out, in order."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[str, dict[str, Any] | None, int]] = deque()
-        self._size = 0
-        self._wake = anyio.Event()
-        self._closed = False
-
-    def put(self, method: str, params: dict[str, Any] | None) -> None:
-        if self._closed:
-            return
-        size = len(serialize(params)) if params is not None else 0
-        self._waiting.append((method, params, size))
-        self._size += size
-        while len(self._waiting) > MAX_WAITING or (self._size > MAX_WAITING_BYTES and len(self._waiting) > 1):
-            self._size -= self._waiting.popleft()[2]
-        self._wake.set()
-
-    def close(self) -> None:
-        """Take nothing more; `drain` returns when what waits is written."""
-        self._closed = True
-        self._wake.set()
-
-    async def drain(self, write: Callable[[str, dict[str, Any] | None], Awaitable[None]]) -> None:
-        """Write until closed and empty."""
-        while True:
-            while self._waiting:
-                method, params, size = self._waiting.popleft()
-                self._size -= size
-                await write(method, params)
-            if self._closed:
-                return
-            await self._wake.wait()
-            self._wake = anyio.Event()
 
 
 class Relay:
@@ -99,6 +62,7 @@ class Relay:
         self._conversations = conversations
         self._input_schema = input_schema
         self._sessions: dict[str, tuple[Holder, Conversation]] = {}
+        self._initialized: set[str] = set()  # those of them whose `initialize` was answered
         self._shared: dict[Holder, Conversation] = {}
         self._live: set[Caller] = set()
 
@@ -118,6 +82,7 @@ class Relay:
             for conversation in [*(one for _, one in self._sessions.values()), *self._shared.values()]:
                 _safely(conversation.close)
             self._sessions.clear()
+            self._initialized.clear()
             self._shared.clear()
 
     def stop(self) -> None:
@@ -134,6 +99,47 @@ class Relay:
         """The conversation of a session, for who opened it."""
         owner, conversation = self._sessions.get(session, (None, None))
         return conversation if owner == holder else None
+
+    def begin(self, message: Mapping[str, Any], headers: Headers, session: str | None, caller: Caller) -> bool:
+        """Hand over a request that needs nothing of the SDK (`http_direct`); False: it does need something.
+
+        `session` is None in the modern era, whose checks are the SDK's own. What is begun is in `caller`.
+        """
+        under_way = caller.under_way = UnderWay()
+        try:
+            conversation = self._conversation_for(message, headers, session, caller.holder)
+            if conversation is None:
+                caller.under_way = None
+                return False
+            self._live.add(caller)
+            TRACE.set(next((value.decode("latin-1")[:64] for value in values(headers, b"traceparent")), ""))
+            params, can_ask = message.get("params"), session is not None
+            under_way.begin(conversation, message["method"], params, message["id"], can_ask=can_ask)
+        except Exception as failure:  # it may have been sent: it isn't handed over again
+            report(failure)
+            under_way.fail(INTERNAL_ERROR, "internal error")
+        return True
+
+    def _conversation_for(
+        self, message: Mapping[str, Any], headers: Headers, session: str | None, holder: Holder
+    ) -> Conversation | None:
+        """Whose request it is; None where the SDK wouldn't let it through: so that the refusal is its own."""
+        if session is not None:
+            return self._session(session, holder) if session in self._initialized else None
+        said = StarletteHeaders(raw=list(headers))
+        if not isinstance(classify_inbound_request(message, headers=said), InboundModernRoute):
+            return None
+        refused = self._param_rejection(message["method"], message.get("params"), said, holder)
+        return self._for_holder(holder) if refused is None else None
+
+    def begun_is_lost(self, session: str | None) -> bool:
+        """Has the session ended in which a request was begun? The SDK would say then that nothing was done."""
+        return session is not None and session not in self._initialized
+
+    def over(self, caller: Caller) -> None:
+        """The request that was begun is served."""
+        self._live.discard(caller)
+        _safely(caller.end)
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         try:
@@ -186,6 +192,7 @@ class Relay:
         conversation = self._session(session, caller.holder) or self._open_session(ctx, session, caller.holder)
         result = await self._exchange(ctx, caller, conversation)
         caller.established = True
+        self._initialized.add(session)
         return result
 
     def _open_session(self, ctx: Context, session: str, holder: Holder) -> Conversation:
@@ -199,6 +206,7 @@ class Relay:
 
         def close() -> None:
             outbox.close()
+            self._initialized.discard(session)
             if self._sessions.pop(session, None) is not None:
                 _safely(conversation.close)
 
@@ -218,48 +226,51 @@ class Relay:
     async def _exchange(self, ctx: Context, caller: Caller, conversation: Conversation) -> dict[str, Any]:
         """Carry one request to its answer. When nobody waits for that any more, cancel it downstream."""
         assert ctx.request_id is not None  # noqa: S101 - a request has one
-        outbox, answers = Outbox(), list[dict[str, Any]]()
-
-        def answer(message: dict[str, Any]) -> None:
-            answers.append(message)
-            outbox.close()
-
         # In the modern era a server asks in its results: nothing is asked on the way.
         modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
-        ask = None if modern else _asker(ctx.lifespan_context, ctx.session._request_outbound)
-        TRACE.set(_trace_of(ctx))  # of this request's own task
-        exchange = conversation.request(
-            ctx.method, _params(ctx), id=ctx.request_id, answer=answer, notify=outbox.put, ask=ask
-        )
+        way = None if modern else _asker(ctx.lifespan_context, ctx.session._request_outbound)
+        under_way = caller.take_over()  # what `http_direct` has begun is gone on with: never carried twice
+        if under_way is None:
+            under_way = UnderWay()
+            TRACE.set(_trace_of(ctx))  # of this request's own task
+            under_way.begin(conversation, ctx.method, _params(ctx), ctx.request_id, can_ask=not modern)
+        if way is not None:
+            under_way.ask_by(way)
         self._live.add(caller)
         try:
             with caller.patience:
-                await outbox.drain(ctx.session._request_outbound.notify)
+                await under_way.outbox.drain(ctx.session._request_outbound.notify)
         finally:
             self._live.discard(caller)
-            if not answers:
-                _safely(lambda: exchange.cancel(caller.reason))
-        if not answers:
+            _safely(lambda: under_way.cancel(caller.reason))
+        if under_way.answer is None:
+            if caller.cancelled:
+                _fail(REQUEST_CANCELLED, "Request cancelled")  # as the SDK says it of one that it cancels
             _fail(STOPPING, "the guard stopped before an answer came")  # of a client that left, nobody reads it
-        return _result(answers[0])
+        return _result(under_way.answer)
 
     def _check_param_headers(self, ctx: Context, holder: Holder) -> None:
+        if ctx.request is None:
+            return
+        rejection = self._param_rejection(ctx.method, ctx.params, ctx.request.headers, holder)
+        if rejection is not None:
+            _fail(rejection.code, rejection.message, rejection.data)
+
+    def _param_rejection(
+        self, method: str, params: Mapping[str, Any] | None, headers: Mapping[str, str], holder: Holder
+    ) -> InboundLadderRejection | None:
         """Compare `Mcp-Param-*` headers with the arguments that the tool's schema binds them to.
 
         The SDK has this check too, but lets a call pass when the schema can't be looked up; here an exception refuses.
         """
-        params = ctx.params or {}
+        params = params or {}
         name, arguments = params.get("name"), params.get("arguments")
-        if ctx.method != "tools/call" or not isinstance(name, str) or ctx.request is None:
-            return
+        if method != "tools/call" or not isinstance(name, str):
+            return None
         schema = self._input_schema(name, holder)
         if schema is None:
-            return
-        rejection = validate_mcp_param_headers(
-            schema, arguments if isinstance(arguments, Mapping) else {}, ctx.request.headers
-        )
-        if rejection is not None:
-            _fail(rejection.code, rejection.message, rejection.data)
+            return None
+        return validate_mcp_param_headers(schema, arguments if isinstance(arguments, Mapping) else {}, headers)
 
 
 def _caller(ctx: Context) -> Caller:

@@ -7,6 +7,7 @@ session; the store that is handed to the SDK only looks it up.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import deque
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ class _Event:
 class SessionEvents:
     """The events of one session. Their ids can't be guessed, and mean nothing in another session."""
 
-    __slots__ = ("__weakref__", "_kept", "_last", "_size", "_tag", "holder")
+    __slots__ = ("__weakref__", "_alive_until", "_kept", "_last", "_size", "_tag", "holder")
 
     def __init__(self, holder: Holder | None = None) -> None:
         self.holder = holder  # who opened the session: nobody else gets at it
@@ -48,6 +49,16 @@ class SessionEvents:
         self._kept: deque[_Event] = deque()
         self._last = 0
         self._size = 0
+        self._alive_until = 0.0
+
+    def seen_alive(self, seconds: float) -> None:
+        """The SDK was given a request of the session: it won't end it as idle for longer than these seconds."""
+        self._alive_until = asyncio.get_running_loop().time() + seconds
+
+    @property
+    def known_alive(self) -> bool:
+        """Need the SDK not be shown that the session is in use?"""
+        return asyncio.get_running_loop().time() < self._alive_until
 
     def keep(self, stream: str, message: JSONRPCMessage | None) -> str:
         """Keep one event, and give its id."""

@@ -6,10 +6,11 @@ import asyncio
 import stat
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from mcp_guard.approvals import queue, slips, under_way
+from mcp_guard.approvals import answering, queue, slips, under_way
 from mcp_guard.approvals.answering import Waiting
 from mcp_guard.errors import GuardError, InputError
 from mcp_guard.model import By
@@ -220,7 +221,10 @@ async def test_values_lie_in_a_private_file_until_the_question_is_settled(tmp_pa
 
 
 @pytest.mark.parametrize("change", ["other call", "gone", "nonsense"])
-async def test_a_question_whose_call_cannot_be_shown_cannot_be_approved(tmp_path: Path, change: str) -> None:
+async def test_a_question_whose_call_cannot_be_shown_cannot_be_approved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setattr(answering, "WRITTEN_WITHIN", timedelta(0))  # its guard had time to write it
     room = Room(tmp_path)
     await room.start(text="hi")
     (entry,) = room.values_kept()
@@ -313,6 +317,19 @@ async def test_a_stop_binds_at_once_and_until_it_is_undone(tmp_path: Path) -> No
         desk.halt("server:other", "a test")
     assert not (await room.call(text="hi"))["result"].get("isError")
     assert room.verified() == []
+
+
+async def test_whoever_looks_between_a_question_and_its_slip_waits_for_the_slip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(tmp_path)
+    _, answer = await room.start(text="hi")
+    [entry] = room.values_kept()
+    path = room.directory / slips.FOLDER / f"{entry}.json"
+    aside = path.rename(tmp_path / "aside")
+    monkeypatch.setattr(answering, "time", SimpleNamespace(sleep=lambda _: aside.rename(path)))
+    room.approve()
+    assert not (await answer_of(answer))["result"].get("isError")
 
 
 async def test_a_stop_ends_the_call_that_is_at_the_server_within_a_second(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mcp_guard.transports.http_intake import Bounds
-from mcp_guard.transports.http_relay import Outbox
+from mcp_guard.transports.http_outbox import Outbox
 from tests.transports.http_support import Conversations, front, handshake, http, message
 
 

@@ -28,6 +28,7 @@ def test_a_peer_that_hangs_has_the_reason_in_place_of_figures_and_holds_up_nobod
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(cells, "PEER_PATIENCE", 0.2)
+    monkeypatch.setattr(cells, "PEER_START", 0.2)
     mute = Chain("mute", "stdio→stdio", "raw", stdio(MUTE), is_peer=True)
     measured = cells.measure([DIRECT, mute], AMOUNTS, lambda what: None)
     found = {(row.chain.name, row.cell): row for row in measured.rows}

@@ -29,7 +29,7 @@ from mcp_guard.transports import (
     http_link_call,
     http_link_pool,
     http_link_reply,
-    http_relay,
+    http_outbox,
     server_requests,
     spawn,
     stdio_link,
@@ -78,7 +78,7 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound("streams of notifications", listening.MAX_STREAMS, "", "refused, `too_many`"),
         Bound("tasks that one of them tells of", listening.MAX_TASKS, "", "refused"),
         Bound(
-            "notifications kept for a client on HTTP that doesn't read", http_relay.MAX_WAITING, "", "oldest dropped"
+            "notifications kept for a client on HTTP that doesn't read", http_outbox.MAX_WAITING, "", "oldest dropped"
         ),
         Bound("time for an answer of a person", approving.PATIENCE, SEC, "refused"),
         Bound("the record is busy", patience.DEADLINE, SEC, "refused, `unrecorded`"),

@@ -49,7 +49,7 @@ def with_nothing_ruled_out(text: str, place: Place) -> tuple[Finding, ...]:
     with pytest.MonkeyPatch.context() as patched:
         for module in (matching, disguised):
             patched.setattr(module, "may_match", lambda *_: True)
-        patched.setattr(scanning, "glance", lambda _: Glance(blank=True, turned=True))
+        patched.setattr(scanning, "glance", lambda *_, is_plain: Glance())
         patched.setattr(matching, "_TAKEN", 10**9)
         patched.setattr(matching, "_has_all", lambda *_: True)
         patched.setattr(matching._Wide, "rules_out", lambda *_: False)

@@ -276,7 +276,12 @@ def modern(
 
 
 def events(text: str) -> list[Any]:
-    """The JSON messages of an event stream. Not by `splitlines`: data may hold other line ends, such as U+2028."""
+    """The JSON messages of an answer: one body, or an event stream.
+
+    Not by `splitlines`: data may hold other line ends, such as U+2028.
+    """
+    if text.startswith("{"):
+        return [json.loads(text)]
     found = [line.removeprefix("data: ") for line in text.split("\r\n") if line.startswith("data: ")]
     return [json.loads(data) for data in found if data]  # the first event of a stream has an id, and no data
 

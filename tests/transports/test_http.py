@@ -14,7 +14,8 @@ from mcp.client.streamable_http import streamable_http_client
 
 from mcp_guard.transports.http_access import Access
 from mcp_guard.transports.http_intake import Bounds
-from mcp_guard.transports.http_relay import MAX_WAITING, Outbox, Relay
+from mcp_guard.transports.http_outbox import MAX_WAITING, Outbox
+from mcp_guard.transports.http_relay import Relay
 from tests.patience import PATIENCE
 from tests.transports.http_support import (
     DISCOVERED,

@@ -247,6 +247,15 @@ class Recording:
         self.body: bytes | None = None
         self.refusals: list[str] = []
 
+    def begin(self, *_: object) -> bool:
+        return False
+
+    def begun_is_lost(self, session: str | None) -> bool:
+        return False
+
+    def over(self, caller: object) -> None:
+        pass
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scope = scope
         self.body = (await receive())["body"]

@@ -54,7 +54,7 @@ _APART = re.compile(
     r"|ignorethesystemprompt"
 )
 _LOOKS_LIKE = {"o": "0", "i": "1!", "e": "3", "a": "4@", "s": "5$", "t": "7", "l": "|", "[il]": "il1!|"}
-_APART_ANYHOW = re.sub(
+APART = re.sub(
     r"\[il\]|[a-z]",
     lambda letter: f"(?:[{letter[0].strip('[]')}{_LOOKS_LIKE.get(letter[0], '')}][^a-z]*)",
     _APART.pattern,
@@ -69,7 +69,7 @@ _APPENDED = 400
 
 def set_apart(folded: str) -> bool:
     """Does it say, letter for letter, what the plain rules look for, but not in plain words?"""
-    if not may_match(_APART_ANYHOW, folded.encode("utf-8", "replace")):
+    if not may_match(APART, folded.encode("utf-8", "replace")):
         return False
     return any(
         any(phrase in plain for phrase in _PHRASES) and _APART.search(plain) is not None

@@ -58,14 +58,18 @@ _TURNED_WORDS = (*_BACKWARDS, *_IN_ROT13)
 TURNED = f"(?i){'|'.join(_TURNED_WORDS)}"
 """For an automaton: what `turned_round` looks for."""
 _LONG = 2000
-_RUNS = f"[A-Za-z0-9+/_=-]{{{SHORTEST},}}|{_NUMBERS}"
+RUNS = f"[A-Za-z0-9+/_=-]{{{SHORTEST},}}|{_NUMBERS}"
+"""For an automaton: what may be base64, hexadecimal or numbers."""
 _READABLE = re.compile(r"[\w\s.,;:!?'\"()/~@$%&*#<>={}\[\]`|+\\^-]+")
 _SPOKEN = re.compile(r"[a-z']{2,}(?:[\s,.:;~/]+[a-z'./_]{2,})+", re.IGNORECASE)
 
 
-def decoded(text: str) -> Iterator[tuple[str, int, int]]:
-    """Readable texts that encoded runs of `text` hold, each with its span."""
-    yield from _long_words(text)
+def decoded(text: str, may_have_runs: bool = True) -> Iterator[tuple[str, int, int]]:
+    """Readable texts that encoded runs of `text` hold, each with its span. `may_have_runs`: an automaton finds `RUNS`
+    in it.
+    """
+    if may_have_runs:
+        yield from _long_words(text)
     if "\\" in text and ("\\x" in text or "\\u" in text):  # one character is looked for ten times as quickly as two
         for run in _ESCAPES.finditer(text):
             yield from _readable(_unescaped(run[0][:LONGEST]), *run.span())
@@ -123,7 +127,7 @@ def _long_words(text: str) -> Iterator[tuple[str, int, int]]:
 
 @cache
 def _runs() -> Any:
-    return expression(_RUNS)
+    return expression(RUNS)
 
 
 def _undone(run: str) -> str | None:

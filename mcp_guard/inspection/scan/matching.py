@@ -182,7 +182,10 @@ class Table:
             return
         wanted = {word: found for word in words if (found := possible.intersection(self._by_word.get(word, ())))}
         keys = frozenset(wanted)
-        blocks = [frozenset(raw[max(0, at - _WORD) : at + BLOCK + _WORD].split()) for at in range(0, len(raw), BLOCK)]
+        blocks = [  # of their words, those that rules need
+            self._words.intersection(raw[max(0, at - _WORD) : at + BLOCK + _WORD].split())
+            for at in range(0, len(raw), BLOCK)
+        ]
         for at, block in enumerate(blocks):
             here = keys & block
             if not here:
@@ -198,7 +201,7 @@ def _words_of_rules(raw: bytes) -> Set[bytes]:
     """Which words of any rule stand in a text of small letters and blanks."""
     words, automaton = _spoken()
     said = automaton.possible(b" %b " % raw)
-    return frozenset(raw.split()) if said is None else {words[number] for number in said}
+    return frozenset(raw.split() if said is None else (words[number] for number in said))
 
 
 @cache

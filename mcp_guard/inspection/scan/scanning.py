@@ -6,7 +6,7 @@ for a tool, prompt or resource as its server lists it, `scan_result` for what a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -75,7 +75,8 @@ def scan_text(text: str, place: Place = Place.RESULT, where: str = "", work: Wor
     if len(text) > MAX_SCANNED:
         findings.append(_finding(NOT_SCANNED, _unlooked(place), (MAX_SCANNED, len(text)), where))
         text = text[:MAX_SCANNED]
-    if text.isascii() and not may_have_hidden(text):  # nearly every text
+    is_plain = text.isascii() and not may_have_hidden(text)  # as nearly every text is
+    if is_plain:
         folded = text.lower()
     else:
         findings += [
@@ -84,7 +85,16 @@ def scan_text(text: str, place: Place = Place.RESULT, where: str = "", work: Wor
         folded = fold(text)
     for rule, start, end in _table(place).matches(folded, work):
         findings.append(_finding(rule, rule.severity_in(place), original(text, start, end), where))
-    findings += _disguised(text, folded, place, where, findings, work)
+    may_be = glance(text, folded, is_plain=is_plain)
+    if may_be.blank or not is_plain:
+        for rule, severity, start, end in disguised.found(text, place, may_be.blank):
+            findings.append(_finding(rule, severity, (start, end), where))
+    findings += _encoded(text, place, where, work, may_have_runs=may_be.runs)
+    if (may_be.turned or not is_plain) and any(_speaks(one, work) for one in encoded.turned_round(text, may_be.turned)):
+        findings.append(_finding(encoded.DEMAND, encoded.DEMAND.severity_in(place), (0, len(text)), where))
+    if may_be.apart and disguised.set_apart(folded) and not any(one.rule in _SPOKEN for one in findings):
+        rule = disguised.SET_APART
+        findings.append(_finding(rule, rule.severity_in(place), (0, len(text)), where))
     if work.left < 0:
         findings.append(_finding(NOT_SCANNED, _unlooked(place), (0, len(text)), where))
     return tuple(findings)
@@ -106,13 +116,19 @@ def scan_descriptor(descriptor: Any) -> tuple[Finding, ...]:
 def scan_result(result: Any) -> tuple[Finding, ...]:
     """What an answer or an error has in it: all texts of it, each looked at once."""
     seen: set[str] = set()
+    long: list[str] = []  # those that are longer than is looked at: a few, and dear to hash
     findings: list[Finding] = []
     left, work = MAX_RESULT, Work(2 * MAX_WORK)  # one for all texts: many small ones block no longer than a large one
     try:
         for steps, _, text in texts(result):
-            if text in seen:
+            if len(text) > MAX_RESULT:
+                if text in long:
+                    continue
+                long.append(text)
+            elif text in seen:
                 continue
-            seen.add(text)
+            else:
+                seen.add(text)
             if left < len(text):
                 findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (left, len(text)), written(steps)))
             elif text in _quiet:
@@ -156,23 +172,13 @@ def _unlooked(place: Place) -> Severity:
     return Severity.MINOR if place is Place.RESULT else Severity.SEVERE
 
 
-def _disguised(
-    text: str, folded: str, place: Place, where: str, findings: list[Finding], work: Work
-) -> Iterator[Finding]:
-    may_be = glance(text)
-    for rule, severity, start, end in disguised.found(text, place, may_be.blank):
-        yield _finding(rule, severity, (start, end), where)
-    for inside, start, end in encoded.decoded(text):
+def _encoded(text: str, place: Place, where: str, work: Work, *, may_have_runs: bool) -> list[Finding]:
+    """The first of its encoded runs that speaks."""
+    for inside, start, end in encoded.decoded(text, may_have_runs):
         speaks = _inside(inside, place, work)
         if speaks is not None:
-            yield _finding(speaks, speaks.severity_in(place), (start, end), where)
-            break
-    if any(_speaks(turned, work) for turned in encoded.turned_round(text, may_be.turned)):
-        yield _finding(encoded.DEMAND, encoded.DEMAND.severity_in(place), (0, len(text)), where)
-    spoken = any(one.rule in _SPOKEN for one in findings)
-    if not spoken and disguised.set_apart(folded):
-        rule = disguised.SET_APART
-        yield _finding(rule, rule.severity_in(place), (0, len(text)), where)
+            return [_finding(speaks, speaks.severity_in(place), (start, end), where)]
+    return []
 
 
 def _inside(text: str, place: Place, work: Work) -> Rule | None:

@@ -25,6 +25,20 @@ _NAMES = frozenset({"properties", "patternProperties"})
 _VALUES = frozenset({"enum", "const", "default", "examples", "example"})
 _NOT_READ = frozenset({"_meta", "icons"})
 """Members that reach no model."""
+_MEMBERS: dict[Place, tuple[Place, dict[str, Place | None], Place]] = {
+    Place.PROSE: (
+        Place.PROSE,
+        {
+            **dict.fromkeys(_VALUES, Place.VALUE),
+            **dict.fromkeys(_NAMES, Place.NAME),
+            **dict.fromkeys(_NOT_READ, None),
+        },
+        Place.PROSE,
+    ),
+    Place.VALUE: (Place.PROSE, dict.fromkeys(_NOT_READ, None), Place.VALUE),
+    Place.NAME: (Place.NAME, {}, Place.PROSE),
+}
+"""Of an object in such a place: what its members' names are, and what they hold; None is not read."""
 
 
 class TooMuch(Exception):
@@ -56,30 +70,27 @@ def joined(value: Any) -> tuple[str, str]:
 def texts(value: Any) -> Iterator[Text]:
     """The texts, outermost first. Raises TooMuch."""
     count = 0
-    stack: list[tuple[Steps | None, Place, Any, bool, int]] = [(None, Place.PROSE, value, False, 0)]
+    stack: list[tuple[Steps | None, Place, Any, int]] = [(None, Place.PROSE, value, 0)]
     while stack:
-        where, place, item, of_names, depth = stack.pop()
+        where, place, item, depth = stack.pop()  # NAME: what it has for members are names
         if isinstance(item, str):
             count += 1
-            yield where, place, item
-        elif isinstance(item, list):
-            stack += [((where, at), place, one, False, depth + 1) for at, one in enumerate(item)][::-1]
+            yield where, Place.VALUE if place is Place.VALUE else Place.PROSE, item
         elif isinstance(item, dict):
-            of_values = place is Place.VALUE
-            inner: list[tuple[Steps | None, Place, Any, bool, int]] = []
+            said, kinds, usual = _MEMBERS[place]
+            inner: list[tuple[Steps | None, Place, Any, int]] = []
             for name, one in item.items():
                 steps = (where, name)
-                count += 1
-                yield steps, Place.NAME if of_names else Place.PROSE, name
-                if of_names:
-                    inner.append((steps, Place.VALUE if of_values else Place.PROSE, one, False, depth + 1))
-                elif name not in _NOT_READ:
-                    values = of_values or name in _VALUES
-                    inner.append(
-                        (steps, Place.VALUE if values else Place.PROSE, one, not values and name in _NAMES, depth + 1)
-                    )
+                yield steps, said, name
+                kind = kinds.get(name, usual)
+                if kind is not None:
+                    inner.append((steps, kind, one, depth + 1))
+            count += len(item)
             inner.reverse()
             stack += inner
+        elif isinstance(item, list):
+            kind = Place.VALUE if place is Place.VALUE else Place.PROSE
+            stack += [((where, at), kind, one, depth + 1) for at, one in enumerate(item)][::-1]
         if count > MAX_TEXTS or depth > MAX_DEPTH:
             raise TooMuch
 
