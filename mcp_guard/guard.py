@@ -68,6 +68,7 @@ from mcp_guard.server_spec import ServerSpec
 from mcp_guard.transports.spawn import Child
 from mcp_guard.upkeep import Upkeep
 from mcp_guard.wire import keyed_digest, shape
+from mcp_guard.worded import worded
 
 if TYPE_CHECKING:
     from mcp_guard.watch import Watch
@@ -87,8 +88,7 @@ def judge(
     # A server's own state, which comes back as it was given out (`rounds.py`), is nothing that the client named. A
     # `requestState` of any other call is the client's: an extension's method may have a member of that name.
     theirs = "requestState" if call.continues else None
-    named = call.params if theirs is None else {name: call.params[name] for name in call.params if name != theirs}
-    if protection.named_by(named):
+    if protection.named_by(worded(call.params, theirs)):
         return Decision(Effect.DENY, Reason.PROTECTED)
     decision = decide(authority, call, facts, approvals)
     if decision.effect is not Effect.DENY and tool is not None:

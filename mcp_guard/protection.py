@@ -29,6 +29,8 @@ _PROC_LINK = re.compile(r"/+proc/+[^/]+/+(?:task/+[^/]+/+)?(cwd|root)(?=/|$)")
 _SYSTEM = re.compile(r"/(?:proc|dev)(?=/)")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_ -]*[A-Za-z0-9_-])?")
 """No separator, escape, scheme, option or invisible character: nothing that `spellings` would read in another way."""
+_PLAIN_PATH = re.compile(r"/?[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
+"""Nor has a path of such names, whose dots are within them: every reader takes it as it is written."""
 
 
 class Protection:
@@ -95,6 +97,10 @@ class Protection:
                         return True
                     continue  # it has nothing that an address has
                 left -= 1 + (item.count("/") if len(item) <= MAX_PATH else 0)
+                if len(item) <= MAX_PATH and _PLAIN_PATH.fullmatch(item):
+                    if left < 0 or self._is_path_of_own(item):
+                        return True
+                    continue
                 if left < 0 or self._named(item):
                     return True
                 if may_address(item):
@@ -142,6 +148,12 @@ class Protection:
             elif self._own_path(path):
                 return True
         return False
+
+    def _is_path_of_own(self, path: str) -> bool:
+        """Is a plain path, or from any of the bases a plain relative one, one of ours?"""
+        if path[0] == "/":
+            return self._own_path(path)
+        return any(self._own_path(f"{base}/{path}") for base in self._bases)
 
     def _names_below(self, folded: str) -> frozenset[str] | None:
         """The names directly below a directory that are ours; None for all of them."""
