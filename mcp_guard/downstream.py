@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from mcp_guard.catalog import Listing, Withheld
+from mcp_guard.deadlines import Deadlines
 from mcp_guard.eras import LEGACY_REVISIONS, Era
 from mcp_guard.errors import GuardError, ServerGone
 from mcp_guard.health import STEADY, Health
@@ -107,6 +108,7 @@ class Downstream:
     odd: int = 0  # lines that were no message
     restarted: bool = False
     health: Health = field(init=False)
+    deadlines: Deadlines = field(init=False)  # of the calls that are at it
     _link: Link | None = None
     _translation: Translation | None = None  # between the client's era and the server's, if they differ
     _opening: _Opening | None = None
@@ -120,6 +122,7 @@ class Downstream:
     _life: int = 0  # counts processes, so that what an earlier one still says is not taken for this one's
 
     def __post_init__(self) -> None:
+        self.deadlines = Deadlines(self.spec.timeout)
         self.health = Health(lambda event, why: self.events.server_changed(self, event, why))
 
     @property
@@ -239,6 +242,7 @@ class Downstream:
             self.child.discard()
             collect(self.child)
             self.child = None
+        self.deadlines.close()
         self._release(False)
 
     def _no_timer(self) -> None:

@@ -36,7 +36,7 @@ class Era(StrEnum):
 def revision_of(params: Mapping[str, Any] | None) -> Any:
     """The revision that a modern request names in its `_meta`; None for a legacy one."""
     meta = (params or {}).get("_meta")
-    return meta.get(REVISION_KEY) if isinstance(meta, Mapping) else None
+    return meta.get(REVISION_KEY) if isinstance(meta, dict) else None
 
 
 def envelope(params: Mapping[str, Any] | None) -> dict[str, Any]:

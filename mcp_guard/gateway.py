@@ -96,7 +96,8 @@ class Gateway:
         """Take one request; it is answered exactly once, unless it is cancelled."""
         request = self.session.begin(id, answer, notify, ask)
         request.trace = TRACE.get()
-        guarded(request, lambda: self._route(request, method, strip_own_meta(params) if params is not None else {}))
+        said = strip_own_meta(params) if params is not None else {}
+        guarded(request, partial(self._route, request, method, said))
         return request
 
     def notification(self, method: str, params: dict[str, Any] | None) -> None:
@@ -271,11 +272,8 @@ class Gateway:
         owner = listing.owner_by_name(self.context, name)
         if owner is not None and not self.session.has_room(request, owner):
             return self._call_absent(request, method, owner, name, params, Reason.TOO_MANY)
-        return listing.known_tools(
-            self.context,
-            name,
-            lambda: guarded(request, lambda: self._call_listed(request, method, name, params)),
-        )
+        go_on = partial(self._call_listed, request, method, name, params)
+        return listing.known_tools(self.context, name, partial(guarded, request, go_on))
 
     def _call_listed(self, request: InFlight, method: str, name: str, params: dict[str, Any]) -> None:
         tool = self.session.tools().get(name)

@@ -72,7 +72,6 @@ class Passage:
     _members: tuple[str, ...] = ()  # those beside the method's own that documents grant by name
     _started: float = 0.0
     _entry: Entry | None = None
-    _timer: asyncio.TimerHandle | None = None
     _cancel: Callable[[str | None], None] = field(default=lambda _: None)
     _found: tuple[str, ...] = ()  # by the scan, in all that the server says during this call
     _inspection: Inspection | None = None  # of what the server says, once the call is judged; None: nothing is wanted
@@ -121,7 +120,7 @@ class Passage:
 
     def _judge(self, approvals: Collection[Approval] = ()) -> None:
         guard = self.context.guard
-        entry = guard.record.step(self._described(), lambda view: self._judged(view, approvals))
+        entry = guard.record.step(self._described(), partial(self._judged, approvals))
         guard.latest = entry.time
         self._watched.decided(self.call, entry)
         guard.keep_values(entry, self.call, self._argument_names)
@@ -224,19 +223,19 @@ class Passage:
 
         look_again(self.context, self.server, self.call, self.tool, looked)
 
-    def _judged(self, view: UsageView, approvals: Collection[Approval]) -> Decision:
-        handles, now = self.context.guard.handles, self.context.guard.now()
-        if self.continues is not None and handles.spent(self.continues, now):  # another retry was faster
+    def _judged(self, approvals: Collection[Approval], view: UsageView) -> Decision:
+        guard = self.context.guard
+        if self.continues is not None and guard.handles.spent(self.continues, guard.now()):  # another retry was faster
             return Decision(Effect.DENY, Reason.UNKNOWN_HANDLE)
         approvals = [one for one in approvals if questions.live(view, one)]  # used, taken back, or over by now?
         decision = self._said(view, approvals)
         if decision.effect is Effect.ASK and not approvals:
-            self._recalled = self.context.guard.memory(view, self._question(decision, ""))
+            self._recalled = guard.memory(view, self._question(decision, ""))
             if self._recalled.approvals:
                 decision = self._said(view, self._recalled.approvals)
         if decision.effect is Effect.ASK:
             self._known = showing.read_with(self.context, self.call, decision, view)
-        if (candidate := self.context.guard.candidate) is not None:
+        if (candidate := guard.candidate) is not None:
             facts = self.context.facts(self.call.server, view)
             decision = replace(decision, otherwise=candidate.beside(decision, self.call, facts))
         if decision.allowed:
@@ -279,18 +278,17 @@ class Passage:
     def _forward(self, entry: Entry) -> None:
         try:
             sent = self.server.request(
-                self.call.method, dict(self.call.params), lambda reply: self._answered(entry, reply), self._progress
+                self.call.method, dict(self.call.params), partial(self._answered, entry), self._progress
             )
         except ServerGone as gone:
             return self._not_sent(entry, str(gone))
         self._cancel = sent
         if self.request.waiting:
             self.request.at = (self.server.name, sent.id)
-            self.request.sent(lambda reason: self._cancelled(entry, reason))
+            self.request.sent(partial(self._cancelled, entry))
             self._entry = entry
             self.context.guard.under_way.add(self)
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self.server.spec.timeout, self._timed_out, entry)
+            self.server.deadlines.add(self)
         return None
 
     def _looks_at_released(self, entry: Entry) -> bool:
@@ -340,15 +338,13 @@ class Passage:
         self.request.progress(told)
 
     def _answered(self, entry: Entry, reply: dict[str, Any]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self.server.deadlines.done(self)
         if "unsent" in reply:  # only a link says that: no connection could be made, so that no byte of it left
             return self._not_sent(entry, str(reply["gone"]))
         if "gone" in reply:
             return self._read(entry, reply)
         self.server.answered()
-        return self._watched.answered(self.call, reply, lambda why: self._scanned(entry, reply, why))
+        return self._watched.answered(self.call, reply, partial(self._scanned, entry, reply))
 
     def _scanned(self, entry: Entry, reply: dict[str, Any], why: str) -> None:
         """Scanners have looked at the answer: `why` it isn't passed on, or nothing."""
@@ -438,7 +434,10 @@ class Passage:
         answer = refusal.unknown_outcome(self._entry.id, "A person has stopped this while it was under way.")
         self._settle(self._entry, Outcome.CANCELLED, answer, why)
 
-    def _timed_out(self, entry: Entry) -> None:
+    def overdue(self) -> None:
+        """The server's time is over."""
+        if (entry := self._entry) is None:
+            return
         self._cancel("timed out")
         self.server.timed_out()
         why = f"The tool server did not answer within {self.server.spec.timeout:g} seconds."
@@ -451,8 +450,7 @@ class Passage:
             return
         self._settled = True
         self.context.guard.under_way.done(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        self.server.deadlines.done(self)
         scanned = noted(dict.fromkeys(self._found)) if self._found and outcome in _SAID else ""
         inspected = self._inspection.note if self._inspection is not None else ""
         if scanned or inspected:
@@ -471,8 +469,7 @@ class Passage:
     def _not_sent(self, entry: Entry, why: str) -> None:
         """No byte left: the charges go back, and the client learns that nothing happened."""
         self.context.guard.under_way.done(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        self.server.deadlines.done(self)
         if self.continues is not None:
             self.context.guard.handles.give_back(self.continues)
         record = self.context.guard.record

@@ -15,11 +15,11 @@ DEADLINE = 3.0
 
 def patiently(step: Callable[[], object], failed: Callable[[], None], started: float | None = None) -> None:
     """Run `step`; while the record is busy, again soon. Any other error, or no luck by the deadline: `failed`."""
-    loop = asyncio.get_running_loop()
-    started = loop.time() if started is None else started
     try:
         step()
     except RecordBusy:
+        loop = asyncio.get_running_loop()
+        started = loop.time() if started is None else started
         if loop.time() - started > DEADLINE:
             log.warning("the record was busy for too long", seconds=DEADLINE)
             failed()

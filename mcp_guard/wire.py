@@ -95,7 +95,7 @@ def uncollected(size: int, read: Callable[[], Read]) -> Read:
 
 
 def _strict_value(line: bytes) -> Any:
-    return uncollected(len(line), lambda: _strictly(line))
+    return _strictly(line) if len(line) < _LONG else uncollected(len(line), lambda: _strictly(line))
 
 
 def _strictly(line: bytes) -> Any:
@@ -150,24 +150,25 @@ def _bounded_int(text: str) -> int:
     return number
 
 
-def _plain(value: Any, depth: int, *, folded: bool = True, everywhere: bool = True) -> bool:
+def _plain(value: dict[str, Any], depth: int, *, folded: bool = True, everywhere: bool = True) -> bool:
     """No more than `depth` levels of arrays and objects, and no keys that are the same but for case: in this object
     (`folded`), and below it (`everywhere`)."""
-    if depth <= 0:
-        return False
-    if type(value) is dict:
-        if folded and len(value) > 1 and len({key.casefold() for key in value}) != len(value):
+    level: list[Any] = [value]
+    while level:  # one level after the other: a call for every object would cost more than the look at it
+        if depth <= 0:
             return False
-        values: Any = value.values()
-    elif type(value) is list:
-        values = value
-    else:
-        return True
-    for inner in values:
-        kind = type(inner)
-        deeper = (kind is dict or kind is list) and (inner or depth <= 1)  # millions of empty ones need no look inside
-        if deeper and not _plain(inner, depth - 1, folded=everywhere, everywhere=everywhere):
-            return False
+        below: list[Any] = []
+        for item in level:
+            values: Any = item
+            if type(item) is dict:
+                if folded and len(item) > 1 and len({key.casefold() for key in item}) != len(item):
+                    return False
+                values = item.values()
+            for inner in values:
+                kind = type(inner)
+                if (kind is dict or kind is list) and (inner or depth <= 1):  # millions of empty ones need no look
+                    below.append(inner)
+        level, folded, depth = below, everywhere, depth - 1
     return True
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from mcp_guard.catalogue.entries import Known
 from mcp_guard.catalogue.packages import Package, Registry
+from mcp_guard.deadlines import Deadlines
 from mcp_guard.downstream import NOT_OPENED, State
 from mcp_guard.eras import Era
 from mcp_guard.errors import RecordFailed, ServerGone
@@ -189,6 +190,7 @@ class RecordingDownstream:
         self.unlistable = False
         self.translated = False
         self.health = Health()
+        self.deadlines = Deadlines(self.spec.timeout)
         self.now = 0.0  # what its health takes for the time
 
     @property

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
+from mcp_guard.deadlines import Deadlines
 from mcp_guard.eras import Era
 from mcp_guard.errors import RecordBusy
 from mcp_guard.model import Reason
@@ -349,6 +350,7 @@ async def test_a_call_that_takes_too_long_is_cancelled_downstream_and_unknown(tm
         double = scene.servers[0]
         await scene.listed()
         object.__setattr__(double.spec, "timeout", 0.02)
+        double.deadlines = Deadlines(0.02)
         double.hold = True
         assert decision_in((await scene.call("echo"))["error"])["kind"] == "unknown"
         assert double.cancelled == ["timed out"]

@@ -55,7 +55,13 @@ class LineReader(asyncio.Protocol):
             self._transport.pause_reading()  # type: ignore[union-attr]
 
     def data_received(self, data: bytes) -> None:
-        if data.find(b"\n", data.find(b"\n") + 1) < 0 or _batch.writers is not None:  # less than two lines end here
+        end = data.find(b"\n")
+        if end == len(data) - 1 and not self._rest and not self._closed and end <= self._limit:  # nearly always
+            line = data[:end]
+            if line and not line.isspace():
+                self._on_line(line)
+            return None
+        if data.find(b"\n", end + 1) < 0 or _batch.writers is not None:  # less than two lines end here
             return self._take(data)
         # A write wakes another process, which costs more than a judgement: what several lines lead to goes together.
         _batch.writers = []
@@ -155,7 +161,8 @@ class LineWriter(FlowControlMixin):
             return False
         if _batch.writers is not None and len(message) <= PIPE_SIZE:
             return self._hold(message, _batch.writers)
-        self.release()
+        if self._held:
+            self.release()
         self._transport.write(message + b"\n")
         return not self._transport.is_closing()  # it is, if the pipe took nothing at all
 
