@@ -39,6 +39,11 @@ MAX_RESULT = 256 << 10
 MAX_QUIET = 4096
 """Names of members that are known to have nothing in them: the same ones stand in every answer."""
 
+PROTOCOL_WORDS = frozenset(
+    {"complete", "input_required", "task", "text", "image", "audio", "resource", "resource_link"}
+)
+"""Values that the protocol puts into answers: none has anything in it, which a test asks the scan."""
+
 NOT_SCANNED = Rule("not-scanned", Severity.MINOR, "It is too long, or nested too deep, to be looked at whole.")
 
 FAMILIES: dict[str, tuple[Rule, ...]] = {
@@ -131,7 +136,7 @@ def scan_result(result: Any) -> tuple[Finding, ...]:
                 seen.add(text)
             if left < len(text):
                 findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (left, len(text)), written(steps)))
-            elif text in _quiet:
+            elif text in _quiet or text in PROTOCOL_WORDS:
                 left -= len(text)
                 continue
             before = work.left
