@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_guard.deadlines import Deadlines
 from mcp_guard.eras import Era
 from mcp_guard.health import MAX_TIME_OUTS, REST
 from mcp_guard.record.query import Filter, open_for_reading
@@ -20,6 +21,7 @@ def holding(name: str, **bounds: float) -> RecordingDownstream:
     """A server that answers no call."""
     double = RecordingDownstream(name, tools=[tool("echo")])
     double.spec = ServerSpec(name, ("double", name), **bounds)  # type: ignore[arg-type]
+    double.deadlines = Deadlines(double.spec.timeout)
     double.hold = True
     return double
 
