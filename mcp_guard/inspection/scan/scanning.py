@@ -38,6 +38,8 @@ MAX_RESULT = 256 << 10
 
 MAX_QUIET = 4096
 """Names of members that are known to have nothing in them: the same ones stand in every answer."""
+_QUIET_LENGTH = 64
+"""Characters of the longest of them: that of an ordinary name. Servers choose them, and they are kept."""
 
 NOT_SCANNED = Rule("not-scanned", Severity.MINOR, "It is too long, or nested too deep, to be looked at whole.")
 
@@ -134,14 +136,14 @@ def scan_result(result: Any) -> tuple[Finding, ...]:
             elif text in _quiet:
                 left -= len(text)
                 continue
-            before = work.left
+            before, is_whole = work.left, left >= len(text)
             found = scan_text(text[:left], Place.RESULT, "", work)
             left = max(0, left - len(text))
             if found:
                 where = written(steps)
                 findings += [replace(one, where=where) for one in found]
-            # A name, with nothing in it, on which nothing was spent. Values aren't kept: they may be secrets.
-            elif work.left == before and steps is not None and steps[1] is text:
+            # A name with nothing in all of it, on which nothing was spent. Values aren't kept: they may be secrets.
+            elif is_whole and work.left == before and steps is not None and steps[1] is text:
                 _keep_quiet(text)
     except TooMuch:
         findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (0, 0), ""))
@@ -152,6 +154,8 @@ _quiet: set[str] = set()
 
 
 def _keep_quiet(text: str) -> None:
+    if len(text) > _QUIET_LENGTH:
+        return
     if len(_quiet) >= MAX_QUIET:
         _quiet.clear()
     _quiet.add(text)
