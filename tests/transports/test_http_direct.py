@@ -153,7 +153,7 @@ async def test_a_request_whose_answer_is_not_read_is_under_way_until_it_is(era: 
         body, said = modern("tools/call", {"name": "odd"}, 7)
         if era == "legacy":
             body, said = message("tools/call", {"name": "odd"}, 7), await handshake(client, url)
-        call, another = ({**body, "id": id} for id in (7, 8))
+        call, another = ({**body, "id": number} for number in (7, 8))
         async with (
             client.stream("POST", url, json=call, headers=said) as first,
             client.stream("POST", url, json=another, headers=said) as second,
