@@ -98,6 +98,7 @@ class ListenForm(_Form):
     """What clients on HTTP may bring. A page in a browser only gets in from an origin that is named here."""
 
     origins: list[str] = []
+    sessions: Annotated[int, Field(ge=1, le=10_000)] = 64
 
 
 class ConfigForm(_Form):
@@ -135,6 +136,7 @@ class Config:
     heads_files: tuple[Path, ...] = ()  # where heads go, if it is a file: no call may name it
     inspect: Inspect = field(default_factory=Inspect)
     origins: frozenset[str] = frozenset()  # those of pages in a browser that may talk to the HTTP front
+    sessions: int = 64  # of the handshake era that the HTTP front holds at once
     watchers: Watchers = field(default_factory=Watchers)
     values: bool = False  # keep the arguments of calls
     unset: tuple[str, ...] = ()  # variables that some `env` names and the environment doesn't have
@@ -206,6 +208,7 @@ def read_config(data: bytes, path: Path) -> Config:
         heads_files=_heads_files(form.record.heads, directory),
         inspect=_inspect(form.inspect),
         origins=_origins(source, form.listen),
+        sessions=form.listen.sessions,
         watchers=watchers(source, form.breaker, form.monitor, form.scanners, form.telemetry, directory),
         unset=tuple(
             dict.fromkeys(

@@ -11,6 +11,7 @@ from mcp_guard.config import load_config
 from mcp_guard.errors import InputError
 from mcp_guard.record.closing import Limits
 from mcp_guard.record.sinks import HeadsFile
+from mcp_guard.transports.http_intake import Bounds
 from mcp_guard.transports.http_link_remote import OAuth, Remote
 
 GOOD = """\
@@ -124,6 +125,7 @@ def test_a_server_gets_the_variables_that_its_entry_names_and_no_secret_beside_t
         ("mode: fast", "mode: 5", ":3:", "string"),
         ("servers:", "bounds: x\nservers:", ":4:1", "isn't in this version yet"),
         ("servers:", 'listen: {origins: ["https://App.example/"]}\nservers:', ":4:20", "as a browser sends them"),
+        ("servers:", "listen: {sessions: 0}\nservers:", ":4:20", "1"),
         ("servers:", "listen: {origin: []}\nservers:", ":4:10", "did you mean `origins`?"),
         ("servers:", "record: {values: yes}\nservers:", ":4:18", "boolean"),
         ("servers:", "record: {max_size: big}\nservers:", ":4:20", "pattern"),
@@ -223,6 +225,13 @@ def test_plain_http_beyond_this_machine_is_said_to_be_meant(tmp_path: Path) -> N
     entry = '  docs: {url: "http://docs.internal:8080/mcp", plain_http: true}\n'
     remote = load_config(written(tmp_path, GOOD + entry)).servers[-1].remote
     assert remote is not None and not remote.local_only
+
+
+def test_as_many_sessions_are_served_as_are_asked_for(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, GOOD)).sessions == Bounds().sessions
+    assert load_config(written(tmp_path, GOOD + "listen: {sessions: 1000}\n")).sessions == 1000
+    assert Bounds.of(64) == Bounds()
+    assert Bounds.of(1000).requests >= 2 * 1000  # one stream of events each, and calls beside them
 
 
 def test_no_page_in_a_browser_gets_in_but_from_an_origin_that_is_named(tmp_path: Path) -> None:

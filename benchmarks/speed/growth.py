@@ -37,7 +37,7 @@ class Curve:
 class Sizes:
     tools: tuple[int, ...] = (10, 100, 1_000, 10_000)
     servers: tuple[int, ...] = (1, 10, 50)
-    sessions: tuple[int, ...] = (1, 4, 16, 64)  # as many as the guard serves at once
+    sessions: tuple[int, ...] = (1, 10, 100, 1_000)
     calls: int = 60  # of a turn
 
 
@@ -137,7 +137,9 @@ def _guard_over_http(place: Place, stack: ExitStack) -> tuple[int, int]:
     port = free_port()
     config = place.directory / "sessions.yaml"
     url = f"http://127.0.0.1:{behind}/mcp"
-    config.write_text(f'version: 1\npolicy: policy.yaml\nservers:\n  echo: {{url: "{url}"}}\n')
+    config.write_text(
+        f'version: 1\npolicy: policy.yaml\nlisten: {{sessions: 1001}}\nservers:\n  echo: {{url: "{url}"}}\n'
+    )
     line = [*GUARD, "run", "--config", str(config), "--http", f"127.0.0.1:{port}", "--token-env", TOKEN_VARIABLE]
     return port, background(stack, line, place.environment(), port)
 

@@ -41,7 +41,7 @@ def _head(report: Report) -> Iterator[str]:
     rounds = max((len(row.rounds) for row in report.measured.rows), default=0)
     kind = "A quick run, which shows that it works and proves nothing," if report.quick else "One run"
     yield f"{kind} of {report.seconds / 60:.0f} minutes, {rounds} interleaved rounds ({on})."
-    yield "HTTP stands on uvicorn's own choice: asyncio and h11, unless the list has uvloop and httptools."
+    yield "The guard's HTTP stands on asyncio and h11, the SDK's server's too, unless the list has uvloop or httptools."
     yield f"Peers: {peers}."
     yield ""
 

@@ -75,4 +75,4 @@ def run(
     from mcp_guard.cli.serving_http import serve_http  # the SDK behind it costs half a second
 
     bearers = Bearers(guard, partial(variables_of, {**loaded.variables, **asked.settings}))
-    return serve_http(guard, address, token_env, loaded.origins, bearers)
+    return serve_http(guard, address, token_env, loaded.origins, bearers, loaded.sessions)

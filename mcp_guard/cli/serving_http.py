@@ -21,6 +21,7 @@ from mcp_guard.guard import Guard
 from mcp_guard.own_ports import announced
 from mcp_guard.transports.http import serve
 from mcp_guard.transports.http_access import Access, token_file, token_from_env
+from mcp_guard.transports.http_intake import Bounds
 from mcp_guard.transports.http_link_remote import is_loopback
 from mcp_guard.transports.http_listen import parse_address
 from mcp_guard.transports.link import never_dial, see_links_end
@@ -33,6 +34,7 @@ def serve_http(
     token_env: str | None,
     origins: frozenset[str] = frozenset(),
     bearers: Bearers | None = None,
+    sessions: int = 64,
 ) -> int:
     """Serve clients on `address` (HOST:PORT); pages in a browser only from `origins`. Returns the exit code.
 
@@ -74,6 +76,7 @@ def serve_http(
                     access=access,
                     on_ready=ready,
                     input_schema=conversations.input_schema,
+                    bounds=Bounds.of(sessions),
                 )
             await see_links_end()
 

@@ -76,6 +76,7 @@ _ANYWHERE = {
     "inspect": "What is done with what the scan of listings finds.",
     "listen": "What clients on HTTP may bring.",
     "origins": "Pages in a browser that may talk to the guard, by exact origin.",
+    "sessions": "How many clients of the handshake era are served at once over HTTP: 1 to 10,000, 64 by default.",
     "severe": "What is done with severe findings: withhold, mark or off.",
     "minor": "What is done with minor findings: withhold, mark or off.",
     "looked_at": "Findings that a person has looked at, as `mcp-guard check` prints them.",

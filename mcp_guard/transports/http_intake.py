@@ -58,6 +58,11 @@ class Bounds:
     requests: int = 256  # requests under way, open event streams too
     reconnection: float = 30.0  # how long a call goes on for a client of 2025-11-25 whose connection broke
 
+    @classmethod
+    def of(cls, sessions: int) -> Bounds:
+        """For so many sessions: each may have an event stream open, and some requests under way."""
+        return cls(sessions=sessions, requests=max(cls().requests, 4 * sessions))
+
 
 class Recorder(Desk, Protocol):
     """Takes what needs no SDK, and what was refused before it became a message."""

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.speed import __main__ as command
-from benchmarks.speed import cells, growth, inside, markdown
+from benchmarks.speed import cells, inside, markdown
 from benchmarks.speed.callers import StdioCaller, payload
 from benchmarks.speed.cells import Amounts, Cell, Measured, Row
 from benchmarks.speed.chains import Chain, stdio
 from benchmarks.speed.flood import flood, is_whole
 from benchmarks.speed.report import Report
 from benchmarks.speed.servers import SERVERS
-from mcp_guard.transports.http_intake import Bounds
 
 AMOUNTS = Amounts(rounds=1, least_rounds=1, calls=2, flood=20, turn=0.05, seconds=1)
 MUTE = [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"]
@@ -88,10 +87,6 @@ def test_rows_that_were_not_measured_are_no_figures() -> None:
     cell = Cell("legacy", "20 B", 1)
     measured = Measured([Row(DIRECT, cell, why_not="it hung")])
     assert measured.row("direct", "stdio→stdio", "raw", cell) is None
-
-
-def test_the_most_sessions_that_are_measured_are_those_that_a_guard_serves() -> None:
-    assert max(growth.Sizes().sessions) == Bounds().sessions
 
 
 def test_a_record_is_filled_in_steps_that_are_told_and_sizes_for_which_there_is_no_time_are_left_out(

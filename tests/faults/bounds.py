@@ -84,8 +84,8 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound("the record is busy", patience.DEADLINE, SEC, "refused, `unrecorded`"),
     ),
     "The HTTP front": (
-        Bound("sessions", FRONT.sessions, "", "503"),
-        Bound("requests under way, event streams too", FRONT.requests, "", "503"),
+        Bound("sessions (`listen: {sessions: N}`)", FRONT.sessions, "", "503"),
+        Bound("requests under way, event streams too (or four times the sessions)", FRONT.requests, "", "503"),
         Bound("an idle session", FRONT.idle, SEC, "it ends"),
         Bound("a call whose client's connection broke", FRONT.reconnection, SEC, "it is cancelled"),
     ),
