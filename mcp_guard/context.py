@@ -50,7 +50,6 @@ class Context:
     resources: dict[str, Listed] = field(default_factory=dict)  # by server; asked for under a lock
     instructed: dict[str, object] = field(default_factory=dict)  # by server: instructions that may be passed on
     shown: ShownTools = field(default_factory=ShownTools)
-    _latest: tuple[UsageView, str, LiveFacts] | None = None  # facts, and the transaction and server that they are of
 
     def server(self, name: str) -> Downstream | None:
         """The session's server of this name."""
@@ -66,8 +65,9 @@ class Context:
 
     def facts(self, server: str, view: UsageView | None = None) -> LiveFacts:
         """What is known now of calls to `server`; with `view`, inside the transaction that it belongs to."""
-        if view is not None and self._latest is not None and self._latest[0] is view and self._latest[1] == server:
-            return self._latest[2]  # within one transaction nothing becomes known, or another
+        if view is not None and server in view.facts:  # within one transaction nothing becomes known, or another
+            kept: LiveFacts = view.facts[server]
+            return kept
         now = view.now if view is not None else self.guard.now()
         found = self.server(server)
         base = found.spec.cwd if found is not None else None
@@ -75,7 +75,7 @@ class Context:
         sources = partial(self.guard.origins, view=view)
         facts = LiveFacts(now, view, self.known, self.session.by_server(), self.guard.roots, base, key, sources, lock)
         if view is not None:
-            self._latest = (view, server, facts)
+            view.facts[server] = facts
         return facts
 
     def note(self, kind: EntryKind, data: Mapping[str, Any]) -> None:

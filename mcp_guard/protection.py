@@ -64,9 +64,12 @@ class Protection:
         self._resolved = tuple(dict.fromkeys(resolved))
         self._linked = tuple(dict.fromkeys(real for _, real in linked))
         self._bases = tuple(dict.fromkeys(starts))
-        self._plain_bases = frozenset(base for base in starts if os.path.realpath(base) == base)
-        self._plain_starts = [base.rstrip("/") + "/" for base in self._plain_bases]
-        self._starts = [(base, base in self._plain_bases, self._names_below(_fold(base))) for base in self._bases]
+        self._names = {base: self._names_below(_fold(base)) for base in self._bases}
+        # The directories that no link leads to, as they were then: a link may stand in the place of one later.
+        found = [(base, _identity(base)) for base in self._bases if os.path.realpath(base) == base]
+        self._found = [(base, identity) for base, identity in found if identity is not None]
+        self._plain: list[str] | None = None
+        self._look_at_bases()
         self._is_inside = any(self._own_path(f"{base}/{_NO_NAME}") for base in self._bases)
         self._port = port
         self._state = state
@@ -84,6 +87,7 @@ class Protection:
     def named_by(self, value: object) -> bool:
         """Is one of the guard's own things named anywhere in `value`, at any depth? Too many texts count as yes."""
         left = _MAX_STEPS
+        self._look_at_bases()
         stack = [value]
         ports: frozenset[int] | None = None
         while stack:
@@ -107,6 +111,14 @@ class Protection:
             elif isinstance(item, list):
                 stack.extend(item)
         return False
+
+    def _look_at_bases(self) -> None:
+        """Which bases are the very directories that they were? Only below these there are short ways to an answer."""
+        plain = [base for base, found in self._found if _identity(base) == found]
+        if plain != self._plain:
+            self._plain = plain
+            self._plain_starts = [base.rstrip("/") + "/" for base in plain]
+            self._starts = [(base, base in plain, self._names[base]) for base in self._bases]
 
     def _named(self, text: str) -> bool:
         for form in spellings(text):

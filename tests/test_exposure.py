@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from mcp_guard.conversations import Conversations
 from mcp_guard.eras import Era
+from mcp_guard.guard import LiveFacts
+from mcp_guard.record.usage import UsageView
 from mcp_guard.record.verify import verify
 from tests.guards import FullDisk, RecordingDownstream, Scene, decision_in, tool
 from tests.record.examples import bodies
@@ -193,3 +196,20 @@ async def test_over_http_no_id_that_a_client_sends_replays_or_leaves_out_chooses
         assert key("http:1") == anew != mine
         scene.guard.record = FullDisk(scene.record)  # type: ignore[assignment]
         assert key("http:1") == mine, "what can't be told is the older history, which has more labels"
+
+
+async def test_nothing_of_a_call_is_kept_once_it_was_judged(tmp_path: Path) -> None:
+    """An idle session holds no paths that its last call named, and no rows that it carried."""
+
+    def held() -> int:
+        return sum(type(one) in (LiveFacts, UsageView) for one in gc.get_objects())
+
+    with scene_of(tmp_path) as scene:
+        gc.collect()
+        before = held()
+        gc.disable()  # nothing has to be collected either: no cycle holds them
+        try:
+            assert [await refused(scene, name) for name in ("look", "fetch", "send")] == ["", "", "denied"]
+            assert held() == before
+        finally:
+            gc.enable()

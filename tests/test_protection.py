@@ -365,6 +365,22 @@ def test_what_leads_nowhere_is_not_followed_until_a_link_stands_there(
     assert followed
 
 
+@pytest.mark.parametrize("name", ["src", "later"])  # one is a directory when the guard starts, the other isn't there
+def test_a_base_that_became_a_link_to_the_guards_own_is_followed(house: House, name: str) -> None:
+    base = house.project / name
+    guarded = Protection([str(house.state)], [str(base)])
+    paths = ("new", "deeper/new", str(base / "new"), str(base / "deeper" / "new"))
+    assert not any(guarded.named_by(path) for path in paths)
+    if base.is_dir():
+        base.rename(house.project / "aside")
+    base.symlink_to(house.state)
+    assert all(guarded.named_by(path) for path in paths)
+    base.unlink()
+    if (house.project / "aside").is_dir():
+        (house.project / "aside").rename(base)
+    assert not any(guarded.named_by(path) for path in paths)
+
+
 def test_a_large_text_is_looked_at_in_linear_time(house: House) -> None:
     for begin, unit in (("", "/a/.."), ("", "word "), ("", "../"), ("", "%41/"), ("file:///", "%41/")):
         assert linear(lambda times: house.denies(begin + unit * times), 12_500), unit  # noqa: B023 - called at once

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import orjson
 
@@ -27,7 +28,7 @@ class UsageView:
 
     __slots__ = (
         *("_admitted", "_connection", "_labels", "_lately", "_open", "_recent", "_seen", "_session"),
-        *("carried", "now"),
+        *("carried", "facts", "now"),
     )
 
     def __init__(
@@ -42,6 +43,7 @@ class UsageView:
         self._open = True
         self._seen: Sightings | None = None
         self.carried: list[Row] = []  # what the call carries, to be kept if it is allowed
+        self.facts: dict[str, Any] = {}  # what its judge goes by, by server: it is over when the view is
         self._labels: frozenset[str] | None = None
         self._admitted: Admitted | None = None
 
@@ -155,6 +157,7 @@ class UsageView:
     def __exit__(self, *exc: object) -> None:
         """From here on the view answers nothing: a later transaction would be charged for an earlier reading."""
         self._open = False
+        self.facts.clear()  # they hold the view, and with it whatever the call carried
 
 
 def give_back(connection: sqlite3.Connection, session: str, charges: Iterable[Charge], position: int) -> None:
