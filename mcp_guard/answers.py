@@ -25,13 +25,11 @@ ASKING = ("resultType", "inputRequests", "requestState")
 
 def look_alikes(value: Mapping[str, Any], names: Collection[str]) -> bool:
     """Is one of these names there in another letter case?"""
-    for name in value:  # mostly all are as they should be, and need no folding
-        if name in names:
-            continue
-        folded = name.casefold()
-        if any(folded == one.casefold() for one in names):
-            return True
-    return False
+    strange = [name for name in value if name not in names]  # mostly none, and nothing has to be folded
+    if not strange:
+        return False
+    known = {name.casefold() for name in names}
+    return any(name.casefold() in known for name in strange)
 
 
 def is_complete(result: Mapping[str, Any]) -> bool:

@@ -40,8 +40,11 @@ def is_light(value: Any, bound: int = LIGHT) -> bool:
             if kind is str:
                 left -= len(item)
             elif kind is dict:
+                left -= _EACH * len(item)
+                if left < 0:  # nor are the names of what has too many
+                    return False
                 for name in item:
-                    left -= _EACH + len(name)
+                    left -= len(name)
                 stack.append(item.values())
             elif kind is list:
                 left -= _EACH * len(item)

@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_guard.answers import look_alikes
 from mcp_guard.aside import LIGHT, is_light
 from mcp_guard.model import Outcome
 from mcp_guard.scans import Scans
@@ -162,3 +163,32 @@ def test_what_is_light_has_few_characters_and_few_things_in_it(value: Any) -> No
 
     for bound in (10, 100, 1000):
         assert weight(value) <= bound or not is_light(value, bound)
+
+
+def test_no_more_names_are_looked_at_than_are_light_however_many_there_are() -> None:
+    looked: list[str] = []
+
+    class Name(str):
+        __slots__ = ()
+
+        def __len__(self) -> int:
+            looked.append(self)
+            return super().__len__()
+
+    assert not is_light([{Name(f"{one}.{number}"): 1 for number in range(LIGHT // 8)} for one in range(9)])
+    assert len(looked) <= LIGHT
+
+
+def test_names_that_are_sought_are_not_folded_anew_for_each_that_is_there() -> None:
+    folded: list[str] = []
+
+    class Name(str):
+        __slots__ = ()
+
+        def casefold(self) -> str:
+            folded.append(self)
+            return super().casefold()
+
+    names = [Name("resultType"), Name("requestState")]
+    assert not look_alikes({str(number): 1 for number in range(1000)}, names) and len(folded) <= len(names)
+    assert look_alikes({"x": 1, "RESULTTYPE": 1}, names) and not look_alikes({"resultType": 1, "x": 1}, names)

@@ -15,6 +15,7 @@ from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS, NAME_BEARING_METHODS
 from mcp_types import INTERNAL_ERROR, ErrorData
 from pydantic import ValidationError
 
+from mcp_guard.errors import Malformed
 from mcp_guard.transports.http_access import Headers
 from mcp_guard.transports.http_caller import Caller
 from mcp_guard.transports.http_headers import SESSION
@@ -30,6 +31,9 @@ _ORDINARY = {
     b"content-type": (_JSON, b"application/json; charset=utf-8"),
 }
 """As clients write them. The SDK reads them in other spellings too."""
+_LARGE = 64 << 10
+"""Bytes of an answer that may wait for a client which doesn't read, beside the requests that are under way."""
+_BROKEN = {"code": INTERNAL_ERROR, "message": "internal error"}
 STOPPING = -32011
 """The code that answers a call when its session or the guard ends: in the implementation's range, not the SDK's."""
 
@@ -90,11 +94,17 @@ async def _send(send: Send, request_id: int | str, answer: dict[str, Any], sessi
         error = _error(answer["error"])
         answer = {"error": error}
         status = ERROR_CODE_HTTP_STATUS.get(error["code"], 200) if session is None else 200
-    body = serialize({"jsonrpc": "2.0", "id": request_id, **answer})
+    try:
+        body = serialize({"jsonrpc": "2.0", "id": request_id, **answer})
+    except Malformed:  # what has happened must not be told as a request that was refused
+        body = serialize({"jsonrpc": "2.0", "id": request_id, "error": _BROKEN})
     headers = [(b"content-type", _JSON), (b"content-length", b"%d" % len(body))]
     if session is not None:
         headers.append((SESSION, session.encode("latin-1")))
     await send({"type": "http.response.start", "status": status, "headers": headers})
+    if len(body) > _LARGE:  # uvicorn waits for the client at the next part: until it has read, its request counts
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        body = b""
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
@@ -103,4 +113,4 @@ def _error(error: Any) -> dict[str, Any]:
     try:
         return ErrorData.model_validate(error).model_dump(by_alias=True, exclude_unset=True)
     except ValidationError:
-        return {"code": INTERNAL_ERROR, "message": "internal error"}
+        return _BROKEN

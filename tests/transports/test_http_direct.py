@@ -136,6 +136,35 @@ async def test_a_guard_that_breaks_carries_nothing_twice_and_tells_nothing(era: 
     assert len(conversations.opened[0].calls("breaks")) == 1
 
 
+@ERAS
+async def test_an_answer_that_has_no_bytes_is_no_refusal_of_what_has_happened(era: str) -> None:
+    conversations = Conversations(odd=lambda request: request.answer({"result": {"x": "\ud800"}}))
+    async with front(conversations) as url, http() as client:
+        response = await post(client, url, era, "odd")
+    assert response.json() == {"jsonrpc": "2.0", "id": 7, "error": {"code": -32603, "message": "internal error"}}
+    assert [one.refusals for one in conversations.opened] == [[]]
+
+
+@ERAS
+async def test_a_request_whose_answer_is_not_read_is_under_way_until_it_is(era: str) -> None:
+    """Else a client that never reads could have the guard hold as many long answers as it likes."""
+    conversations = Conversations(odd=lambda request: request.answer({"result": {"x": "x" * (32 << 20)}}))
+    async with front(conversations, bounds=Bounds(requests=2)) as url, http() as client:
+        body, said = modern("tools/call", {"name": "odd"}, 7)
+        if era == "legacy":
+            body, said = message("tools/call", {"name": "odd"}, 7), await handshake(client, url)
+        call, another = ({**body, "id": number} for number in (7, 8))
+        async with (
+            client.stream("POST", url, json=call, headers=said) as first,
+            client.stream("POST", url, json=another, headers=said) as second,
+        ):
+            assert (await client.post(url, json={**body, "id": 9}, headers=said)).status_code == 503
+            lengths = [len(await one.aread()) for one in (first, second)]
+            assert min(lengths) > 32 << 20
+        assert (await client.post(url, json={**body, "id": 9}, headers=said)).status_code == 200
+    assert len(await conversations.call("odd")) == 3
+
+
 @pytest.mark.parametrize(
     ("accept", "status"), [("*/*", 200), ("text/event-stream, application/json", 200), ("application/json", 406)]
 )

@@ -6,7 +6,7 @@ for a tool, prompt or resource as its server lists it, `scan_result` for what a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -36,8 +36,12 @@ MAX_SCANNED = 1 << 20
 MAX_RESULT = 256 << 10
 """Characters of one answer that are looked at: while they are, nobody else is served."""
 
+MAX_FINDINGS = 1000
+"""Findings of one thing, beside the first of each kind."""
 MAX_QUIET = 4096
 """Names of members that are known to have nothing in them: the same ones stand in every answer."""
+_QUIET_LENGTH = 64
+"""Characters of the longest of them: that of an ordinary name. Servers choose them, and they are kept."""
 
 PROTOCOL_WORDS = frozenset(
     {"complete", "input_required", "task", "text", "image", "audio", "resource", "resource_link"}
@@ -112,7 +116,7 @@ def scan_descriptor(descriptor: Any) -> tuple[Finding, ...]:
         if not scan_text(spoken, Place.PROSE) and not scan_text(names, Place.NAME):
             return ()
         return tuple(
-            finding for steps, place, text in texts(descriptor) for finding in scan_text(text, place, written(steps))
+            _few(one for steps, place, text in texts(descriptor) for one in scan_text(text, place, written(steps)))
         )
     except TooMuch:
         return (_finding(NOT_SCANNED, Severity.SEVERE, (0, 0), ""),)
@@ -120,9 +124,12 @@ def scan_descriptor(descriptor: Any) -> tuple[Finding, ...]:
 
 def scan_result(result: Any) -> tuple[Finding, ...]:
     """What an answer or an error has in it: all texts of it, each looked at once."""
+    return tuple(_few(_in_result(result)))
+
+
+def _in_result(result: Any) -> Iterator[Finding]:
     seen: set[str] = set()
     long: list[str] = []  # those that are longer than is looked at: a few, and dear to hash
-    findings: list[Finding] = []
     left, work = MAX_RESULT, Work(2 * MAX_WORK)  # one for all texts: many small ones block no longer than a large one
     try:
         for steps, _, text in texts(result):
@@ -134,8 +141,11 @@ def scan_result(result: Any) -> tuple[Finding, ...]:
                 continue
             else:
                 seen.add(text)
-            if left < len(text):
-                findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (left, len(text)), written(steps)))
+            is_whole = left >= len(text)
+            if not is_whole:
+                yield _finding(NOT_SCANNED, NOT_SCANNED.severity, (left, len(text)), written(steps))
+                if not left:  # nor is anything that follows
+                    return
             elif text in _quiet or text in PROTOCOL_WORDS:
                 left -= len(text)
                 continue
@@ -144,19 +154,31 @@ def scan_result(result: Any) -> tuple[Finding, ...]:
             left = max(0, left - len(text))
             if found:
                 where = written(steps)
-                findings += [replace(one, where=where) for one in found]
-            # A name, with nothing in it, on which nothing was spent. Values aren't kept: they may be secrets.
-            elif work.left == before and steps is not None and steps[1] is text:
+                for one in found:
+                    yield replace(one, where=where)
+            # A name with nothing in all of it, on which nothing was spent. Values aren't kept: they may be secrets.
+            elif is_whole and work.left == before and steps is not None and steps[1] is text:
                 _keep_quiet(text)
     except TooMuch:
-        findings.append(_finding(NOT_SCANNED, NOT_SCANNED.severity, (0, 0), ""))
-    return tuple(findings)
+        yield _finding(NOT_SCANNED, NOT_SCANNED.severity, (0, 0), "")
+
+
+def _few(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """No more of them than anybody looks at, as each has its place written out; and the first of its kind always."""
+    kinds: set[tuple[str, Severity]] = set()
+    for number, one in enumerate(findings):
+        kind = one.rule, one.severity
+        if number < MAX_FINDINGS or kind not in kinds:
+            kinds.add(kind)
+            yield one
 
 
 _quiet: set[str] = set()
 
 
 def _keep_quiet(text: str) -> None:
+    if len(text) > _QUIET_LENGTH:
+        return
     if len(_quiet) >= MAX_QUIET:
         _quiet.clear()
     _quiet.add(text)
