@@ -56,7 +56,11 @@ class Upkeep:
         while self.also:
             await asyncio.sleep(LOOK)
             for chore in self.also:
-                await chore()
+                try:
+                    await chore()
+                except Exception as error:  # the others go on, such as taking up documents that allow less
+                    name = type(error).__name__  # not its text, which may carry a value
+                    self._warn(f"what is done between calls failed: {name}", GuardError(name))
 
     async def _run(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,9 +131,13 @@ async def test_a_poisoned_tool_of_a_long_listing_is_withheld_as_one_of_a_short_l
             assert "echo" not in await guarded.listed()
 
 
-def test_a_guard_ends_at_once_and_in_order_while_a_long_answer_is_looked_at() -> None:
+@pytest.mark.parametrize(
+    "work", ["inspect(answer, Obligations(redact=True))", "Event().wait()"], ids=["long", "for ever"]
+)
+def test_a_guard_ends_at_once_and_in_order_while_a_long_answer_is_looked_at(work: str) -> None:
     program = f"""
 import asyncio
+from threading import Event
 from mcp_guard.aside import look
 from mcp_guard.inspection.obligations import Obligations
 from mcp_guard.inspection.results import inspect
@@ -140,13 +145,13 @@ from mcp_guard.inspection.results import inspect
 answer = {{"result": {{"content": [{{"type": "text", "text": "{AWS} " * 400_000}}]}}}}
 
 async def main():
-    look("x", answer, lambda: inspect(answer, Obligations(redact=True)), print, print)
+    look("x", answer, lambda: {work}, print, print)
     await asyncio.sleep(0)
 
 asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert (done.returncode, done.stderr) == (0, b"")  # on a busy machine the long one may even have been looked at
 
 
 @given(

@@ -111,3 +111,26 @@ async def test_the_log_is_written_back_into_the_file_beside_the_calls(tmp_path: 
         record.step(request(), deny)
         with open_for_reading(record.directory) as query:
             assert len(list(query.entries(Filter(tool="*")))) == 51
+
+
+async def test_a_chore_that_fails_ends_no_other_and_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(log, "warning", lambda what, **_: said.append(what))
+    done = asyncio.Event()
+    rounds = 0
+
+    async def fails() -> None:
+        raise ValueError("hunter2")
+
+    async def goes_on() -> None:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 3:
+            done.set()
+
+    with open_record(tmp_path) as record:
+        async with asyncio.timeout(PATIENCE), Upkeep(record, None, [fails, goes_on]).running():
+            await done.wait()
+    assert said == ["what is done between calls failed: ValueError"]
