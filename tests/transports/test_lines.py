@@ -115,15 +115,6 @@ def test_reading_takes_time_linear_in_the_size() -> None:
     assert linear(read, 1000)
 
 
-def test_forty_megabytes_in_one_line_take_time_linear_in_the_size() -> None:
-    def read(pipes: int) -> None:
-        taken = Taken(limit=1 << 26)
-        taken.feed(*[b"x" * PIPE_SIZE] * pipes, b"\n")
-        assert [len(line) for line in taken.lines] == [pipes * PIPE_SIZE]
-
-    assert linear(read, (40 << 20) // PIPE_SIZE // 32)
-
-
 def test_no_line_follows_once_the_reader_is_closed() -> None:
     lines: list[bytes] = []
 
