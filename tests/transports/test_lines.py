@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_guard.transports.lines import PIPE_SIZE, LineReader, LineWriter, connect
+from mcp_guard.transports.lines import LineReader, LineWriter, connect
 from tests.growth import linear
 from tests.transports.processes import open_files, until
 
