@@ -56,7 +56,8 @@ class _Lazy(click.Group):
         try:
             command = getattr(importlib.import_module(f"mcp_guard.cli.{module}"), module)
         finally:
-            gc.freeze()
+            if not gc.get_freeze_count():  # once: what a process has made since may be garbage
+                gc.freeze()
             gc.enable()
         assert isinstance(command, click.Command)  # noqa: S101 - a module here holds a command of its own name
         return command
